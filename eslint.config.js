@@ -1,0 +1,74 @@
+import { builtinModules } from 'node:module';
+import js from '@eslint/js';
+import tseslint from 'typescript-eslint';
+
+/**
+ * The arrows of the house: a room may import itself and the rooms listed here, nothing else.
+ * `docs/architecture.md` says what each room is for.
+ */
+const ARROWS = {
+  model: [],
+  config: ['model'],
+  graph: ['model'],
+  store: ['model'],
+  temporal: ['model'],
+  activities: ['model', 'graph', 'store'],
+  workflows: ['model', 'activities'],
+  workers: ['model', 'config', 'graph', 'store', 'temporal', 'activities', 'workflows'],
+  api: ['model', 'config', 'store', 'temporal', 'workflows'],
+  embedded: ['config'],
+  simulator: [],
+  cli: ['model', 'config', 'embedded', 'simulator', 'store', 'workers', 'api'],
+  bench: ['model', 'config', 'graph', 'store', 'temporal', 'workers', 'embedded', 'simulator', 'cli', 'api', 'workflows'],
+};
+
+const rooms = Object.keys(ARROWS);
+
+/** Forbids the imports for which `room` has no arrow. */
+function arrowsOf(room) {
+  const forbidden = rooms.filter((other) => other !== room && !ARROWS[room].includes(other));
+  const patterns = forbidden.map((other) => ({
+    regex: `^(\\.\\./)+${other}/`,
+    message: `${room}/ must not import ${other}/ (see ARROWS in eslint.config.js).`,
+  }));
+  if (room === 'workflows') {
+    patterns.push(
+      { regex: '^(\\.\\./)+activities/', allowTypeImports: true, message: 'Workflows import activity types only.' },
+      {
+        regex: `^(node:)?(${builtinModules.filter((name) => name !== 'assert').join('|')})$`,
+        message: 'Workflows are deterministic: no Node built-ins.',
+      },
+    );
+  }
+  return {
+    files: [`${room}/**/*.ts`],
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
+  };
+}
+
+export default tseslint.config(
+  { ignores: ['dist/**', 'node_modules/**'] },
+  js.configs.recommended,
+  ...tseslint.configs.recommendedTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['eslint.config.js', 'bin/*.js'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': 'off',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+      'no-console': 'error',
+    },
+  },
+  { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked, languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
+  ...rooms.map(arrowsOf),
+);
