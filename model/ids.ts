@@ -1,0 +1,12 @@
+/** What an `organizationId` or a `scanId` may be: it becomes part of workflow ids, paths and, folded, a schema name. */
+export const ID_PATTERN = /^[A-Za-z0-9._-]{1,100}$/;
+
+/** Which is also what a person is told. */
+export const ID_RULE = 'must be 1 to 100 letters, digits, ".", "_" or "-"';
+
+/** The workflow of a scan. Ids hold directory ids only, never addresses: Temporal keeps them in the clear. */
+export const scanWorkflowId = (organizationId: string, scanId: string): string => `scan/${organizationId}/${scanId}`;
+
+/** The one reader of a mailbox. */
+export const mailboxWorkflowId = (organizationId: string, mailboxId: string): string =>
+  `mailbox/${organizationId}/${mailboxId}`;
