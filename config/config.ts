@@ -1,0 +1,226 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import type { Cloud } from '../model/connection.ts';
+import { ALIASES, VARIABLES, WITHOUT_MEANING, type Variable, type VariableName } from './variables.ts';
+
+export interface TemporalConfig {
+  /** `host:port`; undefined where `up` is to run a server itself. */
+  readonly address: string | undefined;
+  readonly namespace: string;
+  readonly apiKey: string | undefined;
+  readonly tls: boolean | undefined;
+  readonly clientCertPath: string | undefined;
+  readonly clientKeyPath: string | undefined;
+  readonly serverCaCertPath: string | undefined;
+  readonly serverName: string | undefined;
+  readonly uiUrl: string | undefined;
+}
+
+export interface DatabaseConfig {
+  /** Undefined where `up` is to run PostgreSQL itself. */
+  readonly url: string | undefined;
+  readonly poolSize: number;
+  readonly poolTimeoutMs: number;
+}
+
+export interface GraphConfig {
+  readonly cloud: Cloud;
+  readonly graphUrl: string | undefined;
+  readonly authorityUrl: string | undefined;
+  readonly requestTimeoutMs: number;
+  readonly requestsPerSecond: number | undefined;
+  /** Messages asked for in one page. */
+  readonly pageSize: number;
+  /** Attempts for a mailbox while Graph fails. */
+  readonly attempts: number;
+}
+
+export interface LogConfig {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly format: 'json' | 'text';
+  readonly file: string | undefined;
+}
+
+/** Everything that the environment decides, validated. */
+export interface Config {
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly corsOrigins: readonly string[];
+    readonly auth: 'keys' | 'none';
+  };
+  readonly log: LogConfig;
+  readonly database: DatabaseConfig;
+  readonly temporal: TemporalConfig;
+  readonly graph: GraphConfig;
+  readonly keys: string | undefined;
+  readonly dataDir: string;
+  readonly maxConcurrentScans: number;
+  /** Mailboxes that a scan reads at a time. */
+  readonly mailboxesAtOnce: number;
+  /** The default connection, where all three parts are set. */
+  readonly connection: { tenantId: string; clientId: string; clientSecret: string } | undefined;
+  readonly mailboxAddresses: readonly string[];
+}
+
+/** The environment has faults; `problems` names each, and what to do. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? 'a fault' : `${problems.length} faults`}:\n${problems.map((p) => `  - ${p}`).join('\n')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Values = { [Name in VariableName]: z.output<(typeof VARIABLES)[Name]['schema']> | undefined };
+
+export interface LoadedConfig {
+  readonly config: Config;
+  /** What was set and means nothing here, in words. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads and validates the environment.
+ * @throws {ConfigError} naming every fault at once.
+ */
+export function loadConfig(environment: Environment): LoadedConfig {
+  const problems: string[] = [];
+  const values = readValues(environment, problems);
+  if (values.OUTHAUL_AUTH === 'none' && !isLoopback(values.HOST ?? '')) {
+    problems.push(
+      'OUTHAUL_AUTH=none is accepted only where HOST is a loopback address; set HOST=127.0.0.1 or use keys',
+    );
+  }
+  const connectionParts = [values.TENANT_ID, values.CLIENT_ID, values.CLIENT_SECRET];
+  if (connectionParts.some(Boolean) && !connectionParts.every(Boolean)) {
+    problems.push('TENANT_ID, CLIENT_ID and CLIENT_SECRET belong together: set all three or none');
+  }
+  if (Boolean(values.TEMPORAL_TLS_CLIENT_CERT_PATH) !== Boolean(values.TEMPORAL_TLS_CLIENT_KEY_PATH)) {
+    problems.push('TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH belong together: set both or none');
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { config: toConfig(values, environment), warnings: warningsFor(environment) };
+}
+
+function readValues(environment: Environment, problems: string[]): Values {
+  const values: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
+    const [source, raw] = sourceOf(environment, name) ?? ['default', variable.default];
+    if (raw === undefined) continue;
+    const parsed = variable.schema.safeParse(raw);
+    if (parsed.success) values[name] = parsed.data;
+    else if (source !== 'default' || raw !== '') {
+      const shown = variable.secret ? '' : ` (it is "${raw}")`;
+      problems.push(`${source} ${parsed.error.issues[0]?.message ?? 'is not valid'}${shown}`);
+    }
+  }
+  return values as Values;
+}
+
+/** The value of a variable and the name it was set under; empty values count as not set. */
+function sourceOf(environment: Environment, name: string): [source: string, raw: string] | undefined {
+  const names = [name, ...Object.keys(ALIASES).filter((alias) => ALIASES[alias] === name)];
+  for (const candidate of names) {
+    const raw = environment[candidate];
+    if (raw !== undefined && raw !== '') return [candidate, raw];
+  }
+  return undefined;
+}
+
+function toConfig(values: Values, environment: Environment): Config {
+  const { TENANT_ID: tenantId, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret } = values;
+  return {
+    http: {
+      host: required(values.HOST),
+      port: required(values.PORT),
+      corsOrigins: values.CORS_ORIGINS ?? [],
+      auth: required(values.OUTHAUL_AUTH),
+    },
+    log: { level: required(values.LOG_LEVEL), format: required(values.LOG_FORMAT), file: values.LOG_FILE },
+    database: {
+      url: databaseUrl(values),
+      poolSize: required(values.DB_POOL_SIZE) + required(values.DB_MAX_OVERFLOW),
+      poolTimeoutMs: required(values.DB_POOL_TIMEOUT) * 1000,
+    },
+    temporal: {
+      address: values.TEMPORAL_ADDRESS,
+      namespace: required(values.TEMPORAL_NAMESPACE),
+      apiKey: values.TEMPORAL_API_KEY,
+      tls: values.TEMPORAL_TLS === undefined ? undefined : values.TEMPORAL_TLS === 'true',
+      clientCertPath: values.TEMPORAL_TLS_CLIENT_CERT_PATH,
+      clientKeyPath: values.TEMPORAL_TLS_CLIENT_KEY_PATH,
+      serverCaCertPath: values.TEMPORAL_TLS_SERVER_CA_CERT_PATH,
+      serverName: values.TEMPORAL_TLS_SERVER_NAME,
+      uiUrl: values.TEMPORAL_UI_URL,
+    },
+    graph: {
+      cloud: required(values.OUTHAUL_CLOUD),
+      graphUrl: values.OUTLOOK_API_BASE_URL,
+      authorityUrl: values.OUTHAUL_AUTHORITY_URL,
+      requestTimeoutMs: required(values.OUTLOOK_API_TIMEOUT) * 1000,
+      requestsPerSecond: values.OUTLOOK_API_RATE_LIMIT,
+      pageSize: required(values.BATCH_SIZE),
+      attempts: required(values.MAX_RETRIES),
+    },
+    keys: values.OUTHAUL_KEYS,
+    dataDir: values.OUTHAUL_DATA_DIR ?? join(baseDir(environment, 'XDG_DATA_HOME', '.local/share'), 'outhaul'),
+    maxConcurrentScans: required(values.MAX_CONCURRENT_SCANS),
+    mailboxesAtOnce: required(values.MAX_WORKERS),
+    connection: tenantId && clientId && clientSecret ? { tenantId, clientId, clientSecret } : undefined,
+    mailboxAddresses: values.MAILBOX_ADDRESS ?? [],
+  };
+}
+
+/** A variable with a default has a value once the faults are out. */
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new TypeError('a variable with a default has no value');
+  return value;
+}
+
+function databaseUrl(values: Values): string | undefined {
+  if (values.DATABASE_URL) return values.DATABASE_URL;
+  if (!values.DB_HOST) return undefined;
+  const url = new URL('postgres://host');
+  url.hostname = values.DB_HOST;
+  url.port = String(values.DB_PORT);
+  url.username = encodeURIComponent(values.DB_USER ?? '');
+  url.password = encodeURIComponent(values.DB_PASSWORD ?? '');
+  url.pathname = `/${encodeURIComponent(values.DB_NAME ?? '')}`;
+  return url.href;
+}
+
+function baseDir(environment: Environment, name: string, fallback: string): string {
+  return environment[name] || join(environment['HOME'] || homedir(), fallback);
+}
+
+/** Where binaries are kept for the user: `${XDG_CACHE_HOME:-~/.cache}/outhaul`. */
+export function cacheDir(environment: Environment): string {
+  return join(baseDir(environment, 'XDG_CACHE_HOME', '.cache'), 'outhaul');
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function warningsFor(environment: Environment): string[] {
+  return Object.entries(WITHOUT_MEANING)
+    .filter(([name]) => environment[name])
+    .map(([name, why]) => `${name} is set and has no effect: ${why}`);
+}
+
+/** Name, value (secrets hidden), where it comes from and what it means, of every variable; `outhaul config` prints it. */
+export function describeConfig(
+  environment: Environment,
+): { name: string; value: string; source: string; meaning: string }[] {
+  return Object.entries<Variable>(VARIABLES).map(([name, variable]) => {
+    const [source, raw] = sourceOf(environment, name) ?? [variable.default ? 'default' : '', variable.default ?? ''];
+    const value = variable.secret && raw !== '' ? '********' : raw;
+    return { name, value, source: source === name ? 'environment' : source, meaning: variable.meaning };
+  });
+}

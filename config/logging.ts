@@ -1,0 +1,53 @@
+import { pino, destination, multistream, type DestinationStream, type Logger } from 'pino';
+import type { LogConfig } from './config.ts';
+
+export type { Logger } from 'pino';
+
+/**
+ * The process's logger: JSON lines on standard output (`LOG_FORMAT=text` for people and grep), and the same into
+ * `LOG_FILE`. Personal data and secrets are not logged; members that could hold one are blanked all the same.
+ */
+export function createLogger(config: LogConfig, bindings: Record<string, string>, stream?: DestinationStream): Logger {
+  const streams = [stream ?? destination({ fd: 1, sync: false })];
+  if (config.file) streams.push(destination({ dest: config.file, mkdir: true, sync: false }));
+  const form = config.format === 'text' ? streams.map(textStream) : streams;
+  return pino(
+    {
+      level: config.level,
+      base: bindings,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label.toUpperCase() }) },
+      redact: { paths: SECRET_PATHS, censor: '[hidden]' },
+    },
+    multistream(form.map((one) => ({ stream: one, level: config.level }))),
+  );
+}
+
+const SECRET_MEMBERS = [
+  'authorization',
+  'clientSecret',
+  'password',
+  'token',
+  'accessToken',
+  'credential',
+  'privateKey',
+];
+const SECRET_PATHS = SECRET_MEMBERS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+
+/** `2026-11-21T09:00:00.000Z ERROR worker: message key=value`, one line an entry. */
+function textStream(target: DestinationStream): DestinationStream {
+  return {
+    write(line: string): void {
+      const { time, level, process: name, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
+      const details = Object.entries(rest).map(
+        ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+      );
+      target.write(
+        `${String(time)} ${String(level)} ${String(name ?? 'outhaul')}: ${String(msg ?? '')}${details.join('')}\n`.replace(
+          /\n(?=.)/g,
+          '\\n',
+        ),
+      );
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import { z } from 'zod';
+
+/** Whole seconds or counts arrive as text. */
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be between ${min} and ${max}`);
+
+const text = z.string().min(1, 'must not be empty');
+const list = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
+const url = (protocols: readonly string[]) =>
+  text.refine(
+    (value) => {
+      if (!URL.canParse(value)) return false;
+      return protocols.includes(new URL(value).protocol);
+    },
+    `must be a URL starting with ${protocols.join(' or ')}//`,
+  );
+
+/** A URL of Microsoft's or ours: https, or plain http where nobody can listen in. */
+const webUrl = url(['https:', 'http:']).refine(
+  (value) => !value.startsWith('http:') || loopbackHosts.has(new URL(value).hostname),
+  'must be https (plain http is accepted for localhost only)',
+);
+
+export interface Variable {
+  readonly schema: z.ZodType<unknown, string>;
+  readonly meaning: string;
+  readonly default?: string;
+  /** Hidden by `outhaul config`. */
+  readonly secret?: true;
+}
+
+/**
+ * Every environment variable that Outhaul reads, its form, default and meaning. The configuration table of the README
+ * and `outhaul config` print this.
+ */
+export const VARIABLES = {
+  HOST: { schema: text, default: '127.0.0.1', meaning: 'Address that the API listens on' },
+  PORT: { schema: integer(0, 65_535), default: '8000', meaning: 'Port that the API listens on' },
+  CORS_ORIGINS: { schema: list, default: '', meaning: 'Origins that browsers may call the API from, comma-separated' },
+  OUTHAUL_AUTH: {
+    schema: z.enum(['keys', 'none'], 'must be "keys" or "none"'),
+    default: 'keys',
+    meaning: '`none` switches API keys off; accepted only where the API listens on loopback',
+  },
+  OUTHAUL_KEYS: {
+    schema: text,
+    secret: true,
+    meaning: 'Key ring that seals secrets: `id:base64` of 32 bytes, newest first. `up` and `demo` make a key file',
+  },
+  OUTHAUL_DATA_DIR: { schema: text, meaning: 'Where `outhaul up` keeps PostgreSQL, Temporal and the key file' },
+  OUTHAUL_AUTHORITY_URL: { schema: webUrl, meaning: "Microsoft Entra's URL; default: the public cloud's" },
+  OUTHAUL_CLOUD: {
+    schema: z.enum(['global', 'gcc-high', 'dod', 'china'], 'must be global, gcc-high, dod or china'),
+    default: 'global',
+    meaning: "Microsoft's cloud that tenants live in",
+  },
+  OUTLOOK_API_BASE_URL: { schema: webUrl, meaning: "Microsoft Graph's URL; default: the cloud's" },
+  OUTLOOK_API_TIMEOUT: { schema: integer(1, 600), default: '30', meaning: 'Deadline of a Graph request, seconds' },
+  OUTLOOK_API_RATE_LIMIT: { schema: integer(1, 10_000), meaning: 'Graph requests a second for a connection' },
+  BATCH_SIZE: { schema: integer(1, 1000), default: '500', meaning: 'Messages asked for in one page' },
+  MAX_WORKERS: { schema: integer(1, 500), default: '20', meaning: 'Mailboxes that a scan reads at a time' },
+  MAX_RETRIES: {
+    schema: integer(1, 100),
+    default: '8',
+    meaning: 'Attempts for a mailbox while Graph fails (also `OUTLOOK_RETRY_ATTEMPTS`)',
+  },
+  MAX_CONCURRENT_SCANS: { schema: integer(1, 1000), default: '5', meaning: 'Scans that run at a time; more wait' },
+  TENANT_ID: { schema: text, meaning: 'Tenant of the default connection (also `AZURE_TENANT_ID`)' },
+  CLIENT_ID: { schema: text, meaning: 'Application of the default connection (also `AZURE_CLIENT_ID`)' },
+  CLIENT_SECRET: { schema: text, secret: true, meaning: 'Its secret (also `AZURE_CLIENT_SECRET`)' },
+  MAILBOX_ADDRESS: { schema: list, default: '', meaning: 'Default mailboxes of a scan, comma-separated; default: all' },
+  DATABASE_URL: { schema: url(['postgres:', 'postgresql:']), secret: true, meaning: 'PostgreSQL, as a URL' },
+  DB_HOST: { schema: text, meaning: 'PostgreSQL in parts, where `DATABASE_URL` is not set' },
+  DB_PORT: { schema: integer(1, 65_535), default: '5432', meaning: '' },
+  DB_NAME: { schema: text, default: 'outhaul', meaning: '' },
+  DB_USER: { schema: text, default: 'outhaul', meaning: '' },
+  DB_PASSWORD: { schema: text, secret: true, meaning: '' },
+  DB_POOL_SIZE: { schema: integer(1, 500), default: '20', meaning: 'Database connections of a process' },
+  DB_MAX_OVERFLOW: { schema: integer(0, 500), default: '0', meaning: 'Added to `DB_POOL_SIZE`' },
+  DB_POOL_TIMEOUT: { schema: integer(1, 600), default: '30', meaning: 'Seconds to wait for a connection of the pool' },
+  TEMPORAL_ADDRESS: { schema: text, meaning: 'Temporal server, `host:port`; `up` runs one where this is not set' },
+  TEMPORAL_NAMESPACE: { schema: text, default: 'default', meaning: 'Temporal namespace' },
+  TEMPORAL_API_KEY: { schema: text, secret: true, meaning: 'API key for Temporal' },
+  TEMPORAL_TLS: { schema: z.enum(['true', 'false'], 'must be true or false'), meaning: 'TLS to Temporal' },
+  TEMPORAL_TLS_CLIENT_CERT_PATH: { schema: text, meaning: 'Client certificate for Temporal, PEM file' },
+  TEMPORAL_TLS_CLIENT_KEY_PATH: { schema: text, meaning: 'Its private key, PEM file' },
+  TEMPORAL_TLS_SERVER_CA_CERT_PATH: { schema: text, meaning: "Authority of Temporal's certificate, PEM file" },
+  TEMPORAL_TLS_SERVER_NAME: { schema: text, meaning: "Name expected in Temporal's certificate" },
+  TEMPORAL_CLI_PATH: { schema: text, meaning: 'Temporal CLI that `up` and `demo` run' },
+  TEMPORAL_UI_URL: { schema: webUrl, meaning: 'Temporal Web UI, for links to workflows' },
+  LOG_LEVEL: {
+    schema: z
+      .string()
+      .toLowerCase()
+      .pipe(z.enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')),
+    default: 'info',
+    meaning: 'How much is logged',
+  },
+  LOG_FORMAT: {
+    schema: z.enum(['json', 'text'], 'must be "json" or "text"'),
+    default: 'json',
+    meaning: 'Form of log lines',
+  },
+  LOG_FILE: { schema: text, meaning: 'File that log lines are written to as well' },
+} as const satisfies Record<string, Variable>;
+
+export type VariableName = keyof typeof VARIABLES;
+
+/** Other names for the same thing, as the documents of the replaced services have them. */
+export const ALIASES: Readonly<Record<string, VariableName>> = {
+  AZURE_TENANT_ID: 'TENANT_ID',
+  AZURE_CLIENT_ID: 'CLIENT_ID',
+  AZURE_CLIENT_SECRET: 'CLIENT_SECRET',
+  OUTLOOK_RETRY_ATTEMPTS: 'MAX_RETRIES',
+};
+
+/** Names of the replaced services that mean nothing here, and why. */
+export const WITHOUT_MEANING: Readonly<Record<string, string>> = {
+  DLT_PIPELINE_NAME: 'the pipeline is always outlook_emails_extraction',
+  DLT_WORKING_DIR: 'no working directory is needed',
+  DB_SCHEMA: 'each organization has a schema of its own, outlook_emails_<organizationId>',
+  FLASK_ENV: 'Outhaul is not a Flask service',
+  FLASK_DEBUG: 'Outhaul is not a Flask service',
+  SECRET_KEY: 'secrets are sealed under OUTHAUL_KEYS',
+  WORKER_TIMEOUT: 'Temporal watches over workers',
+  REDIRECT_URI: 'there is no sign-in of a person; application permissions take its place',
+  REFRESH_TOKEN: 'there is no sign-in of a person; application permissions take its place',
+  NGROK_AUTHTOKEN: 'set OUTHAUL_PUBLIC_URL instead',
+  ...Object.fromEntries(
+    [
+      'OUTHAUL_PUBLIC_URL',
+      'EMAIL_GROUPS',
+      'FILE_TYPES',
+      'MAX_ATTACHMENT_SIZE',
+      'ATTACHMENTS_DIR',
+      'USE_REDIS_QUEUE',
+      'REDIS_HOST',
+      'REDIS_PORT',
+      'REDIS_DB',
+      'REDIS_USERNAME',
+      'REDIS_PASSWORD',
+      'REDIS_URL',
+      'EMAIL_QUEUE_NAME',
+      'MAX_QUEUE_SIZE',
+      'AIRTABLE_API_KEY',
+      'AIRTABLE_BASE_ID',
+      'AIRTABLE_TABLE_NAME',
+    ].map((name) => [name, 'this version extracts mail and does not hand it on yet']),
+  ),
+};

@@ -1,0 +1,77 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import {
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  getExternalWorkflowHandle,
+  startChild,
+} from '@temporalio/workflow';
+import { mailboxWorkflowId, scanWorkflowId } from '../model/ids.ts';
+import { readRequestedSignal, readWithdrawnSignal, turnFreedSignal } from './messages.ts';
+import { PRIORITY } from './policies.ts';
+import type { ReadRequest } from './requests.ts';
+import { organizationIdKey, scanIdKey } from './search-attributes.ts';
+import { syncMailbox } from './sync-mailbox.ts';
+
+/**
+ * Has a mailbox read: starts its reader, or signals the one that runs. The reader may end between the two, then it is
+ * started again; the loop settles because one of the two holds at any moment.
+ */
+export async function askMailbox(organizationId: string, mailboxId: string, request: ReadRequest): Promise<void> {
+  const workflowId = mailboxWorkflowId(organizationId, mailboxId);
+  const asked = [{ urgency: request.urgency, waiters: [request.waiter] }];
+  for (;;) {
+    try {
+      await startChild(syncMailbox, {
+        workflowId,
+        args: [{ organizationId, mailboxId, reads: { begun: [], asked } }],
+        // Both, or a scan that is cancelled would take readers with it that others wait for.
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        cancellationType: ChildWorkflowCancellationType.ABANDON,
+        priority: { priorityKey: PRIORITY[request.urgency], fairnessKey: organizationId.slice(0, 64) },
+        typedSearchAttributes: [
+          { key: organizationIdKey, value: organizationId },
+          { key: scanIdKey, value: request.waiter.scanId },
+        ],
+        staticSummary: `Reader of mailbox ${mailboxId}`,
+      });
+      return;
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+    if (await signalled(() => getExternalWorkflowHandle(workflowId).signal(readRequestedSignal, request))) return;
+  }
+}
+
+/** Tells the readers of the mailboxes that a scan no longer waits. */
+export async function withdrawFrom(
+  organizationId: string,
+  mailboxIds: readonly string[],
+  scanId: string,
+): Promise<void> {
+  await Promise.all(
+    mailboxIds.map((mailboxId) =>
+      signalled(() =>
+        getExternalWorkflowHandle(mailboxWorkflowId(organizationId, mailboxId)).signal(readWithdrawnSignal, { scanId }),
+      ),
+    ),
+  );
+}
+
+/** Wakes the scans that wait for their turn. */
+export async function tellWaitingScans(scans: readonly { organizationId: string; scanId: string }[]): Promise<void> {
+  await Promise.all(
+    scans.map(({ organizationId, scanId }) =>
+      signalled(() => getExternalWorkflowHandle(scanWorkflowId(organizationId, scanId)).signal(turnFreedSignal)),
+    ),
+  );
+}
+
+/** Whether a signal arrived; it does not where the workflow has ended. */
+async function signalled(send: () => Promise<void>): Promise<boolean> {
+  try {
+    await send();
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,2 @@
+export { scanTenant } from './scan-tenant.ts';
+export { syncMailbox } from './sync-mailbox.ts';

@@ -1,0 +1,34 @@
+import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { MailboxOutcome, MailboxReason } from '../model/scan.ts';
+import type { ReadRequest } from './requests.ts';
+
+/** How a scan's start ended: under way, waiting for its turn, or turned down. */
+export type ScanAdmission =
+  | { readonly status: 'running' | 'pending' }
+  | {
+      /** `refused`: Entra or Graph turned the credential down. `unreachable`: they did not answer. */
+      readonly status: 'refused' | 'unreachable';
+      /** What Entra or Graph said, in words an administrator can act on. */
+      readonly reason: string;
+    };
+
+/** What a mailbox's reader tells a scan that asked. */
+export interface MailboxReport {
+  readonly mailboxId: string;
+  readonly ask: number;
+  readonly outcome: MailboxOutcome;
+  readonly reason?: MailboxReason;
+}
+
+/** To `scanTenant`, with its start: answers once the credential was tried and a turn was asked for. */
+export const admittedUpdate = defineUpdate<ScanAdmission>('admitted');
+/** To `scanTenant`, from a mailbox's reader. */
+export const mailboxFinishedSignal = defineSignal<[MailboxReport]>('mailboxFinished');
+/** To a `scanTenant` that waits for its turn: another scan has ended. */
+export const turnFreedSignal = defineSignal('turnFreed');
+/** To `scanTenant`: ask the store at once who still owes a report, instead of after a silence. */
+export const reviewSignal = defineSignal('review');
+/** To `syncMailbox`: read this mailbox for the scan that asks. */
+export const readRequestedSignal = defineSignal<[ReadRequest]>('readRequested');
+/** To `syncMailbox`: a scan no longer waits. */
+export const readWithdrawnSignal = defineSignal<[{ readonly scanId: string }]>('readWithdrawn');

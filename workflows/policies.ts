@@ -1,0 +1,38 @@
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import type { Urgency } from './requests.ts';
+
+/**
+ * Every time-out and retry policy of Outhaul's activities. Errors that no retry mends reach Temporal as non-retryable
+ * (the activity interceptor decides by type), so the policies here only say how patient to be with the rest.
+ */
+
+/** Short statements on the store. The store may be away for hours: they wait for it. */
+export const STORE_CALL: ActivityOptions = {
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' },
+};
+
+/** The credential check answers a person who waits, so it gives up soon. */
+export const CREDENTIAL_CHECK: ActivityOptions = {
+  startToCloseTimeout: '40 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' },
+};
+
+/** Lists a tenant's users, page by page; resumes from its heartbeat. */
+export const DISCOVERY: ActivityOptions = {
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '15 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+};
+
+/** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
+export const SLICE: ActivityOptions = {
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '15 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+};
+
+/** Temporal's priority of a read, 1 first: a big first scan never delays new mail. */
+export const PRIORITY: Readonly<Record<Urgency, number>> = { live: 1, incremental: 3, full: 5 };

@@ -1,0 +1,107 @@
+/** How urgent a read is, most urgent first. */
+export const URGENCIES = ['live', 'incremental', 'full'] as const;
+export type Urgency = (typeof URGENCIES)[number];
+
+/** A scan that waits for the outcome of a read. */
+export interface Waiter {
+  readonly scanId: string;
+  readonly scanNo: number;
+  /** Tells the report awaited from a late one of an earlier ask. */
+  readonly ask: number;
+}
+
+/** What someone asks of a mailbox's reader. Folders and filters are looked up in the store by the scan's number. */
+export interface ReadRequest {
+  readonly urgency: Urgency;
+  readonly waiter: Waiter;
+}
+
+/** One read that answers several requests at once. */
+export interface PendingRead {
+  readonly urgency: Urgency;
+  readonly waiters: readonly Waiter[];
+}
+
+/** What a queue holds, as it travels through continue-as-new: at most one read of each urgency in either list. */
+export interface WaitingReads {
+  readonly begun: readonly PendingRead[];
+  readonly asked: readonly PendingRead[];
+}
+
+/** Whether a waiting read may interrupt the one that runs. */
+export const isMoreUrgent = (waiting: Urgency | undefined, running: Urgency): boolean =>
+  waiting !== undefined && URGENCIES.indexOf(waiting) < URGENCIES.indexOf(running);
+
+/** The waiters with `waiter` among them; a scan waits once, with its latest ask. */
+export const withWaiter = (waiters: readonly Waiter[], waiter: Waiter): readonly Waiter[] => [
+  ...waiters.filter(({ scanId }) => scanId !== waiter.scanId),
+  waiter,
+];
+
+/** The waiters without those of a scan. */
+export const withoutScan = (waiters: readonly Waiter[], scanId: string): readonly Waiter[] =>
+  waiters.filter((waiter) => waiter.scanId !== scanId);
+
+/**
+ * What one mailbox has been asked and not yet answered. Bounded: requests of one urgency become one read, however many
+ * arrive. A read that was begun and put back stays apart from what was asked since: who joins it late would otherwise
+ * make its folders start anew.
+ */
+export class RequestQueue {
+  readonly #begun = new Map<Urgency, PendingRead>();
+  readonly #asked = new Map<Urgency, PendingRead>();
+
+  constructor({ begun, asked }: WaitingReads) {
+    for (const read of begun) this.#begun.set(read.urgency, read);
+    for (const read of asked) this.#asked.set(read.urgency, read);
+  }
+
+  /** Everything that waits, as the constructor takes it. */
+  get waiting(): WaitingReads {
+    return { begun: [...this.#begun.values()], asked: [...this.#asked.values()] };
+  }
+
+  get isEmpty(): boolean {
+    return this.#begun.size + this.#asked.size === 0;
+  }
+
+  get mostUrgent(): Urgency | undefined {
+    return URGENCIES.find((urgency) => this.#begun.has(urgency) || this.#asked.has(urgency));
+  }
+
+  add({ urgency, waiter }: ReadRequest): void {
+    const begun = this.#begun.get(urgency);
+    if (begun?.waiters.some(({ scanId }) => scanId === waiter.scanId)) {
+      this.#begun.set(urgency, { urgency, waiters: withWaiter(begun.waiters, waiter) });
+      return;
+    }
+    const before = this.#asked.get(urgency)?.waiters ?? [];
+    this.#asked.set(urgency, { urgency, waiters: withWaiter(before, waiter) });
+  }
+
+  /** Puts a read back that was interrupted or has more to do. */
+  putBack(read: PendingRead): void {
+    this.#begun.set(read.urgency, read);
+  }
+
+  /** Forgets what a scan asked. A read for which nobody waits any more goes with it. */
+  withdraw(scanId: string): void {
+    for (const reads of [this.#begun, this.#asked]) {
+      for (const [urgency, read] of reads) {
+        const waiters = withoutScan(read.waiters, scanId);
+        if (waiters.length === 0) reads.delete(urgency);
+        else reads.set(urgency, { urgency, waiters });
+      }
+    }
+  }
+
+  /** Removes and returns the most urgent read, one that was begun before one that was not; undefined when none waits. */
+  take(): PendingRead | undefined {
+    const urgency = this.mostUrgent;
+    if (!urgency) return undefined;
+    const from = this.#begun.has(urgency) ? this.#begun : this.#asked;
+    const read = from.get(urgency);
+    from.delete(urgency);
+    return read;
+  }
+}

@@ -1,0 +1,138 @@
+import {
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  isCancellation,
+  log,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
+import type { MailboxActivities, SliceResult } from '../activities/mailbox-activities.ts';
+import type { ScanActivities } from '../activities/scan-activities.ts';
+import { scanWorkflowId } from '../model/ids.ts';
+import type { MailboxReason } from '../model/scan.ts';
+import { siblingQueues } from '../model/task-queues.ts';
+import { historyIsLong } from './history.ts';
+import { mailboxFinishedSignal, readRequestedSignal, readWithdrawnSignal, type MailboxReport } from './messages.ts';
+import { PRIORITY, SLICE, STORE_CALL } from './policies.ts';
+import {
+  RequestQueue,
+  isMoreUrgent,
+  withWaiter,
+  withoutScan,
+  type PendingRead,
+  type Waiter,
+  type WaitingReads,
+} from './requests.ts';
+
+export interface SyncMailboxInput {
+  readonly organizationId: string;
+  readonly mailboxId: string;
+  readonly reads: WaitingReads;
+}
+
+type Ending = Pick<SliceResult, 'outcome' | 'reason'>;
+
+/**
+ * The one reader of a mailbox. It takes what it is asked, most urgent first, until nothing is left, and then ends; who
+ * wants something later starts it again. A more urgent request cancels the running slice, which loses nothing: every
+ * committed page stays, and the interrupted read goes on afterwards from where it was.
+ */
+export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMailboxInput): Promise<void> {
+  const queue = new RequestQueue(reads);
+  let running: { read: PendingRead; scope: CancellationScope } | undefined;
+
+  setHandler(readRequestedSignal, (request) => {
+    if (running && joins(request.waiter.scanId, request.urgency, running.read)) {
+      running.read = { ...running.read, waiters: withWaiter(running.read.waiters, request.waiter) };
+      return;
+    }
+    queue.add(request);
+    if (running && isMoreUrgent(request.urgency, running.read.urgency)) running.scope.cancel();
+  });
+  setHandler(readWithdrawnSignal, ({ scanId }) => {
+    queue.withdraw(scanId);
+    if (!running) return;
+    running.read = { ...running.read, waiters: withoutScan(running.read.waiters, scanId) };
+    if (running.read.waiters.length === 0) running.scope.cancel();
+  });
+
+  for (let read = queue.take(); read; read = queue.take()) {
+    if (historyIsLong()) {
+      queue.putBack(read);
+      break;
+    }
+    running = { read, scope: new CancellationScope({ cancellable: true }) };
+    const ending = await readSlice(organizationId, mailboxId, running);
+    const served = running.read;
+    running = undefined;
+    const interrupted = ending?.outcome === 'cancelled' && isMoreUrgent(queue.mostUrgent, served.urgency);
+    if (served.waiters.length > 0 && (!ending || interrupted)) queue.putBack(served);
+    else if (ending) await report(organizationId, served.waiters, { mailboxId, ...ending });
+  }
+  if (!queue.isEmpty) {
+    await condition(allHandlersFinished);
+    await continueAsNew<typeof syncMailbox>({ organizationId, mailboxId, reads: queue.waiting });
+  }
+}
+
+/** A scan that asks again while it is being served has lost patience, not changed its mind. */
+const joins = (scanId: string, urgency: PendingRead['urgency'], read: PendingRead): boolean =>
+  read.urgency === urgency && read.waiters.some((waiter) => waiter.scanId === scanId);
+
+/** Runs one slice; undefined when the read has more to do. A failure ends this read, never the reader. */
+async function readSlice(
+  organizationId: string,
+  mailboxId: string,
+  { read, scope }: { read: PendingRead; scope: CancellationScope },
+): Promise<Ending | undefined> {
+  const { readMailbox } = proxyActivities<MailboxActivities>({
+    ...SLICE,
+    taskQueue: siblingQueues(workflowInfo().taskQueue).graph,
+    priority: { priorityKey: PRIORITY[read.urgency], fairnessKey: organizationId.slice(0, 64) },
+  });
+  const scanNos = read.waiters.map(({ scanNo }) => scanNo);
+  try {
+    const { done, outcome, reason } = await scope.run(() => readMailbox({ organizationId, mailboxId, scanNos }));
+    return done ? { outcome, ...(reason && { reason }) } : undefined;
+  } catch (error) {
+    if (isCancellation(error)) return { outcome: 'cancelled' };
+    const reason = reasonOf(error);
+    await recordFailure({ organizationId, mailboxId, scanNos, reason });
+    return { outcome: 'failed', reason };
+  }
+}
+
+async function recordFailure(input: Parameters<ScanActivities['recordFailedMailbox']>[0]): Promise<void> {
+  const { recordFailedMailbox } = proxyActivities<Pick<ScanActivities, 'recordFailedMailbox'>>(STORE_CALL);
+  await CancellationScope.nonCancellable(() => recordFailedMailbox(input));
+}
+
+/** The type of the failure is the cause's name: the activity interceptor sets it. */
+function reasonOf(error: unknown): MailboxReason {
+  const cause = error instanceof ActivityFailure ? error.cause : undefined;
+  const type = cause instanceof ApplicationFailure ? cause.type : undefined;
+  if (type === 'CredentialRefused' || type === 'PermissionMissing') return 'credential_refused';
+  return type === 'GraphFailed' ? 'graph_failed' : 'internal_error';
+}
+
+/** Tells every scan that waited. A scan that has ended needs no telling. */
+async function report(
+  organizationId: string,
+  waiters: readonly Waiter[],
+  result: Omit<MailboxReport, 'ask'>,
+): Promise<void> {
+  const tell = async ({ scanId, ask }: Waiter): Promise<void> => {
+    try {
+      const scan = getExternalWorkflowHandle(scanWorkflowId(organizationId, scanId));
+      await scan.signal(mailboxFinishedSignal, { ...result, ask });
+    } catch {
+      log.info('A scan that asked has ended meanwhile', { scanId });
+    }
+  };
+  await CancellationScope.nonCancellable(() => Promise.all(waiters.map(tell)));
+}
