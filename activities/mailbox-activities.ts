@@ -1,4 +1,13 @@
+import { Context } from '@temporalio/activity';
 import type { MailboxOutcome, MailboxReason } from '../model/scan.ts';
+import type { Database } from '../store/database.ts';
+import { organizationOf } from '../store/organizations.ts';
+import { scansOf } from '../store/scans.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { GraphConnections } from './graph-connections.ts';
+import { whileBeating } from './heartbeat.ts';
+import { withLease } from './lease.ts';
+import { readSlice } from './mailbox-slice.ts';
 
 /** What a slice came to. */
 export interface SliceResult {
@@ -6,7 +15,7 @@ export interface SliceResult {
   readonly done: boolean;
   readonly outcome: MailboxOutcome;
   readonly reason?: MailboxReason;
-  /** Messages that this slice stored or saw unchanged. */
+  /** Messages of the pages that this slice committed. */
   readonly messages: number;
 }
 
@@ -14,4 +23,47 @@ export interface SliceResult {
 export interface MailboxActivities {
   /** Reads pages of a mailbox for some minutes, for the scans given, and records how the mailbox stands. */
   readMailbox(input: { organizationId: string; mailboxId: string; scanNos: readonly number[] }): Promise<SliceResult>;
+}
+
+export interface MailboxActivitiesOptions {
+  readonly db: Database;
+  readonly connections: GraphConnections;
+  readonly budget: ByteBudget;
+  /** Messages asked for in one page. */
+  readonly pageSize: number;
+  /** Attempts for a slice while Graph fails. */
+  readonly attempts: number;
+  /** How long a slice reads before it hands over to the next, ms. */
+  readonly sliceMs: number;
+}
+
+export function createMailboxActivities(options: MailboxActivitiesOptions): MailboxActivities {
+  const { db, connections, budget, pageSize, attempts, sliceMs } = options;
+  return {
+    async readMailbox({ organizationId, mailboxId, scanNos }) {
+      const { info, cancellationSignal } = Context.current();
+      const endsAt = performance.now() + sliceMs;
+      let messages = 0;
+      return whileBeating(async (beat) => {
+        const organization = await organizationOf(db, organizationId);
+        const [graph, scans] = await Promise.all([connections.graphFor(organizationId), scansOf(db, [...scanNos])]);
+        const result = await withLease(db, organization, mailboxId, cancellationSignal, (lease) =>
+          readSlice({
+            db,
+            organization,
+            graph,
+            mailboxId,
+            scans,
+            lease,
+            budget,
+            pageSize,
+            lastAttempt: info.attempt >= attempts,
+            timeIsUp: () => performance.now() > endsAt,
+            onPage: (count) => beat({ messages: (messages += count) }),
+          }),
+        );
+        return { ...result, messages };
+      });
+    },
+  };
 }

@@ -1,4 +1,16 @@
+import { Context } from '@temporalio/activity';
+import { GraphError } from '../graph/errors.ts';
+import type { Graph } from '../graph/graph.ts';
+import { skipReasonOf } from '../model/mailbox-filter.ts';
 import type { FinalScanStatus, MailboxReason } from '../model/scan.ts';
+import { loadConnection, promoteCandidate } from '../store/connections.ts';
+import type { Database } from '../store/database.ts';
+import { organizationOf } from '../store/organizations.ts';
+import { discardScan, finishScan } from '../store/scan-end.ts';
+import { finishMailbox, nextMailboxes, recordUsers, unfinishedMailboxes } from '../store/scan-mailboxes.ts';
+import { scanByNo, takeSlot } from '../store/scans.ts';
+import { ConnectionMissing, type GraphConnections } from './graph-connections.ts';
+import { whileBeating } from './heartbeat.ts';
 
 /** How the check of a scan's credential went. */
 export type CredentialVerdict =
@@ -45,4 +57,99 @@ export interface ScanActivities {
     readonly status: FinalScanStatus;
     readonly waiting: readonly { organizationId: string; scanId: string }[];
   }>;
+}
+
+export interface ScanActivitiesOptions {
+  readonly db: Database;
+  readonly connections: GraphConnections;
+  readonly maxConcurrentScans: number;
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void };
+}
+
+export function createScanActivities({
+  db,
+  connections,
+  maxConcurrentScans,
+  log,
+}: ScanActivitiesOptions): ScanActivities {
+  return {
+    async checkCredential({ organizationId, scanNo }) {
+      const connection = await loadConnection(db, scanNo);
+      if (!connection) throw new ConnectionMissing();
+      const graph = connections.open(connection);
+      const verdict = await tryCredential(graph, Context.current().cancellationSignal).finally(() => graph.close());
+      if (verdict.status === 'accepted') {
+        await promoteCandidate(db, scanNo);
+      } else {
+        log.warn({ organizationId, scanNo, reason: verdict.reason }, 'Credential validation failed');
+        await discardScan(db, scanNo);
+      }
+      return verdict;
+    },
+
+    takeTurn: ({ scanNo }) => takeSlot(db, scanNo, maxConcurrentScans),
+
+    discoverMailboxes: ({ organizationId, scanNo }) =>
+      whileBeating(async (beat) => {
+        const { cancellationSignal: signal, info } = Context.current();
+        const [organization, graph, scan, connection] = await Promise.all([
+          organizationOf(db, organizationId),
+          connections.graphFor(organizationId),
+          scanByNo(db, scanNo),
+          loadConnection(db, scanNo),
+        ]);
+        const tenantId = connection?.tenantId ?? '';
+        const before = info.heartbeatDetails as DiscoveryProgress | undefined;
+        let mailboxes = before?.mailboxes ?? 0;
+        for await (const page of graph.users(before ? { link: before.link } : {}, signal)) {
+          const users = page.users.map((user) => {
+            const skip = skipReasonOf(user, scan.filters.mailboxes);
+            return skip ? { user, skip } : { user };
+          });
+          await recordUsers(db, organization, { scanNo, tenantId, users });
+          mailboxes += users.length;
+          if (page.next !== undefined) beat({ link: page.next, mailboxes } satisfies DiscoveryProgress);
+        }
+        return { mailboxes };
+      }),
+
+    nextMailboxes: ({ scanNo, after, limit }) => nextMailboxes(db, scanNo, after, limit),
+
+    unfinishedMailboxes: ({ scanNo, mailboxIds }) => unfinishedMailboxes(db, scanNo, [...mailboxIds]),
+
+    recordFailedMailbox: ({ scanNos, mailboxId, reason }) =>
+      finishMailbox(db, { scanNos, mailboxId, outcome: 'failed', reason }),
+
+    async finishScan({ organizationId, scanNo, end, message }) {
+      const ended = await finishScan(db, scanNo, {
+        end,
+        maxConcurrent: maxConcurrentScans,
+        ...(message !== undefined && { message }),
+      });
+      const ranToItsEnd = ended.status === 'completed' || ended.status === 'completed_with_errors';
+      log.info(
+        { organizationId, scanNo, status: ended.status },
+        ranToItsEnd ? 'Email extraction completed' : 'Email extraction ended early',
+      );
+      return ended;
+    },
+  };
+}
+
+/** Where discovery goes on after an interruption. */
+interface DiscoveryProgress {
+  readonly link: string;
+  readonly mailboxes: number;
+}
+
+async function tryCredential(graph: Graph, signal: AbortSignal): Promise<CredentialVerdict> {
+  try {
+    await graph.checkCredential(signal);
+    return { status: 'accepted' };
+  } catch (error) {
+    if (!(error instanceof GraphError)) throw error;
+    const reason = error.reason ?? error.message;
+    const refused = error.kind === 'credential_refused' || error.kind === 'permission_missing';
+    return { status: refused ? 'refused' : 'unreachable', reason };
+  }
 }

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../store/database.ts';
+import { LeaseLost } from '../store/errors.ts';
+import { acquireLease, releaseLease, renewLease } from '../store/leases.ts';
+import type { Organization } from '../store/organizations.ts';
+
+/** How long a lease lasts unless it is renewed; a successor of a frozen reader waits this long at most. */
+const LEASE_SECONDS = 30;
+const RENEW_EVERY_MS = 8000;
+
+/** The right to read a mailbox: `token` is checked by every write, `signal` says when the right has ended. */
+export interface Lease {
+  readonly token: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Holds the mailbox's lease while `work` runs. Temporal gives one running workflow, not one running attempt: a worker
+ * that was frozen or cut off may still be reading when its successor starts. So the successor waits here for the end
+ * of the lease, and the old reader's writes and requests end with it: a lease that cannot be renewed in time aborts
+ * `work`.
+ * @throws {LeaseLost} when another reader has it, or it ran out.
+ */
+export async function withLease<T>(
+  db: Database,
+  organization: Organization,
+  mailboxId: string,
+  signal: AbortSignal,
+  work: (lease: Lease) => Promise<T>,
+): Promise<T> {
+  const token = randomUUID();
+  let endsAt = await acquired(db, organization, mailboxId, token, signal);
+  const lost = new AbortController();
+  const renewing = setInterval(() => void renew(), RENEW_EVERY_MS);
+  let expiry = setTimeout(expire, endsAt - performance.now());
+
+  async function renew(): Promise<void> {
+    try {
+      const asked = performance.now();
+      const { remainingMs } = await renewLease(db, organization, { mailboxId, token, seconds: LEASE_SECONDS });
+      endsAt = asked + remainingMs;
+      clearTimeout(expiry);
+      expiry = setTimeout(expire, endsAt - performance.now());
+    } catch (error) {
+      if (error instanceof LeaseLost) lost.abort(error);
+    }
+  }
+  function expire(): void {
+    lost.abort(new LeaseLost('The lease of the mailbox ran out before it could be renewed'));
+  }
+
+  try {
+    return await work({ token, signal: AbortSignal.any([signal, lost.signal]) });
+  } finally {
+    clearInterval(renewing);
+    clearTimeout(expiry);
+    await releaseLease(db, organization, { mailboxId, token }).catch(() => undefined);
+  }
+}
+
+/** Waits for the lease; returns when it ends, by this process's monotonic clock. */
+async function acquired(
+  db: Database,
+  organization: Organization,
+  mailboxId: string,
+  token: string,
+  signal: AbortSignal,
+): Promise<number> {
+  for (;;) {
+    const asked = performance.now();
+    const answer = await acquireLease(db, organization, { mailboxId, token, seconds: LEASE_SECONDS });
+    if (answer.acquired) return asked + answer.remainingMs;
+    await delay(Math.min(answer.waitMs, 1000) + 50, undefined, { signal });
+  }
+}

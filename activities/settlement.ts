@@ -1,0 +1,46 @@
+import { GraphError } from '../graph/errors.ts';
+import { markDeleted, moveEmails, noteVanished, unsettledEmails } from '../store/settlement.ts';
+import type { FolderToRead, ReadingContext } from './folder-reader.ts';
+
+/** Messages asked about at a time: ten `$batch` requests. */
+const STRETCH = 200;
+
+/**
+ * After the round of all folders: what a delta said to be removed, and what a read from nothing no longer saw, is asked
+ * for by id. Graph says `@removed` for a move as well as for a deletion, so nothing is taken for deleted before it has
+ * answered 404. A message that cannot be asked about stays unsettled for the next read.
+ */
+export async function settleMailbox(context: ReadingContext, folders: readonly FolderToRead[]): Promise<void> {
+  const { db, organization, mailbox, leaseToken, scanNos, scanId, mode, since, until, signal } = context;
+  const ids = { mailboxId: mailbox.id, leaseToken };
+  const [scanNo] = scanNos;
+  if (scanNo !== undefined && mode === 'full' && since === undefined && until === undefined) {
+    for (const { id } of folders) await noteVanished(db, organization, { ...ids, folderId: id, scanNo });
+  }
+  const paths = new Map(folders.map(({ id, path }) => [id, path]));
+  for (;;) {
+    const unsettled = await unsettledEmails(db, organization, { mailboxId: mailbox.id, limit: STRETCH });
+    if (unsettled.length === 0) return;
+    const answers = await mailbox.messagesById(
+      unsettled.map(({ id }) => id),
+      { select: ['id', 'parentFolderId'] },
+      signal,
+    );
+    const gone: string[] = [];
+    const moved = new Map<string, string[]>();
+    for (const { id } of unsettled) {
+      const answer = answers.get(id);
+      if (answer === 'missing') gone.push(id);
+      else if (answer && !(answer instanceof GraphError) && typeof answer['parentFolderId'] === 'string') {
+        moved.set(answer['parentFolderId'], [...(moved.get(answer['parentFolderId']) ?? []), id]);
+      }
+    }
+    if (gone.length > 0) await markDeleted(db, organization, { ...ids, scanId, ids: gone });
+    for (const [folderId, movedIds] of moved) {
+      const path = paths.get(folderId) ?? (await mailbox.folder(folderId, signal))?.displayName ?? '';
+      paths.set(folderId, path);
+      await moveEmails(db, organization, { ...ids, scanId, folder: { id: folderId, path }, ids: movedIds });
+    }
+    if (gone.length === 0 && moved.size === 0) return;
+  }
+}

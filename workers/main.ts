@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Logger } from 'pino';
+import { ByteBudget } from '../activities/byte-budget.ts';
+import { GraphConnections } from '../activities/graph-connections.ts';
+import { createMailboxActivities } from '../activities/mailbox-activities.ts';
+import { createScanActivities } from '../activities/scan-activities.ts';
+import { type Config, ConfigError } from '../config/config.ts';
+import { parseKeyRing } from '../config/key-ring.ts';
+import { openGraph } from '../graph/graph.ts';
+import { taskQueues } from '../model/task-queues.ts';
+import { loadActive } from '../store/connections.ts';
+import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
+import { whenDatabaseAnswers } from '../store/health.ts';
+import { migrate } from '../store/migrate.ts';
+import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.ts';
+import { createDataConverter } from '../temporal/data-converter.ts';
+import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
+import { failureInterceptor } from './interceptors.ts';
+
+/** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
+const PAGE_BUDGET = 24 << 20;
+/** How long a slice reads before it hands over to the next. */
+const SLICE_MS = 5 * 60_000;
+/** How long running slices have to stop at a page border once the process is told to end. */
+const GRACE = '2 seconds';
+/** After which what still runs is left behind; Temporal gives it to another worker. */
+const FORCE = '20 seconds';
+
+export interface WorkerSettings {
+  readonly config: Config;
+  readonly log: Logger;
+  /** Which installation's queues to poll. Default: `outhaul`. */
+  readonly taskQueuePrefix?: string;
+  /** How long to wait for PostgreSQL and Temporal at start, ms. Default: 60,000. */
+  readonly patienceMs?: number;
+  readonly sliceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface RunningWorker {
+  /** Resolves when the worker has shut down; rejects when it failed. Everything it opened is closed then. */
+  run(): Promise<void>;
+  /** Stops taking work and hands back what runs. */
+  shutdown(): void;
+}
+
+/**
+ * Composition root of the worker process: all task queues in one process. Waits for PostgreSQL and Temporal.
+ * @throws {ConfigError, StoreUnavailable, TemporalUnavailable}
+ */
+export async function startWorker(settings: WorkerSettings): Promise<RunningWorker> {
+  const { config, log, patienceMs = 60_000, signal } = settings;
+  if (!config.keys) throw new ConfigError(['OUTHAUL_KEYS is not set: without a key ring no secret can be opened']);
+  const sealer = parseKeyRing(config.keys);
+  const { url, poolSize, poolTimeoutMs } = config.database;
+  if (!url) throw new ConfigError(['DATABASE_URL (or DB_HOST) is not set: the worker needs PostgreSQL']);
+  const db = openDatabase({ url, poolSize, poolTimeoutMs, applicationName: 'outhaul-worker', sealer, log });
+  const address = config.temporal.address ?? 'localhost:7233';
+  const waiting = { patienceMs, log: (line: string) => log.info(line), ...(signal && { signal }) };
+  try {
+    await whenDatabaseAnswers(db, waiting);
+    await migrate(db);
+    const options = await connectionOptions({ ...config.temporal, address });
+    const connection = await whenTemporalAnswers(address, () => NativeConnection.connect(options), waiting);
+    const connections = connectionsOf(config, db, log);
+    const workers = await createWorkers({ ...settings, db, connections, connection, sealer });
+    return {
+      async run() {
+        try {
+          await Promise.all(workers.map((worker) => worker.run()));
+        } finally {
+          await connections.close();
+          await connection.close();
+          await closeDatabase(db);
+        }
+      },
+      shutdown() {
+        for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      },
+    };
+  } catch (error) {
+    await closeDatabase(db);
+    throw error;
+  }
+}
+
+function connectionsOf({ graph }: Config, db: Database, log: Logger): GraphConnections {
+  const { graphUrl, authorityUrl, requestTimeoutMs, requestsPerSecond } = graph;
+  return new GraphConnections(
+    (organizationId) => loadActive(db, organizationId),
+    (connection) =>
+      openGraph(connection, {
+        log,
+        requestTimeoutMs,
+        ...(graphUrl && { graphUrl }),
+        ...(authorityUrl && { authorityUrl }),
+        ...(requestsPerSecond && { requestsPerSecond }),
+      }),
+  );
+}
+
+interface Composed extends WorkerSettings {
+  readonly db: Database;
+  readonly connections: GraphConnections;
+  readonly connection: NativeConnection;
+  readonly sealer: Parameters<typeof createDataConverter>[0];
+}
+
+async function createWorkers(composed: Composed): Promise<Worker[]> {
+  const { config, log, db, connections, connection, sealer } = composed;
+  const { pageSize, attempts } = config.graph;
+  const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
+  const activities = {
+    ...createScanActivities({ db, connections, maxConcurrentScans: config.maxConcurrentScans, log }),
+    ...createMailboxActivities({
+      db,
+      connections,
+      budget: new ByteBudget(PAGE_BUDGET),
+      pageSize,
+      attempts,
+      sliceMs: composed.sliceMs ?? SLICE_MS,
+    }),
+  };
+  const common = {
+    connection,
+    namespace: config.temporal.namespace,
+    dataConverter: createDataConverter(sealer),
+    activities,
+    interceptors: { activity: [failureInterceptor(log, attempts)] },
+    shutdownGraceTime: GRACE,
+    shutdownForceTime: FORCE,
+    maxHeartbeatThrottleInterval: '5 seconds',
+  } satisfies Partial<WorkerOptions>;
+  const workflowBundle = existsSync(BUNDLE_PATH) ? { codePath: BUNDLE_PATH } : await bundleWorkflows();
+  return Promise.all([
+    Worker.create({ ...common, taskQueue: orchestration, workflowBundle, maxCachedWorkflows: 300 }),
+    Worker.create({ ...common, taskQueue: graph }),
+  ]);
+}
