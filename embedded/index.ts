@@ -1,0 +1,12 @@
+export { cacheFolder } from './cache-folder.ts';
+export { EmbeddedServiceError, PortTakenError, PostgresStartError, TemporalStartError } from './errors.ts';
+export { freePort } from './ports.ts';
+export { startPostgres, type EmbeddedPostgres, type PostgresOptions } from './postgres.ts';
+export { startTemporal, type EmbeddedTemporal, type TemporalOptions } from './temporal-server.ts';
+export {
+  findTemporalBinary,
+  TemporalBinaryNotFound,
+  TEMPORAL_VERSION,
+  type FindOptions,
+  type TemporalBinary,
+} from './temporal-binary.ts';
