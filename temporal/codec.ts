@@ -1,8 +1,8 @@
 import type { Payload, PayloadCodec } from '@temporalio/common';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import type { Sealer } from '../model/sealing.ts';
 
-const { Payload: WirePayload } = temporal.api.common.v1;
+const { Payload: WirePayload } = proto.temporal.api.common.v1;
 
 /** What the server and its UI see as a payload's encoding. */
 export const ENCODING = 'binary/encrypted';
