@@ -1,0 +1,113 @@
+import {
+  GraphClientError,
+  type Context,
+  type Middleware,
+  type MiddlewareOptions,
+} from '@microsoft/microsoft-graph-client';
+import type { GraphTarget } from './errors.ts';
+
+/** One request to Graph on its way down the chain. A step that changes it passes a copy on. */
+export interface GraphCall {
+  /** A short name for logs and measurements, such as `messages`. */
+  readonly kind: string;
+  /** What a 403 or 404 is about. */
+  readonly target: GraphTarget;
+  readonly method: 'GET' | 'POST';
+  /** Path and query on Graph's origin, sent as they are. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  /** The mailbox whose slots the request takes. */
+  readonly mailboxId?: string | undefined;
+  /** How many of them; default 1. */
+  readonly slots?: number | undefined;
+  /** `text` for the few answers that are no JSON; default `json`. */
+  readonly expects?: 'json' | 'text' | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** An answer of Graph that was understood. It is a `Response` because the Graph client hands nothing else up. */
+export class GraphAnswer extends Response {
+  /** The parsed body; the text itself where text was expected. */
+  readonly content: unknown;
+  /** Size of the body, decompressed. */
+  readonly bytes: number;
+  /** Whether the JSON holds escapes of NUL or of surrogates, so that strings may need cleaning before they are stored. */
+  readonly suspicious: boolean;
+
+  constructor(status: number, content: unknown, bytes: number, suspicious: boolean) {
+    super(null, { status });
+    this.content = content;
+    this.bytes = bytes;
+    this.suspicious = suspicious;
+  }
+}
+
+/** Passes the call on to the next step of the chain. */
+export type Next = (call: GraphCall) => Promise<GraphAnswer>;
+
+/** One step of the chain; the last one ignores `next`. */
+export type Step = (call: GraphCall, next: Next) => Promise<GraphAnswer>;
+
+/** Carries the call in the Graph client's own context. */
+export class CallOptions implements MiddlewareOptions {
+  call: GraphCall;
+
+  constructor(call: GraphCall) {
+    this.call = call;
+  }
+}
+
+/** Carries an error of ours through the Graph client, which replaces any other by one without status and cause. */
+export class CarriedError extends GraphClientError {
+  readonly carried: unknown;
+
+  constructor(carried: unknown) {
+    super('See carried');
+    Object.setPrototypeOf(this, CarriedError.prototype);
+    this.carried = carried;
+  }
+}
+
+/** Makes the Graph client's middleware chain of our steps, the first one outermost. */
+export function chainOf(steps: readonly Step[]): Middleware[] {
+  return [new Border(), ...steps.map((step) => new StepMiddleware(step))];
+}
+
+class StepMiddleware implements Middleware {
+  readonly #step: Step;
+  #next: Middleware | undefined;
+
+  constructor(step: Step) {
+    this.#step = step;
+  }
+
+  setNext(next: Middleware): void {
+    this.#next = next;
+  }
+
+  async execute(context: Context): Promise<void> {
+    const options = context.middlewareControl?.getMiddlewareOptions(CallOptions) as CallOptions;
+    context.response = await this.#step(options.call, async (call) => {
+      options.call = call;
+      await this.#next?.execute(context);
+      return context.response as GraphAnswer;
+    });
+  }
+}
+
+class Border implements Middleware {
+  #next: Middleware | undefined;
+
+  setNext(next: Middleware): void {
+    this.#next = next;
+  }
+
+  async execute(context: Context): Promise<void> {
+    try {
+      await this.#next?.execute(context);
+    } catch (error) {
+      throw new CarriedError(error);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import {
+  AuthError,
+  ConfidentialClientApplication,
+  type INetworkModule,
+  type NetworkRequestOptions,
+  type NetworkResponse,
+  type NodeAuthOptions,
+} from '@azure/msal-node';
+import type { Dispatcher } from 'undici';
+import type { Connection } from '../model/connection.ts';
+import type { Endpoints } from './clouds.ts';
+import { credentialError, emptyToken, entraErrorFrom, malformedTenant } from './entra.ts';
+import { exchangeError, GraphError } from './errors.ts';
+import type { RequestReport } from './options.ts';
+import { roundTrip } from './round-trip.ts';
+import type { IssuedToken, TokenIssuer } from './tokens.ts';
+import { onAbort } from './waiting.ts';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+export interface IssuerOptions {
+  readonly connection: Connection;
+  readonly endpoints: Endpoints;
+  readonly dispatcher: Dispatcher;
+  readonly timeoutMs: number;
+  readonly report: (facts: RequestReport) => void;
+}
+
+/**
+ * Asks Microsoft Entra for app-only tokens through msal-node, which writes the request, signs the certificate's
+ * assertion and finds the token endpoint. The network client is ours, for three reasons: msal-node sets no deadline, it
+ * refuses http even for this machine, and it hides what the server said about a failure (and would refuse the next
+ * requests by itself after one). So msal-node sees successes only.
+ */
+export function tokenIssuer(options: IssuerOptions): TokenIssuer {
+  return async (signal) => {
+    const { connection, endpoints, timeoutMs } = options;
+    if (!/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(connection.tenantId)) throw malformedTenant();
+    const controller = new AbortController();
+    const off = onAbort(signal, () => controller.abort(signal.reason));
+    const timer = setTimeout(() => {
+      controller.abort(exchangeError('Timeout', `Microsoft Entra did not answer within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const network = new EntraNetwork(options, controller.signal);
+    try {
+      const client = new ConfidentialClientApplication({
+        auth: { clientId: connection.clientId, ...authorityOf(connection, endpoints), ...credentialOf(connection) },
+        system: { networkClient: network },
+      });
+      const issuedAt = Date.now();
+      const result = await client.acquireTokenByClientCredential({ scopes: [endpoints.scope], skipCache: true });
+      if (!result?.accessToken || !result.expiresOn) throw emptyToken(200);
+      return { value: result.accessToken, issuedAt, expiresAt: result.expiresOn.getTime() } satisfies IssuedToken;
+    } catch (error) {
+      throw controller.signal.aborted ? controller.signal.reason : (network.failure ?? understood(error));
+    } finally {
+      clearTimeout(timer);
+      off();
+    }
+  };
+}
+
+/** How msal-node finds the token endpoint: Microsoft's hosts it knows, this machine is told to it, others it asks. */
+function authorityOf({ tenantId }: Connection, endpoints: Endpoints): Partial<NodeAuthOptions> {
+  const url = new URL(`${endpoints.authorityUrl}/${tenantId}`);
+  if (endpoints.authorityKnown) return { authority: url.href };
+  if (url.protocol === 'https:') return { authority: url.href, knownAuthorities: [url.host] };
+  const secure = `https://${url.host}${url.pathname}`;
+  const authorityMetadata = JSON.stringify({
+    issuer: `${secure}/v2.0`,
+    authorization_endpoint: `${url.href}/oauth2/v2.0/authorize`,
+    token_endpoint: `${url.href}/oauth2/v2.0/token`,
+    jwks_uri: `${url.href}/discovery/v2.0/keys`,
+  });
+  return { authority: secure, knownAuthorities: [url.host], authorityMetadata };
+}
+
+function credentialOf({ credential }: Connection): Partial<NodeAuthOptions> {
+  if (credential.kind === 'secret') {
+    if (credential.clientSecret === '') throw credentialError('The client secret is empty.');
+    return { clientSecret: credential.clientSecret };
+  }
+  try {
+    const certificate = new X509Certificate(credential.certificate);
+    const key = createPrivateKey(credential.privateKey);
+    if (!certificate.checkPrivateKey(key)) throw new Error('The private key is not that of the certificate');
+    const thumbprintSha256 = certificate.fingerprint256.replaceAll(':', '');
+    const privateKey = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+    return { clientCertificate: { thumbprintSha256, privateKey } };
+  } catch (cause) {
+    throw credentialError(
+      'The certificate or its private key cannot be used. Both must be PEM, the key without a passphrase, and the key must belong to the certificate.',
+      'InvalidCertificate',
+      cause,
+    );
+  }
+}
+
+function understood(error: unknown): Error {
+  if (error instanceof GraphError) return error;
+  const code = error instanceof AuthError && error.errorCode !== '' ? error.errorCode : 'Unknown';
+  return new GraphError(`No token could be had from Microsoft Entra (${code})`, { kind: 'unavailable', code });
+}
+
+/** The network client of one token: it remembers the failure that msal-node would replace by one of its own. */
+class EntraNetwork implements INetworkModule {
+  failure: Error | undefined;
+  readonly #options: IssuerOptions;
+  readonly #signal: AbortSignal;
+
+  constructor(options: IssuerOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  sendGetRequestAsync<T>(url: string, options?: NetworkRequestOptions): Promise<NetworkResponse<T>> {
+    return this.#send('GET', url, options);
+  }
+
+  sendPostRequestAsync<T>(url: string, options?: NetworkRequestOptions): Promise<NetworkResponse<T>> {
+    return this.#send('POST', url, options);
+  }
+
+  async #send<T>(method: 'GET' | 'POST', url: string, sent?: NetworkRequestOptions): Promise<NetworkResponse<T>> {
+    const startedAt = performance.now();
+    const { origin, pathname, search } = new URL(url);
+    try {
+      const { status, headers, bytes } = await roundTrip(this.#options.dispatcher, {
+        origin,
+        path: pathname + search,
+        method,
+        headers: { ...sent?.headers },
+        body: sent?.body,
+        maxBodyBytes: MAX_BODY_BYTES,
+        signal: this.#signal,
+      });
+      const body = jsonOrNothing(bytes);
+      const ms = performance.now() - startedAt;
+      this.#options.report({ kind: 'token', status, ms, bytes: bytes.length });
+      if (status < 200 || status > 299) throw entraErrorFrom({ status, headers, body });
+      if (typeof body !== 'object' || body === null) throw emptyToken(status);
+      return { status, headers: {}, body: body as T };
+    } catch (error) {
+      this.failure ??= error as Error;
+      throw error;
+    }
+  }
+}
+
+function jsonOrNothing(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,72 @@
+import { MESSAGE_MEMBERS, type GraphMessage, type MailFolder } from '../model/mail.ts';
+import { readMessagesById, type FoundMessage } from './batch.ts';
+import type { GraphAnswer } from './call.ts';
+import { MAILBOX_SLOTS, type GraphClient, type GraphRequest } from './client.ts';
+import { readFolder, readFolderTree, type FolderTreeOptions } from './folders.ts';
+import { countMessages, readMessage, readPage, type MessagesPage, type PageRequest } from './messages.ts';
+import { segment } from './paths.ts';
+
+/**
+ * One mailbox. Every method takes part in the mailbox's limit of 3 requests at a time, however many objects stand for
+ * it; and rejects with a GraphError, or with the signal's reason when it aborts.
+ */
+export interface GraphMailbox {
+  /** The Graph user id. */
+  readonly id: string;
+  /** A folder by id or well-known name, or undefined where the mailbox has none such. */
+  folder(idOrWellKnownName: string, signal: AbortSignal): Promise<MailFolder | undefined>;
+  /** Every folder below the root, parents before children. Search folders are marked virtual. */
+  folderTree(options: FolderTreeOptions, signal: AbortSignal): Promise<MailFolder[]>;
+  /** One page of a folder's messages. */
+  messages(request: PageRequest, signal: AbortSignal): Promise<MessagesPage>;
+  /** One message, or undefined where there is none. `select` defaults to `MESSAGE_MEMBERS`. */
+  message(id: string, options: SelectOptions, signal: AbortSignal): Promise<GraphMessage | undefined>;
+  /** Messages by id, 20 in a request. What could not be read has its error in the message's place. */
+  messagesById(ids: readonly string[], options: SelectOptions, signal: AbortSignal): Promise<Map<string, FoundMessage>>;
+  /** How many messages a folder holds; other items are not counted. */
+  messageCount(folderId: string, signal: AbortSignal): Promise<number>;
+}
+
+export interface SelectOptions {
+  readonly select?: readonly string[] | undefined;
+}
+
+type Shared = Pick<GraphRequest, 'kind' | 'target' | 'headers' | 'slots' | 'expects' | 'signal'>;
+
+/** What a mailbox asks of Graph: a path below the user, a link that Graph gave, or a batch. */
+export type MailboxRequest = Shared & ({ path: string } | { link: string } | { batch: object });
+
+/** Sends requests of one mailbox. */
+export interface MailboxClient {
+  /** `/users/{id}`. */
+  readonly path: string;
+  /** How many requests may be under way at a time. */
+  readonly slots: number;
+  send(request: MailboxRequest): Promise<GraphAnswer>;
+  ownLink(link: string): string;
+}
+
+/** No request is made. @throws GraphError `bad_request` for an id that no path can hold */
+export function openMailbox(client: GraphClient, mailboxId: string): GraphMailbox {
+  const path = `/users/${segment(mailboxId)}`;
+  const mailbox: MailboxClient = {
+    path,
+    slots: MAILBOX_SLOTS,
+    ownLink: (link) => client.ownLink(link),
+    send(request) {
+      if ('path' in request) return client.send({ ...request, mailboxId, path: path + request.path });
+      if ('link' in request) return client.send({ ...request, mailboxId });
+      const { batch, ...rest } = request;
+      return client.send({ ...rest, mailboxId, path: '/$batch', body: batch });
+    },
+  };
+  return {
+    id: mailboxId,
+    folder: (idOrName, signal) => readFolder(mailbox, idOrName, signal),
+    folderTree: (options, signal) => readFolderTree(mailbox, options, signal),
+    messages: (request, signal) => readPage(mailbox, request, signal),
+    message: (id, { select = MESSAGE_MEMBERS }, signal) => readMessage(mailbox, id, select, signal),
+    messagesById: (ids, { select = MESSAGE_MEMBERS }, signal) => readMessagesById(mailbox, ids, select, signal),
+    messageCount: (folderId, signal) => countMessages(mailbox, folderId, signal),
+  };
+}

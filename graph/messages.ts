@@ -1,0 +1,158 @@
+import { MESSAGE_MEMBERS, type GraphMessage, type RemovedMessage } from '../model/mail.ts';
+import { exchangeError, GraphError, graphErrorFrom } from './errors.ts';
+import type { MailboxClient } from './mailbox.ts';
+import { collectionOf, text, type Collection } from './pages.ts';
+import { segment, withQuery } from './paths.ts';
+
+/** Ids that stay when a message moves between folders. Graph wants the preference on every single request. */
+export const IMMUTABLE_IDS = 'IdType="ImmutableId"';
+
+export interface PageRequest {
+  readonly folderId: string;
+  /**
+   * `delta`: the folder's changes since the link, or all of it without one. `list`: what lies in the folder, oldest
+   * first, for mailboxes whose delta Graph refuses.
+   */
+  readonly mode: 'delta' | 'list';
+  /** A next or delta link, used unchanged; it holds every option but the page size. */
+  readonly link?: string | undefined;
+  /** Messages a page, 1 to 1,000. Graph may send fewer, even none. */
+  readonly pageSize: number;
+  /** Default `MESSAGE_MEMBERS`. */
+  readonly select?: readonly string[] | undefined;
+  /** Only messages received at or after this time, RFC 3339. List mode only. */
+  readonly since?: string | undefined;
+  /** Only messages received before this time, RFC 3339. List mode only. */
+  readonly until?: string | undefined;
+}
+
+export interface MessagesPage {
+  readonly messages: GraphMessage[];
+  readonly removed: RemovedMessage[];
+  /** Where the next page lies. Delta: exactly one of this and `deltaLink`. */
+  readonly next?: string;
+  /** Ends a delta round: where the next round begins. */
+  readonly deltaLink?: string;
+  /** Size of the body, decompressed. */
+  readonly bytes: number;
+  /** Whether the body holds escapes of NUL or of surrogates, so that strings may need cleaning before they are stored. */
+  readonly suspicious: boolean;
+  /** How many messages there are in all; first page of a list only. */
+  readonly count?: number;
+}
+
+/**
+ * One page of a folder's messages.
+ * https://learn.microsoft.com/graph/api/message-delta, https://learn.microsoft.com/graph/api/user-list-messages
+ * @throws GraphError `sync_state_lost`: start the folder again without a link; `quota_exceeded`: use list mode;
+ * `body_too_large` and `unavailable` with code `Timeout` or status 504: ask the same link with a smaller page
+ */
+export async function readPage(
+  mailbox: MailboxClient,
+  request: PageRequest,
+  signal: AbortSignal,
+): Promise<MessagesPage> {
+  const { link, mode, pageSize } = request;
+  const prefer =
+    mode === 'delta' || link !== undefined ? `${IMMUTABLE_IDS}, odata.maxpagesize=${pageSize}` : IMMUTABLE_IDS;
+  const where = link === undefined ? { path: firstPath(request) } : { link };
+  const answer = await mailbox.send({ kind: 'messages', target: 'folder', headers: { prefer }, signal, ...where });
+  const { bytes, suspicious } = answer;
+  const page = collectionOf(answer);
+  const { next, deltaLink, count } = page;
+  if (mode === 'delta' && next === undefined && deltaLink === undefined) {
+    throw exchangeError('Truncated', 'A page of a delta round names neither a next page nor the end');
+  }
+  if (next !== undefined && next === link) {
+    throw new GraphError('A page names itself as the next one', { kind: 'bad_request', code: 'LinkLoop' });
+  }
+  return {
+    ...sorted(page),
+    ...(next !== undefined && { next: mailbox.ownLink(next) }),
+    ...(next === undefined && deltaLink !== undefined && { deltaLink: mailbox.ownLink(deltaLink) }),
+    ...(count !== undefined && { count }),
+    bytes,
+    suspicious,
+  };
+}
+
+/** One message by id, or undefined where there is none. */
+export async function readMessage(
+  mailbox: MailboxClient,
+  id: string,
+  select: readonly string[],
+  signal: AbortSignal,
+): Promise<GraphMessage | undefined> {
+  const path = withQuery(`/messages/${segment(id)}`, { $select: select.join(',') });
+  const headers = { prefer: IMMUTABLE_IDS };
+  try {
+    const { content } = await mailbox.send({ kind: 'message', target: 'message', path, headers, signal });
+    return messageOf(content as Record<string, unknown>);
+  } catch (error) {
+    if (error instanceof GraphError && error.kind === 'item_missing') return undefined;
+    throw error;
+  }
+}
+
+/** How many messages a folder holds, other items not counted. */
+export async function countMessages(mailbox: MailboxClient, folderId: string, signal: AbortSignal): Promise<number> {
+  const path = `/mailFolders/${segment(folderId)}/messages/$count`;
+  const { content } = await mailbox.send({ kind: 'count', target: 'folder', expects: 'text', path, signal });
+  // The text may begin with a byte order mark.
+  const count = Number(
+    String(content)
+      .replace(/^\uFEFF/, '')
+      .trim() || NaN,
+  );
+  if (!Number.isSafeInteger(count)) throw exchangeError('Truncated', 'The count of a folder is no number');
+  return count;
+}
+
+function firstPath({ folderId, mode, pageSize, since, until, select = MESSAGE_MEMBERS }: PageRequest): string {
+  const path = `/mailFolders/${segment(folderId)}/messages`;
+  const $select = select.join(',');
+  // $top in a delta query limits the whole round; its page size is a preference.
+  if (mode === 'delta') return withQuery(`${path}/delta`, { $select });
+  const conditions = [
+    since === undefined ? [] : [`receivedDateTime ge ${second(since)}`],
+    until === undefined ? [] : [`receivedDateTime lt ${second(until)}`],
+  ].flat();
+  return withQuery(path, {
+    $select,
+    $top: pageSize,
+    $count: 'true',
+    $filter: conditions.length === 0 ? undefined : conditions.join(' and '),
+    $orderby: 'receivedDateTime asc',
+  });
+}
+
+function second(time: string): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) {
+    throw new GraphError('A time cannot be understood', { kind: 'bad_request', code: 'InvalidRequest' });
+  }
+  return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
+}
+
+/** Tells messages from removals; the page itself is handed on where it holds no removal. */
+function sorted({ value }: Collection): { messages: GraphMessage[]; removed: RemovedMessage[] } {
+  const removed: RemovedMessage[] = [];
+  for (const entry of value) {
+    const { id } = messageOf(entry);
+    if ('@removed' in entry) removed.push({ id, reason: reasonOf(entry['@removed']) });
+  }
+  const messages = (removed.length === 0 ? value : value.filter((entry) => !('@removed' in entry))) as GraphMessage[];
+  return { messages, removed };
+}
+
+function reasonOf(removal: unknown): string {
+  const { reason } = Object(removal) as { reason?: unknown };
+  return text(reason) ?? 'deleted';
+}
+
+/** Graph has put an error in the place of a message, with status 200. */
+export function messageOf(entry: Readonly<Record<string, unknown>>): GraphMessage {
+  if (text(entry['id']) !== null) return entry as GraphMessage;
+  if ('error' in entry) throw graphErrorFrom({ status: 500, headers: {}, body: entry, target: 'message' });
+  throw exchangeError('Truncated', 'A message came without an id');
+}

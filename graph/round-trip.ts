@@ -1,0 +1,96 @@
+import type { Dispatcher } from 'undici';
+import { exchangeError, GraphError } from './errors.ts';
+import { BoundedBody } from './response-bound.ts';
+import { onAbort } from './waiting.ts';
+
+/** One HTTP request. */
+export interface RoundTripRequest {
+  readonly origin: string;
+  /** Path and query, sent as they are. */
+  readonly path: string;
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  readonly maxBodyBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** Its answer, whatever the status, with the whole body. */
+export interface RoundTripAnswer {
+  readonly status: number;
+  /** Names are lower-case; of a repeated header the first counts. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Buffer;
+}
+
+/**
+ * One HTTP exchange, body included. It is written against undici's dispatcher itself, because the chunks of a large page
+ * then go from the socket to the JSON parser through one copy; redirects are not followed.
+ * @throws GraphError `NetworkError`, `Truncated` or `BodyTooLarge`; the signal's reason when it aborts
+ */
+export async function roundTrip(dispatcher: Dispatcher, request: RoundTripRequest): Promise<RoundTripAnswer> {
+  request.signal.throwIfAborted();
+  const body = new BoundedBody(request.maxBodyBytes);
+  const { status, headers } = await new Promise<Omit<RoundTripAnswer, 'bytes'>>((resolve, reject) => {
+    let started: Dispatcher.DispatchController | undefined;
+    let head: Omit<RoundTripAnswer, 'bytes'> | undefined;
+    const stop = (error: Error): void => {
+      off();
+      reject(error);
+      started?.abort(error);
+    };
+    const off = onAbort(request.signal, () => stop(request.signal.reason as Error));
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart(controller) {
+        started = controller;
+        if (request.signal.aborted) controller.abort(request.signal.reason as Error);
+      },
+      onResponseStart(_controller, statusCode, received) {
+        if (statusCode < 200) return;
+        head = { status: statusCode, headers: firstValues(received) };
+        const refusal = body.announce(received['content-length']);
+        if (refusal !== undefined) stop(refusal);
+      },
+      onResponseData(_controller, chunk) {
+        const refusal = body.push(chunk);
+        if (refusal !== undefined) stop(refusal);
+      },
+      onResponseEnd() {
+        off();
+        if (head !== undefined) resolve(head);
+      },
+      onResponseError(_controller, cause) {
+        off();
+        reject(networkError(cause, head?.status));
+      },
+    };
+    const { origin, path, method, headers: sent, body: content } = request;
+    dispatcher.dispatch({ origin, path, method, headers: sent, body: content ?? null }, handler);
+  });
+  return { status, headers, bytes: await body.bytes(headers['content-encoding']) };
+}
+
+function networkError(cause: Error, status: number | undefined): Error {
+  if (cause instanceof GraphError) return cause;
+  const errno = (cause as NodeJS.ErrnoException).code;
+  if (errno === 'UND_ERR_INVALID_ARG') {
+    return new GraphError('The request cannot be sent as it is', {
+      kind: 'bad_request',
+      code: 'InvalidRequest',
+      cause,
+    });
+  }
+  return status === undefined
+    ? exchangeError('NetworkError', `No answer came (${errno ?? cause.name})`, { cause })
+    : exchangeError('Truncated', `The answer stopped short (${errno ?? cause.name})`, { status, cause });
+}
+
+function firstValues(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+  const values: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    const first = typeof value === 'string' ? value : value?.[0];
+    if (first !== undefined) values[name] = first;
+  }
+  return values;
+}
