@@ -168,7 +168,7 @@ class PageSource {
   }
 
   async #fetch(link: string | undefined): Promise<FetchedPage> {
-    if (link !== undefined) this.#links.seen(link);
+    if (link !== undefined) this.#links.pass(link);
     const expected = this.#lastBytes || Math.min(this.size * BYTES_A_MESSAGE, MAX_FIRST_GUESS);
     const reservation = await this.#context.budget.reserve(expected, this.#signal);
     this.#held.add(reservation);

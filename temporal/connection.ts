@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { Client, Connection, type TLSConfig } from '@temporalio/client';
+import { patiently, type Patience } from '../model/patience.ts';
 import type { Sealer } from '../model/sealing.ts';
 import { createDataConverter } from './data-converter.ts';
 
@@ -29,7 +29,7 @@ export class TemporalUnavailable extends Error {
 /** Options that a client's and a worker's connection have in common. Reads the certificate files. */
 export async function connectionOptions(
   settings: TemporalSettings,
-): Promise<Pick<ConnectionOptions, 'address' | 'tls' | 'apiKey'>> {
+): Promise<{ address: string; tls?: TLSConfig; apiKey?: string }> {
   const { address, apiKey, clientCertPath, clientKeyPath, serverCaCertPath, serverName } = settings;
   const wantsTls = settings.tls ?? Boolean(apiKey ?? clientCertPath ?? serverCaCertPath);
   const tls = wantsTls && {
@@ -42,24 +42,11 @@ export async function connectionOptions(
 }
 
 /**
- * Calls `connect` until it succeeds, for at most `patienceMs`, telling `log` once that it waits.
- * @throws {TemporalUnavailable} when time is up.
+ * Connects to Temporal, patiently.
+ * @throws {TemporalUnavailable} when patience is used up.
  */
-export async function whenTemporalAnswers<T>(
-  address: string,
-  connect: () => Promise<T>,
-  { patienceMs, log, signal }: { patienceMs: number; log: (line: string) => void; signal?: AbortSignal | undefined },
-): Promise<T> {
-  const deadline = Date.now() + patienceMs;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await connect();
-    } catch (error) {
-      if (Date.now() >= deadline) throw new TemporalUnavailable(address, error);
-      if (attempt === 1) log(`Waiting for Temporal at ${address} …`);
-      await delay(500, undefined, { signal });
-    }
-  }
+export function whenTemporalAnswers<T>(address: string, connect: () => Promise<T>, patience: Patience): Promise<T> {
+  return patiently(`Temporal at ${address}`, connect, patience, (error) => new TemporalUnavailable(address, error));
 }
 
 /** A client over a lazily made connection: it is made before Temporal is up, and calls fail while Temporal is away. */
