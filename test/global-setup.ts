@@ -1,13 +1,14 @@
 import './provided.ts';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startPostgres, startTemporal } from '../embedded/index.ts';
+import { bundleWorkflows } from '../workers/bundle.ts';
 
 const NAMESPACE = 'default';
 
-/** One PostgreSQL and one Temporal server for the whole run, in a folder that goes with it. */
+/** One PostgreSQL, one Temporal server and one bundle of the workflows for the whole run, in a folder that goes with it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'outhaul-test-'));
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -30,6 +31,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
       log,
     });
     stops.push(temporal.stop);
+    const workflowBundlePath = join(folder, 'workflow-bundle.js');
+    await writeFile(workflowBundlePath, (await bundleWorkflows()).code);
+    project.provide('workflowBundlePath', workflowBundlePath);
     project.provide('postgresUrl', postgres.url);
     project.provide('temporalAddress', temporal.address);
     project.provide('temporalNamespace', NAMESPACE);

@@ -6,6 +6,8 @@ declare module 'vitest' {
     /** As in `127.0.0.1:7233`. */
     temporalAddress: string;
     temporalNamespace: string;
+    /** File of the bundled workflows, as they are in the tree now. */
+    workflowBundlePath: string;
   }
 }
 

@@ -1,0 +1,275 @@
+import { randomUUID } from 'node:crypto';
+import { CancelledFailure, Context, sleep } from '@temporalio/activity';
+import { WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
+import type { ScanActivities } from '../../activities/scan-activities.ts';
+import { mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
+import { admittedUpdate, reviewSignal, type ScanAdmission } from '../../workflows/messages.ts';
+import type { scanTenant } from '../../workflows/scan-tenant.ts';
+import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
+
+const DONE: SliceResult = { done: true, outcome: 'completed', messages: 1 };
+
+/** A tenant in memory, with which the activities can be played. */
+class Tenant {
+  readonly mailboxes: readonly string[];
+  readonly reads: string[] = [];
+  readonly ends: { scanNo: number; end: string; message?: string }[] = [];
+  readonly finished = new Set<string>();
+  running = new Map<string, number>();
+  peakReadsOfOneMailbox = 0;
+  mayRun = true;
+
+  constructor(count: number) {
+    this.mailboxes = Array.from({ length: count }, () => randomUUID());
+  }
+
+  activities(over: Partial<ScanActivities & MailboxActivities> = {}): ScanActivities & MailboxActivities {
+    return {
+      checkCredential: async () => ({ status: 'accepted' }),
+      takeTurn: async () => (this.mayRun ? 'running' : 'pending'),
+      discoverMailboxes: async () => ({ mailboxes: this.mailboxes.length }),
+      nextMailboxes: async ({ after, limit }) => {
+        const mailboxIds = this.mailboxes.slice(after, after + limit);
+        return { mailboxIds, after: after + mailboxIds.length };
+      },
+      unfinishedMailboxes: async ({ mailboxIds }) => mailboxIds.filter((id) => !this.finished.has(id)),
+      recordFailedMailbox: async ({ mailboxId }) => void this.finished.add(mailboxId),
+      finishScan: async ({ scanNo, end, message }) => {
+        this.ends.push({ scanNo, end, ...(message !== undefined && { message }) });
+        return { status: end === 'ran' ? 'completed' : end, waiting: [] };
+      },
+      readMailbox: ({ mailboxId }) => this.reading(mailboxId, async () => DONE),
+      ...over,
+    };
+  }
+
+  /** Plays a read and watches that a mailbox never has two at once. */
+  async reading(mailboxId: string, read: () => Promise<SliceResult>): Promise<SliceResult> {
+    const now = (this.running.get(mailboxId) ?? 0) + 1;
+    this.peakReadsOfOneMailbox = Math.max(this.peakReadsOfOneMailbox, now);
+    this.running.set(mailboxId, now);
+    this.reads.push(mailboxId);
+    try {
+      return await read();
+    } finally {
+      this.running.set(mailboxId, (this.running.get(mailboxId) ?? 1) - 1);
+    }
+  }
+}
+
+/** Waits within an activity until it is cancelled, heartbeating as the real one does. */
+async function untilCancelled(): Promise<never> {
+  for (;;) {
+    Context.current().heartbeat();
+    await sleep(50);
+  }
+}
+
+describe('scanTenant', () => {
+  let stage: WorkflowStage;
+  beforeAll(async () => {
+    stage = await openWorkflowStage();
+  });
+  afterAll(() => stage.close());
+
+  async function start(
+    scanId: string,
+    { window = 10, scanNo = 1 } = {},
+  ): Promise<{ handle: WorkflowHandle<typeof scanTenant>; admission: ScanAdmission }> {
+    const startWorkflowOperation = new WithStartWorkflowOperation<typeof scanTenant>('scanTenant', {
+      workflowId: scanWorkflowId(stage.organizationId, scanId),
+      taskQueue: stage.queues.orchestration,
+      args: [{ organizationId: stage.organizationId, scanId, scanNo, window }],
+      workflowIdConflictPolicy: 'FAIL',
+    });
+    const admission = await stage.client.workflow.executeUpdateWithStart(admittedUpdate, { startWorkflowOperation });
+    return { handle: await startWorkflowOperation.workflowHandle(), admission };
+  }
+
+  it('has every mailbox read once and ends completed', async () => {
+    const tenant = new Tenant(60);
+    await stage.run(tenant.activities(), async () => {
+      const { handle, admission } = await start('every-mailbox');
+      expect(admission).toEqual({ status: 'running' });
+      expect(await handle.result()).toBe('completed');
+    });
+    expect([...tenant.reads].sort()).toEqual([...tenant.mailboxes].sort());
+    expect(tenant.ends).toEqual([{ scanNo: 1, end: 'ran' }]);
+  });
+
+  it('keeps no more mailboxes open than its window', async () => {
+    const tenant = new Tenant(30);
+    let open = 0;
+    let peak = 0;
+    const readMailbox: MailboxActivities['readMailbox'] = async () => {
+      peak = Math.max(peak, ++open);
+      await sleep(20);
+      open--;
+      return DONE;
+    };
+    await stage.run(tenant.activities({ readMailbox }), async () =>
+      (await start('window', { window: 4 })).handle.result(),
+    );
+    expect(peak).toBeGreaterThan(1);
+    expect(peak).toBeLessThanOrEqual(4);
+  });
+
+  it('answers at once, and ends, when the credential is refused', async () => {
+    const tenant = new Tenant(1);
+    const refused = { status: 'refused', reason: 'The client secret is wrong (AADSTS7000215)' } as const;
+    await stage.run(tenant.activities({ checkCredential: async () => refused }), async () => {
+      const { handle, admission } = await start('refused');
+      expect(admission).toEqual(refused);
+      expect(await handle.result()).toBe('refused');
+    });
+    expect(tenant.reads).toEqual([]);
+    expect(tenant.ends).toEqual([]);
+  });
+
+  it('waits as pending until another scan frees its turn', async () => {
+    const tenant = new Tenant(2);
+    tenant.mayRun = false;
+    const next = { organizationId: stage.organizationId, scanId: 'second' };
+    const activities = tenant.activities({
+      takeTurn: async ({ scanNo }) => (scanNo === 1 || tenant.mayRun ? 'running' : 'pending'),
+      finishScan: async ({ scanNo }) => {
+        tenant.mayRun = true;
+        return { status: 'completed', waiting: scanNo === 1 ? [next] : [] };
+      },
+      readMailbox: ({ mailboxId }) => tenant.reading(mailboxId, async () => DONE),
+    });
+    await stage.run(activities, async () => {
+      const second = await start('second', { scanNo: 2 });
+      expect(second.admission).toEqual({ status: 'pending' });
+      const first = await start('first');
+      expect(await first.handle.result()).toBe('completed');
+      expect(await second.handle.result()).toBe('completed');
+    });
+    expect(tenant.reads).toHaveLength(4);
+  });
+
+  it('reads a mailbox in as many slices as it takes', async () => {
+    const tenant = new Tenant(3);
+    const slices = new Map<string, number>();
+    const readMailbox: MailboxActivities['readMailbox'] = async ({ mailboxId }) => {
+      const slice = (slices.get(mailboxId) ?? 0) + 1;
+      slices.set(mailboxId, slice);
+      return { ...DONE, done: slice === 5 };
+    };
+    await stage.run(tenant.activities({ readMailbox }), async () => (await start('slices')).handle.result());
+    expect([...slices.values()]).toEqual([5, 5, 5]);
+  });
+
+  it('goes on when a mailbox fails, having recorded why', async () => {
+    const tenant = new Tenant(5);
+    const [bad] = tenant.mailboxes;
+    const recorded: unknown[] = [];
+    const activities = tenant.activities({
+      readMailbox: async ({ mailboxId }) => {
+        if (mailboxId === bad) throw ApplicationFailure.nonRetryable('no use', 'GraphFailed');
+        return DONE;
+      },
+      recordFailedMailbox: async ({ mailboxId, reason }) => void recorded.push([mailboxId, reason]),
+    });
+    await stage.run(activities, async () => {
+      expect(await (await start('one-bad')).handle.result()).toBe('completed');
+    });
+    expect(recorded).toEqual([[bad, 'graph_failed']]);
+  });
+
+  it('fails as a whole when the credential is refused on the way', async () => {
+    const tenant = new Tenant(30);
+    const activities = tenant.activities({
+      readMailbox: async () => {
+        throw ApplicationFailure.nonRetryable('no use', 'CredentialRefused');
+      },
+    });
+    await stage.run(activities, async () => {
+      const { handle } = await start('secret-expired', { window: 2 });
+      await expect(handle.result()).rejects.toThrow();
+    });
+    expect(tenant.ends).toMatchObject([{ end: 'failed', message: expect.stringContaining('credential') as string }]);
+  });
+
+  it('cancelled, cancels the reads nobody else waits for and ends cancelled', async () => {
+    const tenant = new Tenant(20);
+    let cancelledReads = 0;
+    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
+      tenant.reading(mailboxId, () =>
+        untilCancelled().catch((error: unknown) => {
+          if (error instanceof CancelledFailure) cancelledReads++;
+          throw error;
+        }),
+      );
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const { handle } = await start('cancelled', { window: 5 });
+      await vi.waitUntil(() => tenant.reads.length === 5, { timeout: 20_000 });
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow();
+      await vi.waitUntil(() => cancelledReads === 5, { timeout: 20_000 });
+    });
+    expect(tenant.ends).toEqual([{ scanNo: 1, end: 'cancelled' }]);
+  });
+
+  it('shares its mailboxes with another scan: never two reads of one at a time, and a cancelled one takes nothing along', async () => {
+    const tenant = new Tenant(40);
+    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
+      tenant.reading(mailboxId, async () => {
+        for (let beats = 0; beats < 4; beats++) {
+          Context.current().heartbeat();
+          await sleep(25);
+        }
+        return DONE;
+      });
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const first = await start('shared-a', { scanNo: 1 });
+      const second = await start('shared-b', { scanNo: 2 });
+      await vi.waitUntil(() => tenant.reads.length > 15, { timeout: 20_000 });
+      await first.handle.cancel();
+      await expect(first.handle.result()).rejects.toThrow();
+      expect(await second.handle.result()).toBe('completed');
+    });
+    expect(tenant.peakReadsOfOneMailbox).toBe(1);
+    expect(new Set(tenant.reads).size).toBe(40);
+  });
+
+  it('asks again when a reader was terminated and never reported', async () => {
+    const tenant = new Tenant(3);
+    const [lost] = tenant.mailboxes as [string];
+    let hang = true;
+    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
+      tenant.reading(mailboxId, async () => {
+        if (mailboxId === lost && hang) return untilCancelled();
+        tenant.finished.add(mailboxId);
+        return DONE;
+      });
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const { handle } = await start('terminated');
+      await vi.waitUntil(() => tenant.reads.includes(lost) && tenant.finished.size === 2, { timeout: 20_000 });
+      hang = false;
+      await stage.client.workflow.getHandle(mailboxWorkflowId(stage.organizationId, lost)).terminate();
+      await handle.signal(reviewSignal);
+      expect(await handle.result()).toBe('completed');
+    });
+    expect(tenant.reads.filter((id) => id === lost)).toHaveLength(2);
+  });
+
+  it('continues as new as often as it needs and still reads each mailbox once', async () => {
+    const tenant = new Tenant(500);
+    const scanId = 'continued';
+    await stage.run(tenant.activities(), async () => {
+      const { handle } = await start(scanId, { window: 40 });
+      expect(await handle.result()).toBe('completed');
+      const { runId } = await stage.client.workflow.getHandle(handle.workflowId).describe();
+      expect(runId).not.toBe(handle.signaledRunId);
+      const history = await stage.client.workflow.getHandle(handle.workflowId, runId).fetchHistory();
+      expect(history.events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId).toBeTruthy();
+      expect(history.events?.length).toBeLessThan(4000);
+    });
+    expect(new Set(tenant.reads).size).toBe(500);
+    expect(tenant.reads).toHaveLength(500);
+  });
+});
