@@ -39,6 +39,8 @@ export interface ScanTenantInput {
   readonly scanNo: number;
   /** Mailboxes open at a time. */
   readonly window: number;
+  /** Events after which a run continues as new. Default: 3,000. */
+  readonly maxEvents?: number;
   /** Where an earlier run of this scan left off; absent at the start. */
   readonly progress?: ScanProgress;
 }
@@ -153,7 +155,7 @@ class TenantScan {
       if (this.#ready.length < window && this.#after !== undefined) await this.#takeStretch(this.#after);
       await this.#ask(this.#ready.splice(0, window - this.#open.size));
       if (this.#open.size === 0 && this.#ready.length === 0 && this.#after === undefined) return;
-      if (historyIsLong()) await this.#continue();
+      if (historyIsLong(this.#input.maxEvents)) await this.#continue();
       setCurrentDetails(`Mailboxes: ${this.#finished} finished, ${this.#open.size} being read`);
       await this.#nextReport();
     }

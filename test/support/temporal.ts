@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { inject } from 'vitest';
 import type { MailboxActivities } from '../../activities/mailbox-activities.ts';
 import type { ScanActivities } from '../../activities/scan-activities.ts';
 import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
+import { scanWorkflowId } from '../../model/ids.ts';
 import { taskQueues, type TaskQueues } from '../../model/task-queues.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
+import { admittedUpdate, type ScanAdmission } from '../../workflows/messages.ts';
+import type { scanTenant } from '../../workflows/scan-tenant.ts';
 
 let quiet = false;
 /** The SDK's own log lines would drown the test report. */
@@ -22,27 +25,35 @@ export interface WorkflowStage {
   readonly organizationId: string;
   /** Runs workers with these activities until `during` is through. */
   run<T>(activities: ScanActivities & MailboxActivities, during: () => Promise<T>): Promise<T>;
+  /** Starts a scan as the API does, and waits for its admission. */
+  startScan(
+    scanId: string,
+    options?: { window?: number; scanNo?: number; maxEvents?: number },
+  ): Promise<{ handle: WorkflowHandle<typeof scanTenant>; admission: ScanAdmission }>;
   close(): Promise<void>;
 }
 
-export async function openWorkflowStage(): Promise<WorkflowStage> {
+/** @param keys the key ring that payloads are sealed under; default: one of its own */
+export async function openWorkflowStage(keys = generateKey()): Promise<WorkflowStage> {
   quietRuntime();
   const address = inject('temporalAddress');
   const namespace = inject('temporalNamespace');
-  const dataConverter = createDataConverter(parseKeyRing(generateKey()));
+  const dataConverter = createDataConverter(parseKeyRing(keys));
   const [connection, native] = await Promise.all([
     Connection.connect({ address }),
     NativeConnection.connect({ address }),
   ]);
   const organizationId = `test-${randomUUID()}`;
   const queues = taskQueues(organizationId);
+  const client = new Client({ connection, namespace, dataConverter, identity: 'test' });
   return {
-    client: new Client({ connection, namespace, dataConverter }),
+    client,
     queues,
     organizationId,
     async run(activities, during) {
       const common = {
         connection: native,
+        identity: 'test',
         namespace,
         dataConverter,
         activities,
@@ -58,6 +69,16 @@ export async function openWorkflowStage(): Promise<WorkflowStage> {
       ]);
       const [first, second] = workers;
       return first!.runUntil(second!.runUntil(during()));
+    },
+    async startScan(scanId, { window = 10, scanNo = 1, maxEvents = 3000 } = {}) {
+      const startWorkflowOperation = new WithStartWorkflowOperation<typeof scanTenant>('scanTenant', {
+        workflowId: scanWorkflowId(organizationId, scanId),
+        taskQueue: queues.orchestration,
+        args: [{ organizationId, scanId, scanNo, window, maxEvents }],
+        workflowIdConflictPolicy: 'FAIL',
+      });
+      const admission = await client.workflow.executeUpdateWithStart(admittedUpdate, { startWorkflowOperation });
+      return { handle: await startWorkflowOperation.workflowHandle(), admission };
     },
     async close() {
       await connection.close();

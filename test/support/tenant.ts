@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { Context, sleep } from '@temporalio/activity';
+import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
+import type { ScanActivities } from '../../activities/scan-activities.ts';
+
+/** A slice that read everything there was. */
+export const DONE: SliceResult = { done: true, outcome: 'completed', messages: 1 };
+
+/** A tenant in memory, with which the activities can be played. */
+export class Tenant {
+  readonly mailboxes: readonly string[];
+  readonly reads: string[] = [];
+  readonly ends: { scanNo: number; end: string; message?: string }[] = [];
+  readonly finished = new Set<string>();
+  running = new Map<string, number>();
+  peakReadsOfOneMailbox = 0;
+  mayRun = true;
+
+  constructor(count: number) {
+    this.mailboxes = Array.from({ length: count }, () => randomUUID());
+  }
+
+  activities(over: Partial<ScanActivities & MailboxActivities> = {}): ScanActivities & MailboxActivities {
+    return {
+      checkCredential: async () => ({ status: 'accepted' }),
+      takeTurn: async () => (this.mayRun ? 'running' : 'pending'),
+      discoverMailboxes: async () => ({ mailboxes: this.mailboxes.length }),
+      nextMailboxes: async ({ after, limit }) => {
+        const mailboxIds = this.mailboxes.slice(after, after + limit);
+        return { mailboxIds, after: after + mailboxIds.length };
+      },
+      unfinishedMailboxes: async ({ mailboxIds }) => mailboxIds.filter((id) => !this.finished.has(id)),
+      recordFailedMailbox: async ({ mailboxId }) => void this.finished.add(mailboxId),
+      finishScan: async ({ scanNo, end, message }) => {
+        this.ends.push({ scanNo, end, ...(message !== undefined && { message }) });
+        return { status: end === 'ran' ? 'completed' : end, waiting: [] };
+      },
+      readMailbox: ({ mailboxId }) => this.reading(mailboxId, async () => DONE),
+      ...over,
+    };
+  }
+
+  /** Plays a read and watches that a mailbox never has two at once. */
+  async reading(mailboxId: string, read: () => Promise<SliceResult>): Promise<SliceResult> {
+    const now = (this.running.get(mailboxId) ?? 0) + 1;
+    this.peakReadsOfOneMailbox = Math.max(this.peakReadsOfOneMailbox, now);
+    this.running.set(mailboxId, now);
+    this.reads.push(mailboxId);
+    try {
+      return await read();
+    } finally {
+      this.running.set(mailboxId, (this.running.get(mailboxId) ?? 1) - 1);
+    }
+  }
+}
+
+/** Waits within an activity until it is cancelled, heartbeating as the real one does. */
+export async function untilCancelled(): Promise<never> {
+  for (;;) {
+    Context.current().heartbeat();
+    await sleep(50);
+  }
+}
