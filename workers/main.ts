@@ -8,10 +8,10 @@ import { createScanActivities } from '../activities/scan-activities.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { parseKeyRing } from '../config/key-ring.ts';
 import { openGraph } from '../graph/graph.ts';
-import { patiently } from '../model/patience.ts';
 import { taskQueues } from '../model/task-queues.ts';
 import { loadActive } from '../store/connections.ts';
-import { closeDatabase, health, openDatabase, type Database } from '../store/database.ts';
+import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
+import { whenDatabaseAnswers } from '../store/health.ts';
 import { migrate } from '../store/migrate.ts';
 import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
@@ -59,7 +59,7 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
   const address = config.temporal.address ?? 'localhost:7233';
   const waiting = { patienceMs, log: (line: string) => log.info(line), ...(signal && { signal }) };
   try {
-    await patiently('PostgreSQL', () => health(db), waiting);
+    await whenDatabaseAnswers(db, waiting);
     await migrate(db);
     const options = await connectionOptions({ ...config.temporal, address });
     const connection = await whenTemporalAnswers(address, () => NativeConnection.connect(options), waiting);

@@ -1,6 +1,6 @@
 import { CancelledFailure, Context, sleep } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MailboxActivities } from '../../activities/mailbox-activities.ts';
 import { mailboxWorkflowId } from '../../model/ids.ts';
 import { reviewSignal } from '../../workflows/messages.ts';
@@ -9,10 +9,10 @@ import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
 describe('scanTenant', () => {
   let stage: WorkflowStage;
-  beforeAll(async () => {
+  beforeEach(async () => {
     stage = await openWorkflowStage();
   });
-  afterAll(() => stage.close());
+  afterEach(() => stage.close());
 
   const start: WorkflowStage['startScan'] = (scanId, options) => stage.startScan(scanId, options);
 
