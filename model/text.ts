@@ -1,3 +1,4 @@
+// eslint-disable-next-line no-control-regex -- the NUL character is what it looks for
 const UNSTORABLE = /\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /**

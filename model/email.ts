@@ -1,0 +1,292 @@
+import { isPlainInstant, toInstant } from './instants.ts';
+import { MESSAGE_MEMBERS, type GraphMessage, type Json, type JsonObject } from './mail.ts';
+import { storableText } from './text.ts';
+
+export interface Recipient {
+  readonly address: string | null;
+  readonly name: string | null;
+}
+
+/** A message as the columns of `emails` hold it; times are ISO 8601 in UTC. */
+export interface EmailRow {
+  readonly id: string;
+  readonly subject: string | null;
+  readonly sender_address: string | null;
+  readonly sender_name: string | null;
+  readonly from_address: string | null;
+  readonly from_name: string | null;
+  readonly to_recipients: readonly Recipient[] | null;
+  readonly cc_recipients: readonly Recipient[] | null;
+  readonly bcc_recipients: readonly Recipient[] | null;
+  readonly reply_to: readonly Recipient[] | null;
+  readonly received_date_time: string | null;
+  readonly sent_date_time: string | null;
+  readonly created_date_time: string | null;
+  readonly last_modified_date_time: string | null;
+  readonly body_preview: string | null;
+  readonly body_content: string | null;
+  readonly body_content_type: string | null;
+  readonly has_attachments: boolean | null;
+  readonly importance: string | null;
+  readonly inference_classification: string | null;
+  readonly is_read: boolean | null;
+  readonly is_draft: boolean | null;
+  readonly is_delivery_receipt_requested: boolean | null;
+  readonly is_read_receipt_requested: boolean | null;
+  readonly flag_status: string | null;
+  readonly conversation_id: string | null;
+  readonly conversation_index: string | null;
+  readonly internet_message_id: string | null;
+  readonly categories: readonly string[] | null;
+  readonly parent_folder_id: string | null;
+  readonly web_link: string | null;
+  readonly change_key: string | null;
+  /** Members that no column holds exactly as received; null when nothing is left over. */
+  readonly record: JsonObject | null;
+}
+
+/**
+ * Splits a message into columns. What a column cannot hold exactly (a wrong type, a member that nobody knows, a time
+ * with a fraction, a string with NUL in it) is kept as received in `record`, beside the nearest thing that the column
+ * can hold. A member that is absent and one that is null are the same: a null column.
+ *
+ * @param suspicious whether the text that the message was parsed from had escapes of NUL or surrogates in it. Without
+ *   them strings can hold neither, and are not looked through.
+ */
+export function toEmailRow(message: GraphMessage, suspicious: boolean): EmailRow {
+  const reader = new MemberReader(message, suspicious);
+  const body = reader.body();
+  const sender = reader.recipient('sender');
+  const from = reader.recipient('from');
+  const row = {
+    id: reader.text('id') ?? '',
+    subject: reader.text('subject'),
+    sender_address: sender?.address ?? null,
+    sender_name: sender?.name ?? null,
+    from_address: from?.address ?? null,
+    from_name: from?.name ?? null,
+    to_recipients: reader.recipients('toRecipients'),
+    cc_recipients: reader.recipients('ccRecipients'),
+    bcc_recipients: reader.recipients('bccRecipients'),
+    reply_to: reader.recipients('replyTo'),
+    received_date_time: reader.time('receivedDateTime'),
+    sent_date_time: reader.time('sentDateTime'),
+    created_date_time: reader.time('createdDateTime'),
+    last_modified_date_time: reader.time('lastModifiedDateTime'),
+    body_preview: reader.text('bodyPreview'),
+    body_content: body.content,
+    body_content_type: body.contentType,
+    has_attachments: reader.flag('hasAttachments'),
+    importance: reader.text('importance'),
+    inference_classification: reader.text('inferenceClassification'),
+    is_read: reader.flag('isRead'),
+    is_draft: reader.flag('isDraft'),
+    is_delivery_receipt_requested: reader.flag('isDeliveryReceiptRequested'),
+    is_read_receipt_requested: reader.flag('isReadReceiptRequested'),
+    flag_status: reader.flagStatus(),
+    conversation_id: reader.text('conversationId'),
+    conversation_index: reader.text('conversationIndex'),
+    internet_message_id: reader.text('internetMessageId'),
+    categories: reader.strings('categories'),
+    parent_folder_id: reader.text('parentFolderId'),
+    web_link: reader.text('webLink'),
+    change_key: reader.changeKey(),
+    record: null,
+  };
+  reader.rest();
+  return reader.record === null ? row : { ...row, record: reader.record };
+}
+
+/** Members whose absence says nothing: Graph leaves them out of drafts and of some system items. */
+const OPTIONAL: ReadonlySet<string> = new Set(['from', 'sender']);
+const EXPECTED = MESSAGE_MEMBERS.filter((member) => !OPTIONAL.has(member));
+
+/**
+ * Whether a message is less than what was asked for, as delta records of a mere change may be: it says what is
+ * different, and nothing about the rest.
+ */
+export const isPartial = (message: GraphMessage): boolean => EXPECTED.some((member) => message[member] === undefined);
+
+/** Which columns each member is held in, where there is more than one or the name is not the member's own. */
+const COLUMNS: Readonly<Record<string, readonly (keyof EmailRow)[]>> = {
+  body: ['body_content', 'body_content_type'],
+  sender: ['sender_address', 'sender_name'],
+  from: ['from_address', 'from_name'],
+  flag: ['flag_status'],
+  '@odata.etag': ['change_key'],
+};
+
+const columnsOf = (member: string): readonly string[] =>
+  COLUMNS[member] ?? [member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)];
+
+/** A stored message with what a partial record says about it put in the place of what was known. */
+export function mergeEmail(stored: EmailRow, partial: GraphMessage, suspicious: boolean): EmailRow {
+  const news = toEmailRow(partial, suspicious);
+  const said = Object.keys(partial).filter((member) => partial[member] !== undefined);
+  const columns = new Set(said.flatMap(columnsOf));
+  const merged = Object.fromEntries(
+    Object.entries(stored).map(([column, value]) => [
+      column,
+      columns.has(column) ? news[column as keyof EmailRow] : value,
+    ]),
+  ) as unknown as EmailRow;
+  return { ...merged, record: mergeRecords(stored.record, news.record, new Set(said)) };
+}
+
+function mergeRecords(
+  stored: JsonObject | null,
+  news: JsonObject | null,
+  said: ReadonlySet<string>,
+): JsonObject | null {
+  const merged = bare();
+  for (const [member, value] of Object.entries(stored ?? {})) if (!said.has(member)) merged[member] = value;
+  for (const [member, value] of Object.entries(news ?? {})) merged[member] = value;
+  return Object.keys(merged).length === 0 ? null : merged;
+}
+
+/** Members that have a column, and what a response says about itself, which is no part of the message. */
+const KNOWN: ReadonlySet<string> = new Set([...MESSAGE_MEMBERS, '@odata.etag', '@odata.context']);
+
+/** Reads a message's members one by one and puts into `record` whatever does not come out as it went in. */
+class MemberReader {
+  record: JsonObject | null = null;
+  readonly #message: GraphMessage;
+  readonly #suspicious: boolean;
+
+  constructor(message: GraphMessage, suspicious: boolean) {
+    this.#message = message;
+    this.#suspicious = suspicious;
+  }
+
+  text(member: string): string | null {
+    const value = this.#message[member];
+    if (typeof value === 'string' && !this.#suspicious) return value;
+    if (typeof value === 'string') {
+      const storable = storableText(value);
+      if (storable !== value) this.#keep(member);
+      return storable;
+    }
+    if (value != null) this.#keep(member);
+    return null;
+  }
+
+  flag(member: string): boolean | null {
+    const value = this.#message[member];
+    if (typeof value === 'boolean') return value;
+    if (value != null) this.#keep(member);
+    return null;
+  }
+
+  time(member: string): string | null {
+    const value = this.#message[member];
+    if (value == null) return null;
+    if (typeof value === 'string' && isPlainInstant(value)) return value;
+    this.#keep(member);
+    return typeof value === 'string' ? toInstant(value) : null;
+  }
+
+  strings(member: string): string[] | null {
+    return this.#list(member, (value) => (typeof value === 'string' ? this.#storable(value, member) : undefined));
+  }
+
+  recipients(member: string): Recipient[] | null {
+    return this.#list(member, (value) => this.#address(value, member));
+  }
+
+  recipient(member: string): Recipient | null {
+    const value = this.#message[member];
+    if (value == null) return null;
+    const address = this.#address(value, member);
+    if (!address) this.#keep(member);
+    return address ?? null;
+  }
+
+  body(): { contentType: string | null; content: string | null } {
+    const value = this.#message['body'];
+    if (!isObject(value)) {
+      if (value != null) this.#keep('body');
+      return { contentType: null, content: null };
+    }
+    const { contentType, content } = value;
+    if (!hasOnly(value, 'contentType', 'content')) this.#keep('body');
+    return { contentType: this.#part(contentType, 'body'), content: this.#part(content, 'body') };
+  }
+
+  flagStatus(): string | null {
+    const value = this.#message['flag'];
+    if (!isObject(value)) {
+      if (value != null) this.#keep('flag');
+      return null;
+    }
+    if (!hasOnly(value, 'flagStatus')) this.#keep('flag');
+    return this.#part(value['flagStatus'], 'flag');
+  }
+
+  /** The entity tag is the change key in quotes; partial records may have only the tag. */
+  changeKey(): string | null {
+    const changeKey = this.text('changeKey');
+    const tag = this.#message['@odata.etag'];
+    if (tag == null || tag === `W/"${changeKey}"`) return changeKey;
+    const [, inner] = (typeof tag === 'string' && changeKey === null && /^W\/"([^"]*)"$/.exec(tag)) || [];
+    if (inner === undefined || storableText(inner) !== inner) this.#keep('@odata.etag');
+    return changeKey ?? (inner === undefined ? null : storableText(inner));
+  }
+
+  /** Keeps every member that nobody knows. */
+  rest(): void {
+    for (const member of Object.keys(this.#message)) if (!KNOWN.has(member)) this.#keep(member);
+  }
+
+  #list<Item>(member: string, read: (value: Json) => Item | undefined): Item[] | null {
+    const value = this.#message[member];
+    if (!Array.isArray(value)) {
+      if (value != null) this.#keep(member);
+      return null;
+    }
+    const items: Item[] = [];
+    for (const element of value) {
+      const item = read(element);
+      if (item === undefined) this.#keep(member);
+      else items.push(item);
+    }
+    return items;
+  }
+
+  #address(value: Json, member: string): Recipient | undefined {
+    if (!isObject(value)) return undefined;
+    const { emailAddress } = value;
+    if (!isObject(emailAddress)) return undefined;
+    if (!hasOnly(value, 'emailAddress') || !hasOnly(emailAddress, 'address', 'name')) this.#keep(member);
+    return { address: this.#part(emailAddress['address'], member), name: this.#part(emailAddress['name'], member) };
+  }
+
+  /** A string inside a member. */
+  #part(value: Json | undefined, member: string): string | null {
+    if (typeof value === 'string') return this.#storable(value, member);
+    if (value != null) this.#keep(member);
+    return null;
+  }
+
+  #storable(value: string, member: string): string {
+    if (!this.#suspicious) return value;
+    const storable = storableText(value);
+    if (storable !== value) this.#keep(member);
+    return storable;
+  }
+
+  #keep(member: string): void {
+    this.record ??= bare();
+    this.record[member] = this.#message[member];
+  }
+}
+
+/** An object in which even `__proto__` is a member like any other. */
+const bare = (): JsonObject => Object.create(null) as JsonObject;
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function hasOnly(value: JsonObject, ...members: readonly string[]): boolean {
+  for (const member in value) if (!members.includes(member)) return false;
+  return true;
+}

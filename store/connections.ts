@@ -1,0 +1,110 @@
+import type { Cloud, Connection, Credential } from '../model/connection.ts';
+import { query, run, transaction, type Client, type Database } from './database.ts';
+
+interface ConnectionRow {
+  readonly connection_no: number;
+  readonly organization_id: string;
+  readonly tenant_id: string;
+  readonly client_id: string;
+  readonly cloud: Cloud;
+  readonly sealed_credential: Buffer;
+}
+
+const COLUMNS = 'connection_no, c.organization_id, tenant_id, client_id, cloud, sealed_credential';
+
+/**
+ * The connection that a scan brought and that has not proved itself yet; undefined where it brought none, or its
+ * candidate is the active connection by now.
+ * @throws {SealError} when the key ring does not open it.
+ */
+export async function loadCandidate(db: Database, scanNo: number): Promise<Connection | undefined> {
+  const [row] = await query<ConnectionRow>(db, {
+    text: `SELECT ${COLUMNS} FROM outhaul.connections c WHERE scan_no = $1`,
+    values: [scanNo],
+  });
+  return row && open(db, row);
+}
+
+/**
+ * The connection that an organization's mail is read with.
+ * @throws {SealError} when the key ring does not open it.
+ */
+export async function loadActive(db: Database, organizationId: string): Promise<Connection | undefined> {
+  const [row] = await query<ConnectionRow>(db, {
+    text: `SELECT ${COLUMNS} FROM outhaul.connections c WHERE organization_id = $1 AND scan_no IS NULL`,
+    values: [organizationId],
+  });
+  return row && open(db, row);
+}
+
+/**
+ * A scan's candidate, or else its organization's active connection.
+ * @throws {SealError} when the key ring does not open it.
+ */
+export async function loadConnection(db: Database, scanNo: number): Promise<Connection | undefined> {
+  const [row] = await query<ConnectionRow>(db, {
+    text: `SELECT ${COLUMNS} FROM outhaul.connections c
+      JOIN outhaul.scans s ON s.organization_id = c.organization_id AND (c.scan_no = s.scan_no OR c.scan_no IS NULL)
+      WHERE s.scan_no = $1 ORDER BY c.scan_no NULLS LAST LIMIT 1`,
+    values: [scanNo],
+  });
+  return row && open(db, row);
+}
+
+/**
+ * Makes a scan's candidate the organization's active connection in place of the one before. False where there is no
+ * candidate (any more), so that a second call does no harm.
+ */
+export const promoteCandidate = (db: Database, scanNo: number): Promise<boolean> =>
+  transaction(db, async (client) => {
+    const [candidate] = await run<{ organization_id: string }>(client, {
+      text: 'SELECT organization_id FROM outhaul.connections WHERE scan_no = $1 FOR UPDATE',
+      values: [scanNo],
+    });
+    if (!candidate) return false;
+    const { organization_id: organizationId } = candidate;
+    // Two scans of one organization take turns here: the second finds and replaces what the first has put.
+    await run(client, {
+      text: 'SELECT FROM outhaul.organizations WHERE organization_id = $1 FOR NO KEY UPDATE',
+      values: [organizationId],
+    });
+    await run(client, {
+      text: 'DELETE FROM outhaul.connections WHERE organization_id = $1 AND scan_no IS NULL',
+      values: [organizationId],
+    });
+    await run(client, {
+      text: 'UPDATE outhaul.connections SET scan_no = NULL, promoted_at = now() WHERE scan_no = $1',
+      values: [scanNo],
+    });
+    return true;
+  });
+
+/** Stores a scan's candidate, its credential sealed for the row that holds it. */
+export async function addCandidate(
+  db: Database,
+  client: Client,
+  { scanNo, organizationId, connection }: { scanNo: number; organizationId: string; connection: Connection },
+): Promise<void> {
+  const [next] = await run<{ no: number }>(client, {
+    text: `SELECT nextval(pg_get_serial_sequence('outhaul.connections', 'connection_no')) AS no`,
+  });
+  const connectionNo = next?.no ?? 0;
+  const { tenantId, clientId, cloud, credential } = connection;
+  const sealed = db.sealer.seal(Buffer.from(JSON.stringify(credential)), contextOf(organizationId, connectionNo));
+  await run(client, {
+    text: `INSERT INTO outhaul.connections
+      (connection_no, organization_id, scan_no, tenant_id, client_id, cloud, sealed_credential)
+      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    values: [connectionNo, organizationId, scanNo, tenantId, clientId, cloud, sealed],
+  });
+}
+
+/** A credential sealed for one row opens as no other's. */
+const contextOf = (organizationId: string, connectionNo: number): string =>
+  `connection/${organizationId}/${connectionNo}`;
+
+function open(db: Database, row: ConnectionRow): Connection {
+  const plain = db.sealer.open(row.sealed_credential, contextOf(row.organization_id, row.connection_no));
+  const credential = JSON.parse(plain.toString()) as Credential;
+  return { tenantId: row.tenant_id, clientId: row.client_id, cloud: row.cloud, credential };
+}

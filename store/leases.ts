@@ -1,0 +1,84 @@
+import { query, type Database } from './database.ts';
+import { LeaseLost, UnknownMailbox } from './errors.ts';
+import type { Organization } from './organizations.ts';
+
+/** A lease as its holder names it. */
+export interface LeaseClaim {
+  readonly mailboxId: string;
+  /** Chosen by the reader, unlike every other reader's. */
+  readonly token: string;
+  /** How long the lease lasts from now, unless it is renewed. */
+  readonly seconds: number;
+}
+
+export interface LeaseEnd {
+  /** By the database's clock. */
+  readonly endsAt: string;
+  /** The same, counted from the database's now: the holder's own clock need not agree with it. */
+  readonly remainingMs: number;
+}
+
+export type LeaseAnswer =
+  | ({ readonly acquired: true } & LeaseEnd)
+  /** `waitMs`: until the other's lease ends, if it is not renewed. */
+  | { readonly acquired: false; readonly waitMs: number };
+
+const REMAINING = `_lease_ends_at AS "endsAt",
+  greatest(0, ceil(extract(epoch FROM _lease_ends_at - clock_timestamp()) * 1000)) AS "remainingMs"`;
+
+/**
+ * Takes the right to read a mailbox, if it is free, ran out, or is held under the same token. Waits for page
+ * transactions of the previous holder to end: after this, none of them commits any more.
+ * @throws {UnknownMailbox}
+ */
+export async function acquireLease(
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, token, seconds }: LeaseClaim,
+): Promise<LeaseAnswer> {
+  const [taken] = await query<LeaseEnd>(db, {
+    text: `UPDATE ${schema}.mailboxes
+      SET _lease_token = $2, _lease_ends_at = clock_timestamp() + make_interval(secs => $3)
+      WHERE id = $1 AND (_lease_token = $2 OR _lease_ends_at IS NULL OR _lease_ends_at <= clock_timestamp())
+      RETURNING ${REMAINING}`,
+    values: [mailboxId, token, seconds],
+  });
+  if (taken) return { acquired: true, ...taken };
+  const [held] = await query<{ remainingMs: number | null }>(db, {
+    text: `SELECT ${REMAINING} FROM ${schema}.mailboxes WHERE id = $1`,
+    values: [mailboxId],
+  });
+  if (!held) throw new UnknownMailbox(mailboxId);
+  return { acquired: false, waitMs: held.remainingMs ?? 0 };
+}
+
+/**
+ * Prolongs the lease. One that ran out is prolonged too, as long as nobody else has taken it.
+ * @throws {LeaseLost}
+ */
+export async function renewLease(
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, token, seconds }: LeaseClaim,
+): Promise<LeaseEnd> {
+  const [renewed] = await query<LeaseEnd>(db, {
+    text: `UPDATE ${schema}.mailboxes SET _lease_ends_at = clock_timestamp() + make_interval(secs => $3)
+      WHERE id = $1 AND _lease_token = $2 RETURNING ${REMAINING}`,
+    values: [mailboxId, token, seconds],
+  });
+  if (!renewed) throw new LeaseLost(mailboxId);
+  return renewed;
+}
+
+/** Gives the lease back, if it is still held. */
+export async function releaseLease(
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, token }: Omit<LeaseClaim, 'seconds'>,
+): Promise<void> {
+  await query(db, {
+    text: `UPDATE ${schema}.mailboxes SET _lease_token = NULL, _lease_ends_at = NULL
+      WHERE id = $1 AND _lease_token = $2`,
+    values: [mailboxId, token],
+  });
+}

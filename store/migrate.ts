@@ -1,0 +1,47 @@
+import { run, type Client, type Database } from './database.ts';
+import { IncompatibleDatabase, sqlState } from './errors.ts';
+import { withLock } from './locks.ts';
+import { controlMigrations } from './migrations/control.ts';
+import { runMigrations } from './run-migrations.ts';
+
+const SCHEMA = 'outhaul';
+const VIEWS = ['jobs', 'job_checkpoints'];
+
+/**
+ * Brings the control schema up to date; schemas of organizations follow when they are used. Of several processes that
+ * start at once, one does it and the others wait.
+ * @throws {IncompatibleDatabase} when the database belongs to a newer Outhaul, holds something else where Outhaul's
+ *   views belong, or does not let this user make what is needed; the message says which.
+ */
+export const migrate = (db: Database): Promise<void> =>
+  withLock(db, 'migrate', async (client) => {
+    await refuseForeignViews(client);
+    try {
+      await run(client, { text: `CREATE SCHEMA IF NOT EXISTS ${SCHEMA}` });
+      await runMigrations(client, { schema: SCHEMA, kind: 'control', migrations: controlMigrations, log: db.log });
+    } catch (error) {
+      throw notPermitted(error) ?? error;
+    }
+  });
+
+/** The views answer SQL without a schema, so they lie in `public`, where something else may have their name. */
+async function refuseForeignViews(client: Client): Promise<void> {
+  const foreign = await run<{ name: string }>(client, {
+    text: `SELECT name FROM unnest($1::text[]) name JOIN pg_class c ON c.oid = to_regclass('public.' || name)
+      WHERE c.relkind <> 'v' OR pg_get_viewdef(c.oid) NOT LIKE '%outhaul.scans%'`,
+    values: [VIEWS],
+  });
+  if (foreign.length === 0) return;
+  const names = foreign.map(({ name }) => `public.${name}`).join(' and ');
+  throw new IncompatibleDatabase(
+    `${names} exist${foreign.length === 1 ? 's' : ''} already and ${foreign.length === 1 ? 'is' : 'are'} not Outhaul's: rename what is there, or use another database`,
+  );
+}
+
+function notPermitted(error: unknown): IncompatibleDatabase | undefined {
+  if (!(error instanceof Error) || sqlState(error) !== '42501') return undefined;
+  return new IncompatibleDatabase(
+    `the database user may not create what Outhaul needs (${error.message}): grant it CREATE on the database and on schema public`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,5 @@
+import type { Migration } from '../run-migrations.ts';
+import * as control from './control/0001-control.ts';
+
+/** The control schema `outhaul`, oldest step first. A step that was published is never changed, only followed. */
+export const controlMigrations: readonly Migration[] = [{ name: '0001-control', sql: control.sql }];

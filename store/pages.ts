@@ -1,0 +1,195 @@
+import { isPartial, mergeEmail, toEmailRow, type EmailRow } from '../model/email.ts';
+import type { GraphMessage, RemovedMessage } from '../model/mail.ts';
+import { storableText } from '../model/text.ts';
+import { query, run, transaction, type Client, type Database, type Statement } from './database.ts';
+import { EMAIL_COLUMNS, packEmail } from './email-columns.ts';
+import { LeaseLost, RoundLost, StoreUnavailable, sqlState } from './errors.ts';
+import type { Organization } from './organizations.ts';
+import { pageStatement, type PageAnswer } from './page-statement.ts';
+
+/** One response of Graph, and where the reading of its folder stands after it. */
+export interface Page {
+  readonly mailboxId: string;
+  readonly leaseToken: string;
+  readonly folder: { readonly id: string; readonly path: string };
+  /** The scans that see these messages. */
+  readonly scanNos: readonly number[];
+  /** The scan that rows changed now are said to have been changed by. */
+  readonly scanId: string;
+  /** Of several with one id, the last counts. */
+  readonly messages: readonly GraphMessage[];
+  readonly removed: readonly RemovedMessage[];
+  /** Whether the page's text has escapes of NUL or surrogates in it: its strings are looked through then. */
+  readonly suspicious: boolean;
+  /** How many messages of the page the filters left out. Default 0. */
+  readonly excluded?: number;
+  readonly progress: {
+    /** The round that the page belongs to. */
+    readonly round: number;
+    /** Where the round goes on; a delta link, or `end` where there is none, closes it and completes the folder. */
+    readonly next: { readonly link: string } | { readonly deltaLink: string } | { readonly end: true };
+    /** Messages asked for in one page, for whoever goes on. */
+    readonly pageSize: number;
+  };
+}
+
+/** What became of the messages of a page. */
+export interface PageResult {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  /** Of the updated: those that had been taken for deleted. */
+  readonly restored: number;
+  /** Ids of partial records whose messages were not stored yet: the rows hold what was said, and no more. */
+  readonly incomplete: readonly string[];
+  /** Messages that the database refuses, each with its SQLSTATE. They are counted in the folder's coverage. */
+  readonly refused: readonly { readonly id: string; readonly code: string }[];
+}
+
+/**
+ * Stores a page: messages, what the scans have seen, the folder's round and all counters, in one transaction. A page
+ * written again changes nothing. A partial delta record is merged into the stored message.
+ *
+ * @throws {LeaseLost} when the mailbox's lease is not held under the token; nothing is written
+ * @throws {RoundLost} when the round is not the folder's open one; nothing is written
+ */
+export async function writePage(db: Database, organization: Organization, page: Page): Promise<PageResult> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await writeWhole(db, organization, page);
+    } catch (error) {
+      if (isDataFault(error)) {
+        return page.suspicious
+          ? writeSingly(db, organization, page)
+          : writePage(db, organization, { ...page, suspicious: true });
+      }
+      // Two folders' pages that hold the same moved messages may stand in each other's way: one of them tries again.
+      if (attempt === 3 || !(error instanceof StoreUnavailable) || sqlState(error.cause) !== '40P01') throw error;
+    }
+  }
+}
+
+/** Latest first come the ids; a `Map` keeps the last of several messages with one id. */
+const latest = (messages: readonly GraphMessage[]): Map<string, GraphMessage> =>
+  new Map(messages.map((message) => [storableText(message.id), message]));
+
+async function writeWhole(db: Database, organization: Organization, page: Page): Promise<PageResult> {
+  const messages = latest(page.messages);
+  const partial = [...messages].filter(([, message]) => isPartial(message)).map(([id]) => id);
+  if (partial.length === 0) {
+    const [answer] = await query<PageAnswer>(db, statementOf(organization, page, messages, new Map()));
+    return resultOf(page, answer);
+  }
+  return transaction(db, (client) => writeMerged(client, organization, page, messages, partial));
+}
+
+async function writeMerged(
+  client: Client,
+  organization: Organization,
+  page: Page,
+  messages: ReadonlyMap<string, GraphMessage>,
+  partial: readonly string[],
+): Promise<PageResult> {
+  const stored = await storedRows(client, organization, page.mailboxId, partial);
+  const [answer] = await run<PageAnswer>(client, statementOf(organization, page, messages, stored));
+  return { ...resultOf(page, answer), incomplete: partial.filter((id) => !stored.has(id)) };
+}
+
+/** What is stored of some messages, locked until the page is written. */
+async function storedRows(
+  client: Client,
+  { schema }: Organization,
+  mailboxId: string,
+  ids: readonly string[],
+): Promise<Map<string, EmailRow>> {
+  const rows = await run<EmailRow>(client, {
+    text: `SELECT ${EMAIL_COLUMNS.map((column) => `e.${column}`).join(', ')}
+      FROM ${schema}.emails e JOIN ${schema}.mailboxes m ON m.mailbox_no = e._mailbox_no
+      WHERE m.id = $1 AND e.id = ANY($2) ORDER BY e._no FOR NO KEY UPDATE OF e`,
+    values: [mailboxId, ids],
+  });
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+function statementOf(
+  organization: Organization,
+  page: Page,
+  messages: ReadonlyMap<string, GraphMessage>,
+  stored: ReadonlyMap<string, EmailRow>,
+): Statement {
+  const { mailboxId, leaseToken, folder, scanNos, scanId, suspicious, excluded = 0, progress } = page;
+  const { next } = progress;
+  const removed = new Set(page.removed.map(({ id }) => storableText(id)));
+  const rows: object[] = [];
+  for (const [id, message] of messages) {
+    const before = stored.get(id);
+    const row = before ? mergeEmail(before, message, suspicious) : toEmailRow(message, suspicious);
+    rows.push(packEmail(row, { merged: before !== undefined, removed: removed.delete(id) }));
+  }
+  return {
+    text: pageStatement(organization),
+    values: [
+      mailboxId,
+      leaseToken,
+      folder.id,
+      progress.round,
+      'link' in next ? next.link : null,
+      'deltaLink' in next ? next.deltaLink : null,
+      progress.pageSize,
+      JSON.stringify(rows),
+      [...removed],
+      scanNos,
+      scanId,
+      folder.path,
+      excluded,
+    ],
+  };
+}
+
+function resultOf({ mailboxId, folder }: Page, answer: PageAnswer | undefined): PageResult {
+  if (!answer || answer.held === 0) throw new LeaseLost(mailboxId);
+  if (answer.open === 0) throw new RoundLost(folder.id);
+  const { inserted, updated, unchanged, restored } = answer;
+  return { inserted, updated, unchanged, restored, incomplete: [], refused: [] };
+}
+
+/**
+ * Stores a page that the database refuses as a whole, message by message, still in one transaction: one bad message
+ * never costs its page, its folder or its scan.
+ */
+const writeSingly = (db: Database, organization: Organization, page: Page): Promise<PageResult> =>
+  transaction(db, async (client) => {
+    const results: PageResult[] = [];
+    const refused: { id: string; code: string }[] = [];
+    for (const [id, message] of latest(page.messages)) {
+      const single = { ...page, messages: [message], removed: [], excluded: 0 };
+      await run(client, { text: 'SAVEPOINT message' });
+      try {
+        results.push(await writeMerged(client, organization, single, new Map([[id, message]]), [id]));
+      } catch (error) {
+        if (!isDataFault(error)) throw error;
+        await run(client, { text: 'ROLLBACK TO message' });
+        refused.push({ id, code: sqlState(error) ?? 'RangeError' });
+      }
+    }
+    const { mailboxId, folder, scanNos } = page;
+    results.push(await writeMerged(client, organization, { ...page, messages: [] }, new Map(), []));
+    await run(client, {
+      text: `UPDATE outhaul.scan_folders SET refused = refused + $4
+        WHERE scan_no = ANY($1) AND mailbox_id = $2 AND folder_id = $3`,
+      values: [scanNos, mailboxId, folder.id, refused.length],
+    });
+    return { ...sumOf(results), incomplete: results.flatMap(({ incomplete }) => incomplete), refused };
+  });
+
+const sumOf = (
+  results: readonly PageResult[],
+): Pick<PageResult, 'inserted' | 'updated' | 'unchanged' | 'restored'> => ({
+  inserted: results.reduce((sum, { inserted }) => sum + inserted, 0),
+  updated: results.reduce((sum, { updated }) => sum + updated, 0),
+  unchanged: results.reduce((sum, { unchanged }) => sum + unchanged, 0),
+  restored: results.reduce((sum, { restored }) => sum + restored, 0),
+});
+
+/** SQLSTATE classes 22 (data exception) and 54 (limit exceeded), or a record nested too deep to be written as JSON. */
+const isDataFault = (error: unknown): boolean => error instanceof RangeError || /^(22|54)/.test(sqlState(error) ?? '');

@@ -1,0 +1,97 @@
+import { FINAL_SCAN_STATUSES, isFinal, type FinalScanStatus, type ScanStatus } from '../model/scan.ts';
+import { query, run, transaction, type Client, type Database } from './database.ts';
+import { UnknownScan } from './errors.ts';
+import { dropPartition } from './partitions.ts';
+import { SLOTS_HELD } from './scans.ts';
+
+export interface ScanEnd {
+  /** `ran`: to the end of its list; the final status follows from its mailboxes. */
+  readonly end: 'ran' | 'cancelled' | 'failed';
+  /** Why it failed, without personal data. */
+  readonly message?: string | undefined;
+  readonly maxConcurrent: number;
+}
+
+export interface EndedScan {
+  readonly status: FinalScanStatus;
+  /** Scans that may take their turn now, in order. */
+  readonly waiting: readonly { readonly organizationId: string; readonly scanId: string }[];
+}
+
+/** Reasons to leave a mailbox out that are no fault: there is nothing to read, or a policy of ours says so. */
+const HARMLESS = ['guest', 'no_mailbox', 'excluded', 'not_included'];
+
+/**
+ * Ends a scan. The first end stays, except that a scan taken for crashed may still report how it really ended. What it
+ * brought as a candidate and never proved is forgotten.
+ * @throws {UnknownScan}
+ */
+export const finishScan = (
+  db: Database,
+  scanNo: number,
+  { end, message, maxConcurrent }: ScanEnd,
+): Promise<EndedScan> =>
+  transaction(db, async (client) => {
+    const [scan] = await run<{ status: ScanStatus }>(client, {
+      text: 'SELECT status FROM outhaul.scans WHERE scan_no = $1 FOR NO KEY UPDATE',
+      values: [scanNo],
+    });
+    if (!scan) throw new UnknownScan(scanNo);
+    if (isFinal(scan.status) && scan.status !== 'crashed') {
+      return { status: scan.status, waiting: await nextInLine(client, maxConcurrent) };
+    }
+    const status = end === 'ran' ? await statusOf(client, scanNo) : end;
+    await close(client, { scanNo, status, message });
+    return { status, waiting: await nextInLine(client, maxConcurrent) };
+  });
+
+/** A scan is complete when every mailbox was read or left out for a harmless reason, and no folder or message of any failed. */
+async function statusOf(client: Client, scanNo: number): Promise<FinalScanStatus> {
+  const [faults] = await run<{ any: boolean }>(client, {
+    text: `SELECT EXISTS (SELECT FROM outhaul.scan_mailboxes WHERE scan_no = $1
+          AND state <> 'completed' AND NOT (state = 'skipped' AND reason IS NOT NULL AND reason = ANY($2)))
+        OR EXISTS (SELECT FROM outhaul.scan_folders WHERE scan_no = $1 AND (state = 'failed' OR refused > 0)) AS any`,
+    values: [scanNo, HARMLESS],
+  });
+  return faults?.any ? 'completed_with_errors' : 'completed';
+}
+
+async function close(
+  client: Client,
+  { scanNo, status, message }: { scanNo: number; status: FinalScanStatus; message?: string | undefined },
+): Promise<void> {
+  await run(client, {
+    text: `UPDATE outhaul.scans SET status = $2, error_message = $3, ended_at = now(),
+        records = (SELECT coalesce(sum(records), 0) FROM outhaul.scan_mailboxes WHERE scan_no = $1)
+      WHERE scan_no = $1`,
+    values: [scanNo, status, message],
+  });
+  await run(client, { text: 'DELETE FROM outhaul.connections WHERE scan_no = $1', values: [scanNo] });
+}
+
+const nextInLine = (client: Client, maxConcurrent: number): Promise<{ organizationId: string; scanId: string }[]> =>
+  run(client, {
+    text: `SELECT organization_id AS "organizationId", scan_id AS "scanId" FROM outhaul.scans
+      WHERE status = 'pending' AND ended_at IS NULL ORDER BY scan_no LIMIT greatest(0, $1 - ${SLOTS_HELD})`,
+    values: [maxConcurrent],
+  });
+
+/**
+ * Forgets a scan that was refused: its row, its candidate and whatever it has recorded. Its id can be used again. What
+ * is not there (any more) needs no forgetting.
+ */
+export async function discardScan(db: Database, scanNo: number): Promise<void> {
+  await query(db, { text: 'DELETE FROM outhaul.scans WHERE scan_no = $1', values: [scanNo] });
+  await dropPartition(db, scanNo);
+}
+
+/** The scan is taken for crashed; false where it has ended already. */
+export const markCrashed = (db: Database, scanNo: number, message: string): Promise<boolean> =>
+  transaction(db, async (client) => {
+    const [scan] = await run<{ scan_no: number }>(client, {
+      text: 'SELECT scan_no FROM outhaul.scans WHERE scan_no = $1 AND NOT status = ANY($2) FOR NO KEY UPDATE',
+      values: [scanNo, FINAL_SCAN_STATUSES],
+    });
+    if (scan) await close(client, { scanNo, status: 'crashed', message });
+    return scan !== undefined;
+  });

@@ -1,0 +1,126 @@
+import { storableText } from '../model/text.ts';
+import { query, type Database } from './database.ts';
+import type { ScannedMailbox } from './scan-mailboxes.ts';
+
+/** Where a folder stands in a scan; `missing`: the mailbox has none such, which is no fault. */
+export type FolderState = 'running' | 'completed' | 'failed' | 'missing';
+
+export interface StartedFolder {
+  readonly folderId: string;
+  /** It was read to its end for all of these scans before. */
+  readonly completed: boolean;
+  /** Pages stored so far, for the scan that has seen the most. */
+  readonly pages: number;
+}
+
+/** What a scan knows of one folder: what Graph holds, what is stored, what is left out and why. */
+export interface FolderCoverage {
+  /** The id in Graph, or the name asked for where the mailbox has no such folder. */
+  readonly folderId: string;
+  readonly path: string;
+  readonly state: FolderState;
+  /** As Graph counts, items that are no messages included. */
+  readonly graphCount: number | null;
+  readonly records: number;
+  /** Messages that the filters left out. */
+  readonly excluded: number;
+  /** Messages that the database refused. */
+  readonly refused: number;
+  readonly pages: number;
+  readonly errorCode: string | null;
+  readonly requestId: string | null;
+  readonly updatedAt: string;
+}
+
+/**
+ * The mailbox's folders are about to be read, all of them at once: their counts make up what the mailbox is expected to
+ * come to. A folder that was completed stays so.
+ */
+export const startFolders = (
+  db: Database,
+  {
+    scanNos,
+    mailboxId,
+    folders,
+  }: ScannedMailbox & {
+    readonly folders: readonly { readonly id: string; readonly path: string; readonly graphCount: number }[];
+  },
+): Promise<StartedFolder[]> =>
+  query(db, {
+    text: `WITH wanted AS (
+        SELECT DISTINCT ON (id) id, path, count FROM json_to_recordset($3::json) AS f(id text, path text, count bigint)
+      ), started AS (
+        INSERT INTO outhaul.scan_folders AS f (scan_no, mailbox_id, folder_id, path, state, graph_count)
+        SELECT scan_no, $2, id, path, 'running', count FROM unnest($1::int[]) scan_no CROSS JOIN wanted
+        ON CONFLICT (scan_no, mailbox_id, folder_id) DO UPDATE SET path = excluded.path,
+          graph_count = excluded.graph_count, error_code = NULL, request_id = NULL, updated_at = now(),
+          state = CASE f.state WHEN 'completed' THEN 'completed' ELSE 'running' END
+        RETURNING folder_id, state, pages
+      ), expected AS (
+        UPDATE outhaul.scan_mailboxes SET expected = (SELECT coalesce(sum(count), 0) FROM wanted), updated_at = now()
+        WHERE scan_no = ANY($1) AND mailbox_id = $2
+      )
+      SELECT folder_id AS "folderId", bool_and(state = 'completed') AS completed, max(pages) AS pages
+      FROM started GROUP BY folder_id`,
+    values: [scanNos, mailboxId, JSON.stringify(folders.map(toRow))],
+  });
+
+const toRow = ({ id, path, graphCount }: { id: string; path: string; graphCount: number }): object => ({
+  id: storableText(id),
+  path: storableText(path),
+  count: graphCount,
+});
+
+/** The folder could not be read to its end; Graph's error code and request id say why. */
+export async function failFolder(
+  db: Database,
+  {
+    scanNos,
+    mailboxId,
+    folder,
+    errorCode,
+    requestId,
+  }: ScannedMailbox & {
+    readonly folder: { readonly id: string; readonly path: string };
+    readonly errorCode: string;
+    readonly requestId?: string | undefined;
+  },
+): Promise<void> {
+  await query(db, {
+    text: `INSERT INTO outhaul.scan_folders (scan_no, mailbox_id, folder_id, path, state, error_code, request_id)
+      SELECT scan_no, $2, $3, $4, 'failed', $5, $6 FROM unnest($1::int[]) scan_no
+      ON CONFLICT (scan_no, mailbox_id, folder_id) DO UPDATE
+        SET state = 'failed', error_code = $5, request_id = $6, updated_at = now()`,
+    values: [scanNos, mailboxId, storableText(folder.id), storableText(folder.path), errorCode, requestId],
+  });
+}
+
+/**
+ * The mailbox has no folder of that name or path, or has it no more. One that was completed before stays completed.
+ */
+export async function missingFolder(
+  db: Database,
+  { scanNos, mailboxId, name }: ScannedMailbox & { readonly name: string },
+): Promise<void> {
+  await query(db, {
+    text: `WITH known AS (
+        UPDATE outhaul.scan_folders SET updated_at = now(),
+          state = CASE state WHEN 'completed' THEN 'completed' ELSE 'missing' END
+        WHERE scan_no = ANY($1) AND mailbox_id = $2 AND path = $3 RETURNING scan_no
+      )
+      INSERT INTO outhaul.scan_folders (scan_no, mailbox_id, folder_id, path, state)
+      SELECT scan_no, $2, $3, $3, 'missing' FROM unnest($1::int[]) scan_no
+      WHERE scan_no NOT IN (SELECT scan_no FROM known)
+      ON CONFLICT DO NOTHING`,
+    values: [scanNos, mailboxId, storableText(name)],
+  });
+}
+
+/** How the folders of a mailbox stand in a scan, by path. */
+export const folderCoverage = (db: Database, scanNo: number, mailboxId: string): Promise<FolderCoverage[]> =>
+  query(db, {
+    text: `SELECT folder_id AS "folderId", path, state, graph_count AS "graphCount", records, excluded, refused, pages,
+        error_code AS "errorCode", request_id AS "requestId", updated_at AS "updatedAt"
+      FROM outhaul.scan_folders WHERE scan_no = $1 AND mailbox_id = $2 ORDER BY path, folder_id`,
+    values: [scanNo, mailboxId],
+  });

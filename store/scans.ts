@@ -1,0 +1,152 @@
+import type { Connection } from '../model/connection.ts';
+import { ID_PATTERN } from '../model/ids.ts';
+import { isFinal, type ScanFilters, type ScanMode, type ScanStatus } from '../model/scan.ts';
+import { addCandidate } from './connections.ts';
+import { query, run, transaction, type Database } from './database.ts';
+import { ScanEnded, ScanExists, UnknownOrganization, UnknownScan, sqlState } from './errors.ts';
+import { addPartition } from './partitions.ts';
+
+export interface Scan {
+  /** What the store calls it; unique over all organizations. */
+  readonly scanNo: number;
+  readonly organizationId: string;
+  /** What its organization calls it. */
+  readonly scanId: string;
+  readonly mode: ScanMode;
+  readonly status: ScanStatus;
+  readonly filters: ScanFilters;
+  readonly requestedAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  /** Why it failed. */
+  readonly errorMessage: string | null;
+}
+
+export interface NewScan {
+  readonly organizationId: string;
+  readonly scanId: string;
+  readonly mode: ScanMode;
+  readonly filters: ScanFilters;
+  readonly status: 'pending' | 'running';
+  /** The credential it brings, kept apart from the active one until it has worked. */
+  readonly candidate?: Connection | undefined;
+}
+
+const SCAN = `scan_no AS "scanNo", organization_id AS "organizationId", scan_id AS "scanId", mode, status, filters,
+  requested_at AS "requestedAt", started_at AS "startedAt", ended_at AS "endedAt", error_message AS "errorMessage"`;
+
+/**
+ * Records a scan of an organization that is there already, and what it brings, or nothing.
+ * @throws {ScanExists}
+ * @throws {UnknownOrganization}
+ */
+export const addScan = (
+  db: Database,
+  { organizationId, scanId, mode, filters, status, candidate }: NewScan,
+): Promise<{ readonly scanNo: number; readonly requestedAt: string }> =>
+  transaction(db, async (client) => {
+    const [scan] = await run<{ scanNo: number; requestedAt: string }>(client, {
+      text: `INSERT INTO outhaul.scans (organization_id, scan_id, mode, filters, status, started_at)
+        VALUES ($1, $2, $3, $4, $5, CASE WHEN $5 = 'running' THEN now() END)
+        ON CONFLICT (organization_id, scan_id) DO NOTHING
+        RETURNING scan_no AS "scanNo", requested_at AS "requestedAt"`,
+      values: [organizationId, scanId, mode, JSON.stringify(filters), status],
+    }).catch((error: unknown) => {
+      throw isMissingReference(error) ? new UnknownOrganization(organizationId) : error;
+    });
+    if (!scan) throw new ScanExists(scanId);
+    if (candidate) await addCandidate(db, client, { scanNo: scan.scanNo, organizationId, connection: candidate });
+    if (status === 'running') await addPartition(client, scan.scanNo);
+    return scan;
+  });
+
+/** A scan by the names that its organization uses. */
+export async function scanOf(db: Database, organizationId: string, scanId: string): Promise<Scan | undefined> {
+  if (!ID_PATTERN.test(organizationId) || !ID_PATTERN.test(scanId)) return undefined;
+  const [scan] = await query<Scan>(db, {
+    text: `SELECT ${SCAN} FROM outhaul.scans WHERE organization_id = $1 AND scan_id = $2`,
+    values: [organizationId, scanId],
+  });
+  return scan;
+}
+
+/** @throws {UnknownScan} */
+export async function scanByNo(db: Database, scanNo: number): Promise<Scan> {
+  const [scan] = await scansOf(db, [scanNo]);
+  if (!scan) throw new UnknownScan(scanNo);
+  return scan;
+}
+
+/**
+ * Scans in the order asked for.
+ * @throws {UnknownScan}
+ */
+export async function scansOf(db: Database, scanNos: readonly number[]): Promise<Scan[]> {
+  const scans = await query<Scan>(db, {
+    text: `SELECT ${SCAN} FROM outhaul.scans WHERE scan_no = ANY($1)`,
+    values: [scanNos],
+  });
+  return scanNos.map((scanNo) => {
+    const scan = scans.find((candidate) => candidate.scanNo === scanNo);
+    if (!scan) throw new UnknownScan(scanNo);
+    return scan;
+  });
+}
+
+/**
+ * Lets a scan run if fewer than `maxConcurrent` hold a slot; otherwise it goes on waiting. First come, first served: a
+ * scan gets no slot that one before it waits for. A scan that runs already keeps its slot.
+ * @throws {ScanEnded}
+ * @throws {UnknownScan}
+ */
+export const takeSlot = (db: Database, scanNo: number, maxConcurrent: number): Promise<'running' | 'pending'> =>
+  transaction(db, async (client) => {
+    await run(client, { text: `SELECT pg_advisory_xact_lock(hashtextextended('outhaul/slots', 0))` });
+    const [scan] = await run<{ status: ScanStatus; free: boolean }>(client, {
+      text: `SELECT status, ${SLOTS_HELD} + (SELECT count(*) FROM outhaul.scans earlier
+          WHERE earlier.status = 'pending' AND earlier.ended_at IS NULL AND earlier.scan_no < scans.scan_no) < $2 AS free
+        FROM outhaul.scans WHERE scan_no = $1 FOR NO KEY UPDATE`,
+      values: [scanNo, maxConcurrent],
+    });
+    if (!scan) throw new UnknownScan(scanNo);
+    if (isFinal(scan.status)) throw new ScanEnded(scanNo, scan.status);
+    if (scan.status !== 'pending') return 'running';
+    if (!scan.free) return 'pending';
+    await run(client, {
+      text: `UPDATE outhaul.scans SET status = 'running', started_at = now() WHERE scan_no = $1`,
+      values: [scanNo],
+    });
+    await addPartition(client, scanNo);
+    return 'running';
+  });
+
+/** How many scans hold a slot. */
+export const SLOTS_HELD = `(SELECT count(*) FROM outhaul.scans held
+  WHERE held.status IN ('running', 'cancelling') AND held.started_at IS NOT NULL AND held.ended_at IS NULL)`;
+
+/** From which statuses a scan may go to another that is not final. */
+const BEFORE: Readonly<Record<'running' | 'paused' | 'cancelling', readonly ScanStatus[]>> = {
+  running: ['paused'],
+  paused: ['running'],
+  cancelling: ['pending', 'running', 'paused'],
+};
+
+/**
+ * Moves a scan to another status, where that is allowed; a final status stays.
+ * @returns the status that the scan has now
+ * @throws {UnknownScan}
+ */
+export async function setStatus(
+  db: Database,
+  scanNo: number,
+  to: 'running' | 'paused' | 'cancelling',
+): Promise<ScanStatus> {
+  const [moved] = await query<{ status: ScanStatus }>(db, {
+    text: `UPDATE outhaul.scans SET status = $2 WHERE scan_no = $1 AND status = ANY($3) RETURNING status`,
+    values: [scanNo, to, BEFORE[to]],
+  });
+  return moved?.status ?? (await scanByNo(db, scanNo)).status;
+}
+
+/** `foreign_key_violation` */
+const isMissingReference = (error: unknown): boolean => sqlState(error) === '23503';

@@ -1,0 +1,114 @@
+import { query, type Database } from './database.ts';
+import { queryHeld, type HeldMailbox } from './lease-guard.ts';
+import type { Organization } from './organizations.ts';
+
+/** A stored message of which nobody knows where it is now, and the folder it was last seen in. */
+export interface UnsettledEmail {
+  readonly id: string;
+  readonly folderId: string | null;
+}
+
+/**
+ * After rounds from nothing: messages stored in those folders before their round began, and not seen by the scan, are
+ * unsettled from now on. Without `folderId` this holds for every folder whose round for the scan has ended, whichever
+ * slice has read it. A folder in its first round has nothing to lose and costs nothing.
+ * @returns how many became unsettled
+ * @throws {LeaseLost}
+ */
+export async function noteVanished(
+  db: Database,
+  organization: Organization,
+  { scanNo, folderId, ...held }: HeldMailbox & { readonly scanNo: number; readonly folderId?: string },
+): Promise<number> {
+  const { schema } = organization;
+  const [answer] = await queryHeld<{ noted: number }>(db, organization, held, {
+    text: `noted AS (
+        UPDATE ${schema}.emails e SET _removed_at = now()
+        FROM lease JOIN ${schema}.mail_folders f USING (mailbox_no) JOIN ${schema}.sync_state s USING (folder_no)
+        WHERE ($4::text IS NULL OR f.id = $4) AND s.round_no > 1 AND s.from_nothing AND s.round_ended_at IS NOT NULL
+          AND s.round_scans @> ARRAY[$3::int]
+          AND e._mailbox_no = lease.mailbox_no AND e._folder_no = f.folder_no AND e._extracted_at < s.round_started_at
+          AND e._removed_at IS NULL AND e._deleted_at IS NULL
+          AND NOT EXISTS (SELECT FROM outhaul.scan_messages m WHERE m.scan_no = $3 AND m.email_no = e._no)
+        RETURNING e._no
+      ), answer AS (SELECT count(*) AS noted FROM noted)`,
+    values: [scanNo, folderId],
+  });
+  return answer?.noted ?? 0;
+}
+
+/** Messages of a mailbox that are said to have left their folder, or were not seen there: ask Graph where they are. */
+export const unsettledEmails = (
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, limit }: { readonly mailboxId: string; readonly limit: number },
+): Promise<UnsettledEmail[]> =>
+  query(db, {
+    text: `SELECT e.id, f.id AS "folderId" FROM ${schema}.emails e
+      JOIN ${schema}.mailboxes m ON m.mailbox_no = e._mailbox_no
+      LEFT JOIN ${schema}.mail_folders f ON f.folder_no = e._folder_no
+      WHERE m.id = $1 AND e._removed_at IS NOT NULL ORDER BY e._no LIMIT $2`,
+    values: [mailboxId, limit],
+  });
+
+/**
+ * Messages turned out to lie in this folder, which may be the one that was known.
+ * @returns how many of them are stored
+ * @throws {LeaseLost}
+ */
+export const moveEmails = (
+  db: Database,
+  organization: Organization,
+  {
+    scanId,
+    folder,
+    ids,
+    ...held
+  }: HeldMailbox & {
+    readonly scanId: string;
+    readonly folder: { readonly id: string; readonly path: string };
+    readonly ids: readonly string[];
+  },
+): Promise<number> => {
+  const { schema } = organization;
+  return settle(db, organization, held, {
+    // A folder that has messages needs a sync state: its first round is then known not to be the first to store any.
+    before: `target AS (
+        SELECT f.folder_no FROM lease JOIN ${schema}.mail_folders f USING (mailbox_no) WHERE f.id = $5
+      ), state AS (
+        INSERT INTO ${schema}.sync_state (folder_no, round_no, round_ended_at) SELECT folder_no, 1, now() FROM target
+        ON CONFLICT DO NOTHING
+      ),`,
+    change: `parent_folder_id = $5, _folder_no = (SELECT folder_no FROM target), _folder = $6, _deleted_at = NULL`,
+    values: [ids, scanId, folder.id, folder.path],
+  });
+};
+
+/**
+ * Messages turned out to be gone.
+ * @returns how many of them are stored
+ * @throws {LeaseLost}
+ */
+export const markDeleted = (
+  db: Database,
+  organization: Organization,
+  { scanId, ids, ...held }: HeldMailbox & { readonly scanId: string; readonly ids: readonly string[] },
+): Promise<number> =>
+  settle(db, organization, held, { before: '', change: '_deleted_at = now()', values: [ids, scanId] });
+
+/** Parameter 3 holds the ids, 4 the scan. */
+async function settle(
+  db: Database,
+  organization: Organization,
+  held: HeldMailbox,
+  { before, change, values }: { before: string; change: string; values: readonly unknown[] },
+): Promise<number> {
+  const [answer] = await queryHeld<{ settled: number }>(db, organization, held, {
+    text: `${before} settled AS (
+        UPDATE ${organization.schema}.emails e SET ${change}, _removed_at = NULL, _extracted_at = now(), _scan_id = $4
+        FROM lease WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[]) RETURNING e._no
+      ), answer AS (SELECT count(*) AS settled FROM settled)`,
+    values,
+  });
+  return answer?.settled ?? 0;
+}
