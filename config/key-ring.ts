@@ -1,112 +1,95 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { SealError, type Sealer } from '../model/sealing.ts';
 
+const ALGORITHM = 'aes-256-gcm';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-/** First of the sealed bytes; another layout would have another number. */
-const VERSION = 1;
-const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
-const FORM = 'OUTHAUL_KEYS is a comma-separated list of id:key, newest first, each key 32 bytes in base64';
+const ID_PATTERN = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** The key ring cannot be read; the message says what is wrong and shows no key. */
+/** `OUTHAUL_KEYS` cannot be used. The message says why, and shows no key. */
 export class KeyRingError extends Error {
   override readonly name = 'KeyRingError';
 }
 
-interface Key {
-  readonly id: string;
-  readonly bytes: Buffer;
-}
-
 /**
- * Seals with the newest key and opens with whichever key a sealed text names, so that keys rotate: a new one is put in
- * front, and the old one goes when nothing is sealed under it any more.
- *
- * Sealed bytes are: version (1), length of the key's id (1), the id, nonce (12), AES-256-GCM ciphertext, tag (16). The
- * tag covers the key's id and the context as well.
+ * Seals under the newest key and opens under any. Sealed bytes are: length of the key's id (1 byte), the id, a random
+ * nonce (12), the ciphertext, the tag (16). The context is authenticated and not stored.
  */
 export class KeyRing implements Sealer {
-  readonly #keys: readonly Key[];
-  readonly #newest: Key;
+  readonly #keys: ReadonlyMap<string, Buffer>;
+  /** The key that seals: the first of the ring. */
+  readonly currentKeyId: string;
 
-  /** @param keys newest first */
-  constructor(keys: readonly Key[]) {
-    const [newest] = keys;
-    if (!newest) throw new KeyRingError(`There is no key: ${FORM}`);
+  constructor(keys: ReadonlyMap<string, Buffer>) {
+    const [newest] = keys.keys();
+    if (newest === undefined) throw new KeyRingError('The key ring is empty');
     this.#keys = keys;
-    this.#newest = newest;
-  }
-
-  /** The key that seals. */
-  get currentKeyId(): string {
-    return this.#newest.id;
+    this.currentKeyId = newest;
   }
 
   seal(plain: Uint8Array, context: string): Buffer {
-    const { id, bytes } = this.#newest;
+    const id = Buffer.from(this.currentKeyId);
     const nonce = randomBytes(NONCE_BYTES);
-    const header = Buffer.concat([Buffer.from([VERSION, id.length]), Buffer.from(id)]);
-    const cipher = createCipheriv('aes-256-gcm', bytes, nonce).setAAD(boundBytes(header, context));
-    return Buffer.concat([header, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    const cipher = createCipheriv(ALGORITHM, this.#key(this.currentKeyId), nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(Buffer.from(context));
+    return Buffer.concat([Buffer.of(id.length), id, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   }
 
   open(sealed: Uint8Array, context: string): Buffer {
     const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-    const nonceAt = 2 + (bytes[1] ?? 0);
-    const textAt = nonceAt + NONCE_BYTES;
-    if (bytes[0] !== VERSION || bytes.length < textAt + TAG_BYTES) {
-      throw new SealError('The sealed bytes are not in a form that this version knows');
-    }
-    const id = bytes.toString('latin1', 2, nonceAt);
-    const key = this.#keys.find((candidate) => candidate.id === id);
-    if (!key) throw new SealError('The key that it was sealed under is not in OUTHAUL_KEYS');
-    const decipher = createDecipheriv('aes-256-gcm', key.bytes, bytes.subarray(nonceAt, textAt))
-      .setAAD(boundBytes(bytes.subarray(0, nonceAt), context))
-      .setAuthTag(bytes.subarray(-TAG_BYTES));
+    const nonceAt = 1 + (bytes[0] ?? 0);
+    const bodyAt = nonceAt + NONCE_BYTES;
+    if (bytes.length < bodyAt + TAG_BYTES) throw new SealError('The sealed bytes are cut short');
+    const key = this.#key(bytes.toString('latin1', 1, nonceAt));
+    const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(nonceAt, bodyAt), { authTagLength: TAG_BYTES });
+    decipher.setAAD(Buffer.from(context));
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     try {
-      return Buffer.concat([decipher.update(bytes.subarray(textAt, -TAG_BYTES)), decipher.final()]);
-    } catch (error) {
-      throw new SealError('The sealed bytes, their context or the key of that id are not what they were', {
-        cause: error,
-      });
+      return Buffer.concat([decipher.update(bytes.subarray(bodyAt, -TAG_BYTES)), decipher.final()]);
+    } catch (cause) {
+      throw new SealError('The sealed bytes, or what they were sealed for, were altered', { cause });
     }
+  }
+
+  #key(id: string): Buffer {
+    const key = this.#keys.get(id);
+    if (!key) {
+      const name = ID_PATTERN.test(id) ? `the key "${id}"` : 'a key of no valid name';
+      throw new SealError(`Sealed under ${name}, which OUTHAUL_KEYS does not hold`);
+    }
+    return key;
   }
 }
 
-const boundBytes = (header: Uint8Array, context: string): Buffer => Buffer.concat([header, Buffer.from(context)]);
-
 /**
- * Reads `id:base64(32 bytes)[,id2:…]`, newest first; line breaks and spaces around entries do not matter.
- * @throws {KeyRingError} which names the entry by its place, never by its content
+ * Reads `OUTHAUL_KEYS`: `id:base64` of 32 bytes, newest first, separated by commas or new lines.
+ * @throws {KeyRingError}
  */
 export function parseKeyRing(text: string): KeyRing {
+  const keys = new Map<string, Buffer>();
   const entries = text.split(/[,\n]/).map((entry) => entry.trim());
-  const keys = entries.filter((entry) => entry !== '').map((entry, index) => parseKey(entry, index + 1));
-  const twice = keys.find(({ id }, index) => keys.findIndex((key) => key.id === id) !== index);
-  if (twice) throw new KeyRingError(`Two keys have the id "${twice.id}"; each needs its own`);
+  for (const [index, entry] of entries.filter(Boolean).entries()) {
+    const separator = entry.indexOf(':');
+    const id = entry.slice(0, Math.max(separator, 0));
+    if (!ID_PATTERN.test(id)) {
+      throw new KeyRingError(
+        `Key ${index + 1} of OUTHAUL_KEYS needs the form id:base64, with an id of letters, digits, "-" or "_"`,
+      );
+    }
+    if (keys.has(id)) throw new KeyRingError(`OUTHAUL_KEYS holds two keys named "${id}"`);
+    const key = Buffer.from(entry.slice(separator + 1), 'base64');
+    if (key.length !== KEY_BYTES) {
+      throw new KeyRingError(
+        `Key "${id}" of OUTHAUL_KEYS must be the base64 of ${KEY_BYTES} bytes, but has ${key.length}`,
+      );
+    }
+    keys.set(id, key);
+  }
   return new KeyRing(keys);
 }
 
-function parseKey(entry: string, place: number): Key {
-  const colon = entry.indexOf(':');
-  if (colon < 0) throw new KeyRingError(`Key ${place} has no id: ${FORM}`);
-  const id = entry.slice(0, colon);
-  if (!KEY_ID.test(id)) {
-    throw new KeyRingError(`The id of key ${place} must be 1 to 32 letters, digits, "_" or "-"`);
-  }
-  const encoded = entry.slice(colon + 1);
-  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(encoded))
-    throw new KeyRingError(`Key ${place} ("${id}") is not base64: ${FORM}`);
-  const bytes = Buffer.from(encoded, 'base64');
-  if (bytes.length !== KEY_BYTES) {
-    throw new KeyRingError(`Key ${place} ("${id}") has ${bytes.length} bytes, not ${KEY_BYTES}: ${FORM}`);
-  }
-  return { id, bytes };
-}
-
-/** A fresh key as `OUTHAUL_KEYS` takes it, with an id that tells when it was made. */
-export function generateKey(now = new Date()): string {
-  const id = `k${now.toISOString().slice(0, 10).replaceAll('-', '')}-${randomBytes(3).toString('hex')}`;
-  return `${id}:${randomBytes(KEY_BYTES).toString('base64')}`;
+/** A new key, as a line of a key file: `k<date>:<base64>`. */
+export function generateKey(now: Date = new Date()): string {
+  return `k${now.toISOString().slice(0, 10).replaceAll('-', '')}:${randomBytes(KEY_BYTES).toString('base64')}`;
 }
