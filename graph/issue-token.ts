@@ -12,6 +12,7 @@ import type { Connection } from '../model/connection.ts';
 import type { Endpoints } from './clouds.ts';
 import { credentialError, emptyToken, entraErrorFrom, malformedTenant } from './entra.ts';
 import { exchangeError, GraphError } from './errors.ts';
+import { jsonOrNothing } from './json.ts';
 import type { RequestReport } from './options.ts';
 import { roundTrip } from './round-trip.ts';
 import type { IssuedToken, TokenIssuer } from './tokens.ts';
@@ -126,7 +127,7 @@ class EntraNetwork implements INetworkModule {
     const startedAt = performance.now();
     const { origin, pathname, search } = new URL(url);
     try {
-      const { status, headers, bytes } = await roundTrip(this.#options.dispatcher, {
+      const answer = await roundTrip(this.#options.dispatcher, {
         origin,
         path: pathname + search,
         method,
@@ -135,7 +136,9 @@ class EntraNetwork implements INetworkModule {
         maxBodyBytes: MAX_BODY_BYTES,
         signal: this.#signal,
       });
-      const body = jsonOrNothing(bytes);
+      const { status, headers } = answer;
+      const bytes = await answer.takeBody();
+      const body = jsonOrNothing(bytes.toString('utf8'));
       const ms = performance.now() - startedAt;
       this.#options.report({ kind: 'token', status, ms, bytes: bytes.length });
       if (status < 200 || status > 299) throw entraErrorFrom({ status, headers, body });
@@ -145,13 +148,5 @@ class EntraNetwork implements INetworkModule {
       this.failure ??= error as Error;
       throw error;
     }
-  }
-}
-
-function jsonOrNothing(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
   }
 }

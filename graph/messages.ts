@@ -141,8 +141,18 @@ function sorted({ value }: Collection): { messages: GraphMessage[]; removed: Rem
     const { id } = messageOf(entry);
     if ('@removed' in entry) removed.push({ id, reason: reasonOf(entry['@removed']) });
   }
-  const messages = (removed.length === 0 ? value : value.filter((entry) => !('@removed' in entry))) as GraphMessage[];
-  return { messages, removed };
+  const entries = removed.length === 0 ? value : value.filter((entry) => !('@removed' in entry));
+  if (entries !== value) value.length = 0;
+  return { messages: entries as GraphMessage[], removed };
+}
+
+/**
+ * Empties a page that has been dealt with. The promises that brought it here have grown old with the request, and what
+ * an old object points to is copied by each young collection until a full one comes: a third of the CPU time of reading.
+ */
+export function releasePage(page: MessagesPage): void {
+  page.messages.length = 0;
+  page.removed.length = 0;
 }
 
 function reasonOf(removal: unknown): string {

@@ -3,7 +3,7 @@ import { exchangeError } from './errors.ts';
 
 /** A collection as Graph answers it, one page. */
 export interface Collection {
-  readonly value: readonly Record<string, unknown>[];
+  readonly value: Record<string, unknown>[];
   readonly next: string | undefined;
   readonly deltaLink: string | undefined;
   readonly count: number | undefined;

@@ -7,7 +7,7 @@ const inflate = promisify(gunzip);
 /** Collects the chunks of one body without copying, and refuses what grows beyond `maxBytes`, compressed or not. */
 export class BoundedBody {
   readonly #maxBytes: number;
-  readonly #chunks: Buffer[] = [];
+  #chunks: Buffer[] = [];
   #length = 0;
 
   constructor(maxBytes: number) {
@@ -27,13 +27,17 @@ export class BoundedBody {
     return undefined;
   }
 
-  /** The whole body, decompressed. */
-  async bytes(contentEncoding: string | undefined): Promise<Buffer> {
+  /**
+   * The whole body, decompressed; once. It is not kept here: a request lives long enough to be moved to the heap's old
+   * generation, and whatever an old object points to stays, dead or not, until a full collection.
+   */
+  async take(contentEncoding: string | undefined): Promise<Buffer> {
     const [first] = this.#chunks;
     const body = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#length);
+    this.#chunks = [];
     if (contentEncoding === undefined || contentEncoding === 'identity' || body.length === 0) return body;
     if (contentEncoding !== 'gzip') {
-      throw exchangeError('Truncated', `The answer came in an encoding that was not asked for`);
+      throw exchangeError('Truncated', 'The answer came in an encoding that was not asked for');
     }
     try {
       return await inflate(body, { maxOutputLength: this.#maxBytes });

@@ -15,12 +15,13 @@ export interface RoundTripRequest {
   readonly signal: AbortSignal;
 }
 
-/** Its answer, whatever the status, with the whole body. */
+/** Its answer, whatever the status, when the whole body is here. */
 export interface RoundTripAnswer {
   readonly status: number;
   /** Names are lower-case; of a repeated header the first counts. */
   readonly headers: Readonly<Record<string, string>>;
-  readonly bytes: Buffer;
+  /** The whole body, decompressed; to be taken once. */
+  takeBody(): Promise<Buffer>;
 }
 
 /**
@@ -31,9 +32,9 @@ export interface RoundTripAnswer {
 export async function roundTrip(dispatcher: Dispatcher, request: RoundTripRequest): Promise<RoundTripAnswer> {
   request.signal.throwIfAborted();
   const body = new BoundedBody(request.maxBodyBytes);
-  const { status, headers } = await new Promise<Omit<RoundTripAnswer, 'bytes'>>((resolve, reject) => {
+  return new Promise<RoundTripAnswer>((resolve, reject) => {
     let started: Dispatcher.DispatchController | undefined;
-    let head: Omit<RoundTripAnswer, 'bytes'> | undefined;
+    let answer: RoundTripAnswer | undefined;
     const stop = (error: Error): void => {
       off();
       reject(error);
@@ -47,8 +48,9 @@ export async function roundTrip(dispatcher: Dispatcher, request: RoundTripReques
       },
       onResponseStart(_controller, statusCode, received) {
         if (statusCode < 200) return;
-        head = { status: statusCode, headers: firstValues(received) };
-        const refusal = body.announce(received['content-length']);
+        const headers = firstValues(received);
+        answer = { status: statusCode, headers, takeBody: () => body.take(headers['content-encoding']) };
+        const refusal = body.announce(headers['content-length']);
         if (refusal !== undefined) stop(refusal);
       },
       onResponseData(_controller, chunk) {
@@ -57,17 +59,16 @@ export async function roundTrip(dispatcher: Dispatcher, request: RoundTripReques
       },
       onResponseEnd() {
         off();
-        if (head !== undefined) resolve(head);
+        if (answer !== undefined) resolve(answer);
       },
       onResponseError(_controller, cause) {
         off();
-        reject(networkError(cause, head?.status));
+        reject(networkError(cause, answer?.status));
       },
     };
     const { origin, path, method, headers: sent, body: content } = request;
     dispatcher.dispatch({ origin, path, method, headers: sent, body: content ?? null }, handler);
   });
-  return { status, headers, bytes: await body.bytes(headers['content-encoding']) };
 }
 
 function networkError(cause: Error, status: number | undefined): Error {

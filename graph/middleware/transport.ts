@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { GraphAnswer, type Step } from '../call.ts';
 import { cleanId, exchangeError, graphErrorFrom } from '../errors.ts';
+import { jsonOrNothing } from '../json.ts';
 import { roundTrip, type RoundTripAnswer } from '../round-trip.ts';
 
 export interface TransportOptions {
@@ -16,13 +17,14 @@ export function transport({ dispatcher, origin, maxBodyBytes, userAgent }: Trans
     const { path, method, body, signal } = call;
     const headers = { accept: 'application/json', 'accept-encoding': 'gzip', 'user-agent': userAgent, ...call.headers };
     const answer = await roundTrip(dispatcher, { origin, path, method, headers, body, maxBodyBytes, signal });
-    if (answer.status < 200 || answer.status > 299) {
-      const { status, headers: received } = answer;
-      throw graphErrorFrom({ status, headers: received, body: jsonOrNothing(answer), target: call.target });
+    const { status } = answer;
+    const bytes = await answer.takeBody();
+    const text = bytes.toString('utf8');
+    if (status < 200 || status > 299) {
+      throw graphErrorFrom({ status, headers: answer.headers, body: jsonOrNothing(text), target: call.target });
     }
-    const text = answer.bytes.toString('utf8');
     const content = call.expects === 'text' || text === '' ? text : parse(text, answer);
-    return new GraphAnswer(answer.status, content, answer.bytes.length, isSuspicious(text));
+    return new GraphAnswer(status, content, bytes.length, isSuspicious(text));
   };
 }
 
@@ -33,14 +35,6 @@ function parse(text: string, { status, headers }: RoundTripAnswer): unknown {
   } catch {
     const requestId = cleanId(headers['request-id']);
     throw exchangeError('Truncated', `The answer is not complete JSON (${status})`, { status, requestId });
-  }
-}
-
-function jsonOrNothing({ bytes }: RoundTripAnswer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return undefined;
   }
 }
 
