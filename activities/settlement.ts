@@ -15,7 +15,7 @@ export async function settleMailbox(context: ReadingContext, folders: readonly F
   const ids = { mailboxId: mailbox.id, leaseToken };
   const [scanNo] = scanNos;
   if (scanNo !== undefined && mode === 'full' && since === undefined && until === undefined) {
-    for (const { id } of folders) await noteVanished(db, organization, { ...ids, folderId: id, scanNo });
+    await noteVanished(db, organization, { ...ids, scanNo });
   }
   const paths = new Map(folders.map(({ id, path }) => [id, path]));
   for (;;) {

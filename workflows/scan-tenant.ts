@@ -9,6 +9,7 @@ import {
   proxyActivities,
   setCurrentDetails,
   setHandler,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { ScanActivities } from '../activities/scan-activities.ts';
@@ -110,7 +111,7 @@ class TenantScan {
         if (turnedDown) return turnedDown;
         await this.#discover();
       }
-      await this.#readMailboxes();
+      await this.#watched(() => this.#readMailboxes());
       return await this.#finish('ran');
     } catch (error) {
       const cancelled = isCancellation(error);
@@ -192,12 +193,32 @@ class TenantScan {
     }
   }
 
-  /** Waits for a report while the window is full; after a silence asks the store who still owes one. */
+  /**
+   * Runs `work` under a watch that asks for a review after a silence. One timer for all reports: one for each would
+   * cost an action and two events a mailbox.
+   */
+  async #watched(work: () => Promise<void>): Promise<void> {
+    const watch = new CancellationScope();
+    const watching = watch.run(async () => {
+      for (let seen = this.#reports; ; seen = this.#reports) {
+        await sleep(SILENCE);
+        if (this.#reports === seen) this.#reviewWanted = true;
+      }
+    });
+    watching.catch(() => undefined);
+    try {
+      await work();
+    } finally {
+      watch.cancel();
+    }
+  }
+
+  /** Waits for a report while the window is full; when a review is due, asks the store who still owes one. */
   async #nextReport(): Promise<void> {
     const { scanNo } = this.#input;
     const seen = this.#reports;
-    const heard = await condition(() => this.#reports > seen || this.#reviewWanted, SILENCE);
-    if (heard && !this.#reviewWanted) return;
+    await condition(() => this.#reports > seen || this.#reviewWanted);
+    if (!this.#reviewWanted) return;
     this.#reviewWanted = false;
     const asked = [...this.#open];
     const unfinished = new Set(

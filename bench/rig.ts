@@ -1,0 +1,128 @@
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Client } from '@temporalio/client';
+import { pino } from 'pino';
+import { startApi } from '../api/main.ts';
+import { cacheDir, loadConfig } from '../config/config.ts';
+import { generateKey, parseKeyRing } from '../config/key-ring.ts';
+import { findTemporalBinary, freePort, startPostgres, startTemporal } from '../embedded/index.ts';
+import type { SimulatorOptions } from '../simulator/index.ts';
+import { createTemporalClient } from '../temporal/connection.ts';
+import { usageOf, type Usage } from './usage.ts';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** A simulated tenant in a process of its own. */
+export interface SimulatedTenant {
+  readonly url: string;
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  close(): Promise<void>;
+}
+
+export interface RunningWorker {
+  usage(): Promise<Usage>;
+  stop(): Promise<void>;
+}
+
+/** The stack that benchmarks run on, as `outhaul up` runs it: embedded PostgreSQL and Temporal with default settings. */
+export interface Rig {
+  readonly databaseUrl: string;
+  readonly temporal: Client;
+  /** A worker in a process of its own, set for a tenant. */
+  startWorker(tenant: SimulatedTenant, settings: Record<string, string>): Promise<RunningWorker>;
+  /** Calls the API as an administrator. */
+  call(method: string, path: string, body?: object): Promise<Record<string, unknown>>;
+  close(): Promise<void>;
+}
+
+export async function openRig(log: (line: string) => void): Promise<Rig> {
+  const folder = await mkdtemp(join(tmpdir(), 'outhaul-bench-'));
+  const { path: binary } = await findTemporalBinary({ cacheDir: cacheDir(process.env), env: process.env, log });
+  const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), log });
+  const server = await startTemporal({
+    dataDir: join(folder, 'temporal'),
+    binary,
+    uiPort: false,
+    searchAttributes: { OrganizationId: 'Keyword', ScanId: 'Keyword' },
+    log,
+  });
+  const environment = {
+    HOME: process.env['HOME'],
+    PATH: process.env['PATH'],
+    DATABASE_URL: postgres.url,
+    TEMPORAL_ADDRESS: server.address,
+    OUTHAUL_KEYS: generateKey(),
+    LOG_LEVEL: 'warn',
+    NODE_ENV: 'production',
+  };
+  const silent = pino({ level: 'silent' });
+  const { config } = loadConfig({ ...environment, PORT: String(await freePort()) });
+  const api = await startApi({ config, log: silent });
+  const settings = { address: server.address, namespace: 'default' };
+  const temporal = await createTemporalClient(settings, parseKeyRing(environment.OUTHAUL_KEYS));
+  return {
+    databaseUrl: postgres.url,
+    temporal,
+    async startWorker({ url }, more) {
+      const child = spawn(process.execPath, [here('../../bin/outhaul.js'), 'worker'], {
+        env: { ...environment, OUTLOOK_API_BASE_URL: url, OUTHAUL_AUTHORITY_URL: url, ...more },
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      const gone = once(child, 'exit');
+      return {
+        usage: () => usageOf(child.pid ?? 0),
+        async stop() {
+          child.kill('SIGTERM');
+          await gone;
+        },
+      };
+    },
+    async call(method, path, body) {
+      const response = await fetch(`${api.url}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${api.adminKey ?? ''}`, 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      const answer = (await response.json()) as Record<string, unknown>;
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);
+      return answer;
+    },
+    async close() {
+      await api.close();
+      await temporal.connection.close();
+      await server.stop();
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Starts a simulated tenant; its process ends with ours. */
+export async function simulate(options: SimulatorOptions): Promise<SimulatedTenant> {
+  const child: ChildProcess = fork(here('./simulator-process.js'), [JSON.stringify(options)]);
+  const [tenant] = (await once(child, 'message')) as [Omit<SimulatedTenant, 'close'>];
+  return {
+    ...tenant,
+    async close() {
+      const gone = once(child, 'exit');
+      child.disconnect();
+      await gone;
+    },
+  };
+}
+
+/** Polls until `ready` gives a value. */
+export async function until<T>(ready: () => Promise<T | undefined>, everyMs: number): Promise<T> {
+  for (;;) {
+    const value = await ready();
+    if (value !== undefined) return value;
+    await delay(everyMs);
+  }
+}
