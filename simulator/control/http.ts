@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Bytes, JsonObject } from '../mail/bytes.ts';
+import type { FaultRule, RequestMatch } from '../graph/gate.ts';
+import { readBody } from '../server.ts';
+import { ControlError, type SimulatorControl, type TenantChange } from './control.ts';
+import type { TruthQuery } from './truth.ts';
+
+const CHUNK = 1 << 18;
+
+/** What a control request brings. */
+interface ControlRequest {
+  query: URLSearchParams;
+  body: JsonObject;
+}
+
+type Handler = (control: SimulatorControl, request: ControlRequest) => unknown;
+
+/**
+ * The control API over HTTP, by method and path below `/_sim`. Bodies and answers are JSON; a handler that gives
+ * nothing answers 204.
+ */
+const HANDLERS: Record<string, Handler> = {
+  'GET /truth/summary': (control) => control.truth.summary(),
+  'GET /truth/mailboxes': (control) => ({ value: control.truth.mailboxes() }),
+  'GET /truth/messages': (control, { query }) => control.truth.page(truthQuery(query)),
+  'GET /stats': (control) => control.stats(),
+  'DELETE /stats': (control) => control.resetStats(),
+  'POST /latency': (control, { body }) => control.setLatency(Number(body.milliseconds)),
+  'POST /messages': (control, { body }) => control.addMessage(folderRef(body), object(body.message ?? {})),
+  'PATCH /messages': (control, { body }) => control.changeMessage(messageRef(body), object(body.patch ?? {})),
+  'POST /messages/move': (control, { body }) => control.moveMessage(messageRef(body), text(body, 'folder')),
+  'DELETE /messages': (control, { body }) => control.removeMessage(messageRef(body)),
+  'POST /folders': (control, { body }) =>
+    control.createFolder(
+      text(body, 'mailbox'),
+      text(body, 'parent'),
+      text(body, 'displayName'),
+      body.isHidden === true,
+    ),
+  'PATCH /folders': (control, { body }) => control.changeFolder(folderRef(body), object(body.change ?? {})),
+  'DELETE /folders': (control, { body }) => control.removeFolder(folderRef(body)),
+  'POST /delta/expire': (control, { body }) =>
+    control.expireDelta({
+      mailbox: text(body, 'mailbox'),
+      ...(body.folder === undefined ? {} : { folder: text(body, 'folder') }),
+    }),
+  'POST /tenant': (control, { body }) => control.changeTenant(body as TenantChange),
+  'GET /holds': (control) => ({ value: control.holds().map(({ id, waiting }) => ({ id, waiting })) }),
+  'POST /holds': (control, { body }) => ({ id: control.hold(body as RequestMatch).id }),
+  'DELETE /holds': (control, { query }) => {
+    const hold = control.holds().find(({ id }) => String(id) === query.get('id'));
+    if (!hold) throw new ControlError(404, `There is no hold ${query.get('id')}.`);
+    hold.release();
+  },
+  'POST /faults': (control, { body }) => {
+    if (typeof body.status !== 'number') throw new ControlError(400, 'A fault needs a status.');
+    control.failNext(body as unknown as FaultRule);
+  },
+  'DELETE /faults': (control) => control.clearFaults(),
+};
+
+/** Makes the handler of `/_sim/…`. */
+export function controlHandler(control: SimulatorControl) {
+  return async (request: IncomingMessage, response: ServerResponse, target: string): Promise<void> => {
+    const url = new URL(target, 'http://simulator');
+    const path = url.pathname.slice('/_sim'.length);
+    if (request.method === 'GET' && path === '/truth/messages.ndjson') {
+      return streamLines(response, control.truth.lines(truthQuery(url.searchParams)));
+    }
+    try {
+      const handler = HANDLERS[`${request.method} ${path}`];
+      if (!handler) throw new ControlError(404, `There is no ${request.method} ${target}.`);
+      const result = handler(control, { query: url.searchParams, body: await readJson(request) });
+      if (result === undefined) response.writeHead(204).end();
+      else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result));
+    } catch (error) {
+      if (!(error instanceof ControlError)) throw error;
+      response.writeHead(error.status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ error: error.message }));
+    }
+  };
+}
+
+async function streamLines(response: ServerResponse, lines: Iterable<Bytes>): Promise<void> {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+  let chunk: Bytes = '';
+  for (const line of lines) {
+    chunk += line;
+    if (chunk.length < CHUNK) continue;
+    const isFull = !response.write(Buffer.from(chunk, 'latin1'));
+    chunk = '';
+    if (response.destroyed) return;
+    if (isFull) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  }
+  response.end(Buffer.from(chunk, 'latin1'));
+}
+
+async function readJson(request: IncomingMessage): Promise<JsonObject> {
+  const body = Buffer.from(await readBody(request)).toString();
+  if (body === '') return {};
+  try {
+    return object(JSON.parse(body));
+  } catch (cause) {
+    if (cause instanceof ControlError) throw cause;
+    throw new ControlError(400, 'The body is no JSON.');
+  }
+}
+
+function truthQuery(query: URLSearchParams): TruthQuery {
+  const limit = query.get('limit');
+  return {
+    ...Object.fromEntries(
+      ['mailbox', 'folder', 'after'].flatMap((name) => (query.has(name) ? [[name, query.get(name)]] : [])),
+    ),
+    ...(query.get('scope') === 'all' ? { scope: 'all' } : {}),
+    ...(limit === null ? {} : { limit: Number(limit) }),
+  };
+}
+
+function object(value: unknown): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ControlError(400, 'An object is wanted.');
+  return value as JsonObject;
+}
+
+function text(body: JsonObject, name: string): string {
+  const value = body[name];
+  if (typeof value !== 'string') throw new ControlError(400, `'${name}' is missing or no text.`);
+  return value;
+}
+
+function messageRef(body: JsonObject): { mailbox: string; id: string } {
+  return { mailbox: text(body, 'mailbox'), id: text(body, 'id') };
+}
+
+function folderRef(body: JsonObject): { mailbox: string; folder: string } {
+  return { mailbox: text(body, 'mailbox'), folder: text(body, 'folder') };
+}

@@ -1,0 +1,222 @@
+import { jsonBytes, type JsonObject } from '../mail/bytes.ts';
+import { secondsOf } from '../mail/clock.ts';
+import { type Shape, shapeOf } from '../mail/shape.ts';
+import type { Folder, FolderChange } from '../tenant/folder.ts';
+import type { Mailbox } from '../tenant/mailbox.ts';
+import { type Answer, collectionAnswer } from './answer.ts';
+import { faults } from './fault.ts';
+import { conjuncts, parseFilter } from './filter.ts';
+import { firstNotAbove } from './messages.ts';
+import { folderView } from './pages.ts';
+import { messageSelect, numberOption, preferenceApplied, type Query } from './query.ts';
+import { type GraphRequest, type GraphWorld, openFolder, openMailbox } from './request.ts';
+import type { SyncState } from './sync-state.ts';
+
+const DEFAULT_PAGE = 10;
+const LARGEST_PAGE = 1_000;
+/** What a walk with `$filter` gives at most. */
+const FILTERED_LIMIT = 5_000;
+const OPTIONS = ['$select', '$top', '$expand', '$filter', '$orderby', '$skiptoken', '$deltatoken'];
+
+/** A page's items and, unless it is the last of its round, where the next one starts. */
+interface Page {
+  items: Uint8Array;
+  next: Partial<SyncState> | undefined;
+}
+
+/**
+ * `GET …/mailFolders/{id}/messages/delta`. The first round walks the folder's present content, newest first, by the
+ * place of the last message given, so that nothing is missed while mail arrives and leaves; a later round gives what
+ * the folder's change list holds since the round before began.
+ */
+export function messagesDelta(
+  world: GraphWorld,
+  request: GraphRequest,
+  place: { user: string; folder: string },
+): Answer {
+  const { query, preferences } = request;
+  checkOptions(query);
+  const { mailbox } = openMailbox(world, request, place.user);
+  const folder = openFolder(mailbox, place.folder);
+  const token = query.get('$skiptoken') ?? query.get('$deltatoken');
+  const state =
+    token === undefined ? firstState(mailbox, folder, query) : world.syncStates.read(token, mailbox, folder);
+  if (query.has('$deltatoken')) Object.assign(state, { since: state.until, until: mailbox.sequence, offset: 0 });
+  const size = Math.max(1, Math.min(preferences.maxPageSize ?? DEFAULT_PAGE, LARGEST_PAGE));
+  const shape = shapeOf({
+    select: state.select?.split(','),
+    immutableIds: preferences.immutableIds,
+    textBodies: preferences.bodyType === 'text',
+    typed: true,
+  });
+  const page =
+    state.since === undefined
+      ? firstRoundPage(world, mailbox, folder, state, size, shape)
+      : laterRoundPage(mailbox, folder, state, size, shape);
+  const answer = collectionAnswer(
+    `${request.base}/$metadata#Collection(message)`,
+    linkOf(world, request, { user: place.user, folder, state, next: page.next }),
+    page.items,
+  );
+  Object.assign(answer.headers, preferenceApplied(preferences, size));
+  return answer;
+}
+
+function checkOptions(query: Query): void {
+  for (const name of query.keys()) {
+    if (name.startsWith('$') && !OPTIONS.includes(name)) {
+      throw faults.badQuery(
+        `The query parameter '${name}' is not supported with change tracking over the 'Messages' resource.`,
+      );
+    }
+  }
+  if (query.get('$deltatoken')?.toLowerCase() === 'latest') {
+    throw faults.badQuery("The '$deltatoken' parameter value 'latest' is not supported for 'Messages' resource.");
+  }
+  const orderby = query.get('$orderby');
+  if (orderby !== undefined && !/^\s*receivedDateTime(\s+desc)?\s*$/i.test(orderby)) {
+    throw faults.badQuery(
+      "The '$orderby' parameter value is not supported for 'Messages' resource; only a value of 'receivedDateTime desc' is supported.",
+    );
+  }
+}
+
+function firstState(mailbox: Mailbox, folder: Folder, query: Query): SyncState {
+  const state: SyncState = { m: mailbox.index, f: folder.number, g: folder.generation, until: mailbox.sequence };
+  const select = messageSelect(query);
+  const changeType = query.get('changetype');
+  if (select) state.select = select.join();
+  if (changeType !== undefined) state.changeType = changeType;
+  const filter = query.get('$filter');
+  if (filter !== undefined) {
+    state.from = firstSecond(filter);
+    state.left = FILTERED_LIMIT;
+  }
+  // A `$top` limits the whole round, not its pages.
+  if (query.has('$top')) state.left = numberOption(query, '$top', DEFAULT_PAGE, 1, LARGEST_PAGE);
+  return state;
+}
+
+/** The earliest second that `receivedDateTime ge X` (or `gt`) lets pass; nothing else can be filtered by. */
+function firstSecond(text: string): number {
+  const [part, ...others] = conjuncts(parseFilter(text));
+  const isBound =
+    part?.kind === 'compare' && part.path === 'receivedDateTime' && (part.operator === 'ge' || part.operator === 'gt');
+  if (!isBound || others.length > 0 || typeof part.value !== 'string') throw faults.badDeltaFilter();
+  const seconds = secondsOf(part.value);
+  if (seconds === undefined) throw faults.badDeltaFilter();
+  return part.operator === 'ge' ? seconds : seconds + 1;
+}
+
+function firstRoundPage(
+  world: GraphWorld,
+  mailbox: Mailbox,
+  folder: Folder,
+  state: SyncState,
+  size: number,
+  shape: Shape,
+): Page {
+  const view = folderView(mailbox, folder);
+  const start = state.after ? positionAfter(mailbox, view.order, state.after) : 0;
+  const end = state.from === undefined ? view.order.length : firstNotAbove(view, state.from - 1);
+  const to = Math.min(start + size, end, start + (state.left ?? Infinity));
+  const items = world.pages.items(view, start, to, shape);
+  const last = view.order[to - 1];
+  const left = state.left === undefined ? undefined : state.left - (to - start);
+  if (to >= end || left === 0 || last === undefined) return { items, next: undefined };
+  const next: Partial<SyncState> = { after: [mailbox.receivedAt(last), last] };
+  return { items, next: left === undefined ? next : { ...next, left } };
+}
+
+/** The first position behind a message that may have left meanwhile. */
+function positionAfter(mailbox: Mailbox, order: readonly number[], after: readonly [number, number]): number {
+  const [receivedAt, ordinal] = after;
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const here = order[middle] as number;
+    const difference = receivedAt - mailbox.receivedAt(here) || here - ordinal;
+    if (difference <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function laterRoundPage(mailbox: Mailbox, folder: Folder, state: SyncState, size: number, shape: Shape): Page {
+  const { since = 0, until, offset = 0 } = state;
+  const window = folder.changes.filter(({ sequence }) => sequence > since && sequence <= until);
+  const histories = new Map<number | string, FolderChange[]>();
+  for (const change of window) {
+    const key = shape.immutableIds ? change.ordinal : change.entryId;
+    const history = histories.get(key);
+    if (history) history.push(change);
+    else histories.set(key, [change]);
+  }
+  const all = [...histories.values()];
+  const items = all.slice(offset, offset + size).map((history) => changedItem(mailbox, folder, history, state, shape));
+  return {
+    items: Buffer.from(items.filter((item) => item !== undefined).join(), 'latin1'),
+    next: offset + size < all.length ? { offset: offset + size } : undefined,
+  };
+}
+
+/**
+ * What a later round tells of one message; undefined where nothing. Two of Exchange's habits are kept: a message that
+ * left and came back is told as removed only, until it changes again; a change of nothing but `isRead` comes as a part
+ * of the message.
+ */
+function changedItem(
+  mailbox: Mailbox,
+  folder: Folder,
+  history: readonly FolderChange[],
+  state: SyncState,
+  shape: Shape,
+): string | undefined {
+  const [first] = history;
+  const last = history.at(-1);
+  if (!first || !last) return undefined;
+  const { ordinal } = last;
+  const wasHere = first.kind !== 'created';
+  const isHere =
+    mailbox.folderOf(ordinal) === folder && (shape.immutableIds || mailbox.idOf(ordinal, false) === last.entryId);
+  const cameBack = wasHere && last.kind === 'created';
+  const id = shape.immutableIds ? mailbox.ids.immutable(ordinal) : last.entryId;
+  if (!isHere || cameBack) {
+    if (!wasHere || !wants(state, 'deleted')) return undefined;
+    return jsonBytes({ '@odata.type': '#microsoft.graph.message', id, '@removed': { reason: 'deleted' } });
+  }
+  if (!wants(state, wasHere ? 'updated' : 'created')) return undefined;
+  if (state.from !== undefined && mailbox.receivedAt(ordinal) < state.from) return undefined;
+  if (wasHere && history.every(({ kind }) => kind === 'read')) return readChange(mailbox, folder, ordinal, shape);
+  return mailbox.render(ordinal, folder, shape);
+}
+
+function readChange(mailbox: Mailbox, folder: Folder, ordinal: number, shape: Shape): string {
+  const part = shapeOf({ select: ['isRead', 'parentFolderId'], immutableIds: shape.immutableIds, typed: true });
+  return mailbox.render(ordinal, folder, part);
+}
+
+function wants(state: SyncState, change: 'created' | 'updated' | 'deleted'): boolean {
+  return state.changeType === undefined || state.changeType.toLowerCase().split(',').includes(change);
+}
+
+/** The one link of a page. Like Graph's, it names the folder now in one form and now in the other. */
+function linkOf(
+  world: GraphWorld,
+  request: GraphRequest,
+  round: { user: string; folder: Folder; state: SyncState; next: Partial<SyncState> | undefined },
+): JsonObject {
+  const { folder, state, next } = round;
+  const user = `${request.base}/users/${encodeURIComponent(round.user)}`;
+  const quoted = `${user}/mailfolders('${folder.id}')/messages/delta`;
+  if (!next) {
+    const { after: _after, left: _left, ...rest } = state;
+    const token = world.syncStates.write({ ...rest, offset: 0 });
+    return { '@odata.deltaLink': `${quoted}?$deltatoken=${token}` };
+  }
+  const token = world.syncStates.write({ ...state, ...next });
+  const isQuoted = ((next.after?.[1] ?? next.offset ?? 0) & 1) === 0;
+  const path = isQuoted ? quoted : `${user}/mailFolders/${encodeURIComponent(folder.id)}/messages/delta`;
+  return { '@odata.nextLink': `${path}?$skiptoken=${token}` };
+}

@@ -1,0 +1,195 @@
+import type { JsonObject } from '../mail/bytes.ts';
+import { secondsOf } from '../mail/clock.ts';
+import { type Shape, shapeOf } from '../mail/shape.ts';
+import { type Answer, bytesAnswer, collectionAnswer, jsonAnswer, textAnswer } from './answer.ts';
+import { attachmentsOf, attachmentJson } from './attachments.ts';
+import { faults } from './fault.ts';
+import { conjuncts, type Filter, parseFilter, passes, pathsOf } from './filter.ts';
+import { folderView, mailboxView, type MessageView } from './pages.ts';
+import { listOption, messageSelect, numberOption, onlyOptions, preferenceApplied, type Query } from './query.ts';
+import { type GraphRequest, type GraphWorld, openFolder, openMailbox, openMessage } from './request.ts';
+import { composeMime } from '../mail/compose.ts';
+
+const DEFAULT_PAGE = 10;
+const LARGEST_PAGE = 1_000;
+const LIST_OPTIONS = ['$select', '$filter', '$orderby', '$top', '$skip', '$count', '$expand'];
+
+type Place = { user: string; folder?: string };
+
+/** `GET …/messages`: by pages with `$skip` in their next links. */
+export function listMessages(world: GraphWorld, request: GraphRequest, place: Place): Answer {
+  const { query, preferences } = request;
+  onlyOptions(query, 'Messages', LIST_OPTIONS);
+  const top = query.has('$top')
+    ? numberOption(query, '$top', DEFAULT_PAGE, 1, LARGEST_PAGE)
+    : Math.min(preferences.maxPageSize ?? DEFAULT_PAGE, LARGEST_PAGE);
+  const view = openView(world, request, place);
+  const shape = shapeFor(request);
+  const filter = filterOf(query);
+  const isAscending = orderOf(query, filter) === 'asc';
+  const [start, end] = filter ? rangeOf(view, filter) : [0, view.order.length];
+  const skip = numberOption(query, '$skip', 0, 0, Number.MAX_SAFE_INTEGER);
+  const predicate = filter && isMoreThanRange(filter) ? filter : undefined;
+  const expandsAttachments = expands(query);
+
+  let items: Uint8Array;
+  let scanned = Math.min(skip + top, end - start);
+  if (!isAscending && !predicate && !expandsAttachments) {
+    items = world.pages.items(view, Math.min(start + skip, end), start + scanned, shape);
+  } else {
+    const found: number[] = [];
+    for (scanned = skip; scanned < end - start && found.length < top; scanned++) {
+      const ordinal = view.order[isAscending ? end - 1 - scanned : start + scanned] as number;
+      if (!predicate || matches(view, ordinal, predicate)) found.push(ordinal);
+    }
+    items = expandsAttachments
+      ? Buffer.from(found.map((ordinal) => JSON.stringify(expanded(view, ordinal, shape))).join())
+      : world.pages.render(view, found, shape);
+  }
+  const before: JsonObject = {};
+  if (query.get('$count') === 'true') before['@odata.count'] = countMatching(view, start, end, predicate);
+  if (scanned < end - start) before['@odata.nextLink'] = nextLink(request, place, scanned);
+  const answer = collectionAnswer(contextOf(request, place), before, items);
+  return withPreferences(answer, request, preferences.maxPageSize === undefined ? undefined : top);
+}
+
+/** `GET …/messages/$count`. */
+export function countMessages(world: GraphWorld, request: GraphRequest, place: Place): Answer {
+  onlyOptions(request.query, 'Messages', ['$filter']);
+  const view = openView(world, request, place);
+  const filter = filterOf(request.query);
+  if (!filter) return textAnswer(String(view.order.length));
+  const [start, end] = rangeOf(view, filter);
+  return textAnswer(String(countMatching(view, start, end, isMoreThanRange(filter) ? filter : undefined)));
+}
+
+/** `GET …/messages/{id}`. */
+export function getMessage(world: GraphWorld, request: GraphRequest, place: Place & { message: string }): Answer {
+  onlyOptions(request.query, 'Messages', ['$select', '$expand']);
+  const { mailbox } = openMailbox(world, request, place.user);
+  const { ordinal, folder } = openMessage(mailbox, place.message, place.folder);
+  const shape = shapeFor(request);
+  const view = folderView(mailbox, folder);
+  const message = expands(request.query) ? expanded(view, ordinal, shape) : mailbox.message(ordinal, folder, shape);
+  const context = `${contextOf(request, place)}/$entity`;
+  return withPreferences(jsonAnswer({ '@odata.context': context, ...message }), request);
+}
+
+/** `GET …/messages/{id}/$value`: the message as RFC 5322 text; not below a folder. */
+export function getMime(world: GraphWorld, request: GraphRequest, place: Place & { message: string }): Answer {
+  const { mailbox } = openMailbox(world, request, place.user);
+  const { ordinal, folder } = openMessage(mailbox, place.message, place.folder);
+  if (place.folder !== undefined) throw faults.mimeNotAllowed();
+  const stored = mailbox.entries.get(ordinal)?.record?.mime;
+  if (stored) return bytesAnswer(stored, 'text/plain');
+  const message = mailbox.message(ordinal, folder, shapeOf({ immutableIds: true }));
+  return bytesAnswer(composeMime(message, attachmentsOf(mailbox, ordinal)), 'text/plain');
+}
+
+/** The shape that a request's `$select` and `Prefer` ask for. */
+export function shapeFor(request: GraphRequest): Shape {
+  const { immutableIds, bodyType } = request.preferences;
+  return shapeOf({ select: messageSelect(request.query), immutableIds, textBodies: bodyType === 'text' });
+}
+
+function openView(world: GraphWorld, request: GraphRequest, place: Place): MessageView {
+  const { mailbox } = openMailbox(world, request, place.user);
+  return place.folder === undefined ? mailboxView(mailbox) : folderView(mailbox, openFolder(mailbox, place.folder));
+}
+
+function contextOf(request: GraphRequest, place: Place): string {
+  const select = listOption(request.query, '$select');
+  const folder = place.folder === undefined ? '' : `/mailFolders('${encodeURIComponent(place.folder)}')`;
+  const members = select ? `(${select.join()})` : '';
+  return `${request.base}/$metadata#users('${encodeURIComponent(place.user)}')${folder}/messages${members}`;
+}
+
+function withPreferences(answer: Answer, request: GraphRequest, pageSize?: number): Answer {
+  Object.assign(answer.headers, preferenceApplied(request.preferences, pageSize));
+  return answer;
+}
+
+function nextLink(request: GraphRequest, place: Place, skip: number): string {
+  const query = new URLSearchParams([...request.query].filter(([name]) => name !== '$skip'));
+  query.set('$skip', String(skip));
+  const folder = place.folder === undefined ? '' : `/mailFolders/${encodeURIComponent(place.folder)}`;
+  return `${request.base}/users/${encodeURIComponent(place.user)}${folder}/messages?${query.toString()}`;
+}
+
+function filterOf(query: Query): Filter | undefined {
+  const text = query.get('$filter');
+  return text === undefined ? undefined : parseFilter(text);
+}
+
+/** Only `receivedDateTime` orders; with a filter it must come first there too, as Exchange demands. */
+function orderOf(query: Query, filter: Filter | undefined): 'asc' | 'desc' {
+  const match = /^\s*(\w+)(?:\s+(asc|desc))?\s*$/i.exec(query.get('$orderby') ?? 'receivedDateTime desc');
+  if (match?.[1] !== 'receivedDateTime') {
+    throw faults.badQuery("The '$orderby' parameter value is not supported; order by 'receivedDateTime'.");
+  }
+  if (query.has('$orderby') && filter && pathsOf(filter)[0] !== 'receivedDateTime') throw faults.inefficientFilter();
+  return match[2]?.toLowerCase() === 'desc' ? 'desc' : 'asc';
+}
+
+/** The positions between which the filter's bounds on `receivedDateTime` put its messages. */
+function rangeOf(view: MessageView, filter: Filter): [start: number, end: number] {
+  let [start, end] = [0, view.order.length];
+  for (const part of conjuncts(filter)) {
+    if (part.kind !== 'compare' || part.path !== 'receivedDateTime') continue;
+    const seconds = typeof part.value === 'string' ? secondsOf(part.value) : undefined;
+    if (seconds === undefined) throw faults.badRequest('Invalid filter clause');
+    if (part.operator === 'ge') end = Math.min(end, firstNotAbove(view, seconds - 1));
+    if (part.operator === 'gt') end = Math.min(end, firstNotAbove(view, seconds));
+    if (part.operator === 'le') start = Math.max(start, firstNotAbove(view, seconds));
+    if (part.operator === 'lt') start = Math.max(start, firstNotAbove(view, seconds - 1));
+  }
+  return [Math.min(start, end), end];
+}
+
+/** The first position of a message that arrived at `seconds` or before. */
+export function firstNotAbove(view: MessageView, seconds: number): number {
+  let low = 0;
+  let high = view.order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (view.mailbox.receivedAt(view.order[middle] as number) > seconds) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isMoreThanRange(filter: Filter): boolean {
+  return conjuncts(filter).some(
+    (part) =>
+      part.kind !== 'compare' || part.path !== 'receivedDateTime' || part.operator === 'eq' || part.operator === 'ne',
+  );
+}
+
+function matches(view: MessageView, ordinal: number, filter: Filter): boolean {
+  const shape = shapeOf({ select: pathsOf(filter).map((path) => path.split('/')[0] ?? path) });
+  return passes(filter, view.mailbox.message(ordinal, view.folderOf(ordinal), shape));
+}
+
+function countMatching(view: MessageView, start: number, end: number, filter: Filter | undefined): number {
+  if (!filter) return end - start;
+  return view.order.slice(start, end).filter((ordinal) => matches(view, ordinal, filter)).length;
+}
+
+/** Only attachments can be expanded. */
+function expands(query: Query): boolean {
+  const names = listOption(query, '$expand');
+  if (!names) return false;
+  if (names.length === 1 && names[0]?.toLowerCase() === 'attachments') return true;
+  throw faults.badUri(
+    `Parsing Select and Expand failed: '${names.join()}' cannot be expanded on 'microsoft.graph.message'.`,
+  );
+}
+
+function expanded(view: MessageView, ordinal: number, shape: Shape): JsonObject {
+  const { mailbox } = view;
+  const messageId = mailbox.idOf(ordinal, shape.immutableIds);
+  const attachments = attachmentsOf(mailbox, ordinal).map((attachment, index) =>
+    attachmentJson(attachment, { messageId, index, at: mailbox.receivedAt(ordinal) }),
+  );
+  return { ...mailbox.message(ordinal, view.folderOf(ordinal), shape), attachments };
+}

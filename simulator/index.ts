@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { SimulatorControl } from './control/control.ts';
+import { controlHandler } from './control/http.ts';
+import { Entra } from './entra/entra.ts';
+import { AccessTokens } from './entra/tokens.ts';
+import { Gate } from './graph/gate.ts';
+import { PageCache } from './graph/pages.ts';
+import { GraphService } from './graph/service.ts';
+import { StatsCounter } from './graph/stats.ts';
+import { SyncStates } from './graph/sync-state.ts';
+import { readMailFolder } from './mail/mail-files.ts';
+import { listen } from './server.ts';
+import { planTenant, type TenantOptions } from './tenant/options.ts';
+import { Tenant } from './tenant/tenant.ts';
+
+export { ControlError, SimulatorControl } from './control/control.ts';
+export type { FolderRef, MessageRef, TenantChange } from './control/control.ts';
+export type { Truth, TruthFolder, TruthMailbox, TruthMessage, TruthQuery, TruthSummary } from './control/truth.ts';
+export type { FaultRule, Hold, RequestMatch } from './graph/gate.ts';
+export type { Role } from './graph/request.ts';
+export type { RouteKind } from './graph/route.ts';
+export type { MailboxStats, Stats } from './graph/stats.ts';
+export type { AttachmentRecord } from './mail/record.ts';
+export { planTenant } from './tenant/options.ts';
+export type { TenantOptions, TenantPlan, UserKind, UserSpec } from './tenant/options.ts';
+
+export interface SimulatorOptions {
+  /** Default 0: any free port. */
+  port?: number;
+  /** Default `127.0.0.1`. */
+  host?: string;
+  tenant: TenantOptions;
+  /** Milliseconds that every Graph request waits before it is answered. Default 0. */
+  latencyMs?: number;
+  /** Bytes of rendered pages that are kept to be sent again. Default 128 MB. */
+  pageCacheBytes?: number;
+}
+
+/** A Microsoft Entra and Microsoft Graph that runs on this machine. */
+export interface Simulator {
+  /** The base of everything: Graph lies under `{url}/v1.0`, Entra under `{url}/{tenant}`, control under `{url}/_sim`. */
+  url: string;
+  tenantId: string;
+  /** Usable in place of the tenant id. */
+  domain: string;
+  clientId: string;
+  clientSecret: string;
+  control: SimulatorControl;
+  /** Stops listening and ends open connections. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_PAGE_CACHE = 128 << 20;
+
+/**
+ * Starts a simulator.
+ *
+ * @throws Error where the port is taken or the mail folder cannot be read.
+ */
+export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const plan = planTenant(options.tenant);
+  const tenant = new Tenant(plan, plan.mailFolder === undefined ? [] : await readMailFolder(plan.mailFolder));
+  const tokens = new AccessTokens();
+  const entra = new Entra(plan, tokens);
+  const gate = new Gate();
+  const stats = new StatsCounter();
+  const latency = { milliseconds: options.latencyMs ?? 0 };
+  const pages = new PageCache(options.pageCacheBytes ?? DEFAULT_PAGE_CACHE);
+  const graph = new GraphService({
+    tenant,
+    pages,
+    tokens,
+    gate,
+    stats,
+    latency,
+    syncStates: new SyncStates(nameOf(plan)),
+  });
+  const control = new SimulatorControl({ tenant, entra, tokens, gate, stats, latency });
+  const services = { graph, entra, stats, control: controlHandler(control) };
+  const server = await listen(services, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
+  return {
+    url: server.url,
+    tenantId: plan.tenantId,
+    domain: plan.domain,
+    clientId: plan.clientId,
+    clientSecret: plan.clientSecret,
+    control,
+    close: async () => {
+      gate.clear();
+      await server.close();
+    },
+  };
+}
+
+/** Delta tokens stay good when the simulator is started anew with the same tenant, and only then. */
+function nameOf(plan: object): string {
+  return createHash('sha256').update(JSON.stringify(plan)).digest('hex');
+}

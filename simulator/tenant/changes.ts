@@ -1,0 +1,195 @@
+import type { Flavour } from '../mail/generator.ts';
+import { graphTime } from '../mail/clock.ts';
+import type { JsonObject } from '../mail/bytes.ts';
+import { type MessageRecord, PLACED_MEMBERS } from '../mail/record.ts';
+import { shapeOf } from '../mail/shape.ts';
+import type { Folder, FolderChange } from './folder.ts';
+import type { Entry, Mailbox } from './mailbox.ts';
+
+/**
+ * What happens to mail while it is being read: arrivals, changes, moves and deletions, of messages and of folders.
+ * Each is noted in the change lists of the folders concerned, from which delta rounds are answered.
+ */
+
+/** Puts a new message into a folder; returns its ordinal. */
+export function addMessage(mailbox: Mailbox, folder: Folder, record: MessageRecord): number {
+  const ordinal = mailbox.nextOrdinal++;
+  mailbox.order(folder);
+  mailbox.entries.set(ordinal, { folder, moves: 0, version: 0, record });
+  arrive(mailbox, folder, ordinal);
+  return ordinal;
+}
+
+/**
+ * Changes members of a message. A change of nothing but `isRead` is told by delta as such and leaves
+ * `lastModifiedDateTime` alone; any other sets it to `at` (seconds since 1970).
+ */
+export function updateMessage(mailbox: Mailbox, ordinal: number, patch: JsonObject, at: number): void {
+  const folder = placeOf(mailbox, ordinal);
+  const isReadOnly = Object.keys(patch).every((member) => member === 'isRead');
+  const record = recordOf(mailbox, ordinal);
+  const properties: JsonObject = {
+    ...record.properties,
+    ...(isReadOnly ? {} : { lastModifiedDateTime: graphTime(at) }),
+    ...patch,
+  };
+  for (const member of PLACED_MEMBERS) delete properties[member];
+  mailbox.order(folder);
+  takeOut(mailbox, folder, ordinal);
+  const entry = entryOf(mailbox, ordinal);
+  entry.record = { ...record, properties };
+  entry.version++;
+  putIn(mailbox, folder, ordinal);
+  note(mailbox, folder, ordinal, isReadOnly ? 'read' : 'updated');
+}
+
+/** Moves a message to another folder: its immutable id stays, its default id changes. */
+export function moveMessage(mailbox: Mailbox, ordinal: number, target: Folder): void {
+  const source = placeOf(mailbox, ordinal);
+  if (source === target) return;
+  mailbox.order(target);
+  depart(mailbox, source, ordinal);
+  const entry = entryOf(mailbox, ordinal);
+  entry.folder = target;
+  entry.moves++;
+  entry.version++;
+  arrive(mailbox, target, ordinal);
+}
+
+/** Deletes a message for good. */
+export function removeMessage(mailbox: Mailbox, ordinal: number): void {
+  const folder = placeOf(mailbox, ordinal);
+  depart(mailbox, folder, ordinal);
+  entryOf(mailbox, ordinal).folder = undefined;
+}
+
+/** Makes an empty folder below another. */
+export function createFolder(mailbox: Mailbox, parent: Folder, displayName: string, isHidden = false): Folder {
+  const folder = emptyFolder(mailbox.ids.folder(mailbox.folders.length), mailbox.folders.length, displayName, parent);
+  folder.isHidden = isHidden;
+  mailbox.register(folder);
+  touch(mailbox, folder);
+  touch(mailbox, parent);
+  return folder;
+}
+
+/** Gives a folder another name or another parent. */
+export function changeFolder(
+  mailbox: Mailbox,
+  folder: Folder,
+  change: { displayName?: string; parent?: Folder },
+): void {
+  const before = folder.parent;
+  folder.displayName = change.displayName ?? folder.displayName;
+  folder.parent = change.parent ?? folder.parent;
+  for (const touched of new Set([folder, before, folder.parent])) if (touched) touch(mailbox, touched);
+}
+
+/** Deletes a folder with the folders and messages in it. */
+export function removeFolder(mailbox: Mailbox, folder: Folder): void {
+  for (const child of mailbox.children(folder, true)) removeFolder(mailbox, child);
+  for (const ordinal of [...mailbox.order(folder)]) removeMessage(mailbox, ordinal);
+  folder.isDeleted = true;
+  touch(mailbox, folder);
+  if (folder.parent) touch(mailbox, folder.parent);
+}
+
+/** A folder of nothing. */
+export function emptyFolder(id: string, number: number, displayName: string, parent: Folder | undefined): Folder {
+  const flavour: Flavour = 'received';
+  return {
+    id,
+    number,
+    displayName,
+    parent,
+    flavour,
+    wellKnownName: undefined,
+    isHidden: false,
+    search: undefined,
+    run: { seed: 0, first: 0, count: 0, newest: 0, span: 0, flavour, language: 0, owner: '' },
+    order: undefined,
+    stored: [],
+    unread: undefined,
+    changes: [],
+    changedAt: 0,
+    version: 0,
+    generation: 0,
+    isDeleted: false,
+  };
+}
+
+/** The content of a message as a record, made from the generated one where it is none yet. */
+export function recordOf(mailbox: Mailbox, ordinal: number): MessageRecord {
+  const entry = mailbox.entries.get(ordinal);
+  if (entry?.record) return entry.record;
+  const properties = mailbox.message(ordinal, placeOf(mailbox, ordinal), shapeOf({ immutableIds: true }));
+  for (const member of PLACED_MEMBERS) delete properties[member];
+  return { properties, attachments: [] };
+}
+
+function placeOf(mailbox: Mailbox, ordinal: number): Folder {
+  const folder = mailbox.folderOf(ordinal);
+  if (!folder) throw new RangeError(`Message ${ordinal} of mailbox ${mailbox.index} is deleted`);
+  return folder;
+}
+
+function entryOf(mailbox: Mailbox, ordinal: number): Entry {
+  let entry = mailbox.entries.get(ordinal);
+  if (!entry) {
+    entry = { folder: mailbox.homeOf(ordinal), moves: 0, version: 0, record: undefined };
+    mailbox.entries.set(ordinal, entry);
+  }
+  return entry;
+}
+
+function arrive(mailbox: Mailbox, folder: Folder, ordinal: number): void {
+  putIn(mailbox, folder, ordinal);
+  note(mailbox, folder, ordinal, 'created');
+}
+
+function depart(mailbox: Mailbox, folder: Folder, ordinal: number): void {
+  mailbox.order(folder);
+  const entryId = mailbox.idOf(ordinal, false);
+  takeOut(mailbox, folder, ordinal);
+  note(mailbox, folder, ordinal, 'removed', entryId);
+}
+
+function putIn(mailbox: Mailbox, folder: Folder, ordinal: number): void {
+  const order = folder.order as number[];
+  order.splice(positionOf(mailbox, order, ordinal), 0, ordinal);
+}
+
+function takeOut(mailbox: Mailbox, folder: Folder, ordinal: number): void {
+  const order = folder.order as number[];
+  order.splice(positionOf(mailbox, order, ordinal), 1);
+}
+
+/** The first position whose message does not come before `ordinal`. */
+function positionOf(mailbox: Mailbox, order: readonly number[], ordinal: number): number {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (mailbox.compare(order[middle] as number, ordinal) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function note(
+  mailbox: Mailbox,
+  folder: Folder,
+  ordinal: number,
+  kind: FolderChange['kind'],
+  entryId = mailbox.idOf(ordinal, false),
+): void {
+  touch(mailbox, folder);
+  folder.changes.push({ sequence: mailbox.sequence, ordinal, kind, entryId });
+}
+
+/** Notes that a folder or its counters changed. */
+function touch(mailbox: Mailbox, folder: Folder): void {
+  folder.changedAt = ++mailbox.sequence;
+  folder.version++;
+  folder.unread = undefined;
+}

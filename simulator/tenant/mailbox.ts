@@ -1,0 +1,177 @@
+import { type Bytes, type JsonObject, parseBytes } from '../mail/bytes.ts';
+import { type Envelope, type MailGenerator, threadOf } from '../mail/generator.ts';
+import { type MailboxIds } from '../mail/ids.ts';
+import { type MessageRecord, receivedAtOf, writeRecord } from '../mail/record.ts';
+import type { Shape } from '../mail/shape.ts';
+import { type Folder, isHiddenAnywhere, isInTree } from './folder.ts';
+
+/** What is known of a message that is no longer as it was generated, or never was. */
+export interface Entry {
+  /** Where it lies now; undefined once it is deleted. */
+  folder: Folder | undefined;
+  moves: number;
+  /** Rises with every change; part of the change key. */
+  version: number;
+  /** Its content, unless that is still the generated one. */
+  record: MessageRecord | undefined;
+}
+
+/**
+ * One mailbox: its folders and where each message lies. Messages are known by their ordinal, a whole number that never
+ * changes. Those below `generated` are made by the generator whenever they are read; only messages that were stored
+ * or changed have an entry.
+ */
+export class Mailbox {
+  readonly index: number;
+  readonly ids: MailboxIds;
+  readonly generator: MailGenerator;
+  readonly folders: Folder[];
+  readonly entries = new Map<number, Entry>();
+  /** Rises with every change in the mailbox. */
+  sequence = 0;
+  /** The ordinal that the next stored message gets. */
+  nextOrdinal: number;
+  readonly #byId: Map<string, Folder>;
+
+  constructor(index: number, ids: MailboxIds, generator: MailGenerator, folders: Folder[]) {
+    this.index = index;
+    this.ids = ids;
+    this.generator = generator;
+    this.folders = folders;
+    this.nextOrdinal = folders.reduce((end, folder) => Math.max(end, folder.run.first + folder.run.count), 0);
+    this.#byId = new Map(folders.map((folder) => [folder.id, folder]));
+  }
+
+  /** Puts a new folder into the table. */
+  register(folder: Folder): void {
+    this.folders.push(folder);
+    this.#byId.set(folder.id, folder);
+  }
+
+  folderById(id: string): Folder | undefined {
+    const folder = this.#byId.get(id);
+    return folder?.isDeleted ? undefined : folder;
+  }
+
+  folderByName(wellKnownName: string): Folder | undefined {
+    return this.folders.find((folder) => folder.wellKnownName === wellKnownName && !folder.isDeleted);
+  }
+
+  /** The folders directly below another, in the order in which they were made. */
+  children(parent: Folder, includeHidden: boolean): Folder[] {
+    return this.folders.filter(
+      (folder) => folder.parent === parent && !folder.isDeleted && (includeHidden || !folder.isHidden),
+    );
+  }
+
+  /** The folders whose messages `/users/{id}/messages` lists: the visible tree, views apart. */
+  visibleFolders(): Folder[] {
+    return this.folders.filter(
+      (folder) => !folder.isDeleted && !folder.search && isInTree(folder) && !isHiddenAnywhere(folder),
+    );
+  }
+
+  /** Messages in a folder. */
+  count(folder: Folder): number {
+    if (folder.search) return this.order(folder).length;
+    return folder.order?.length ?? folder.run.count + folder.stored.length;
+  }
+
+  /** Unread messages in a folder. */
+  unread(folder: Folder): number {
+    folder.unread ??= this.order(folder).reduce((unread, ordinal) => unread + (this.isRead(ordinal) ? 0 : 1), 0);
+    return folder.unread;
+  }
+
+  /** The messages of a folder as ordinals, newest first. */
+  order(folder: Folder): readonly number[] {
+    if (folder.search) return this.order(folder.search.source).slice(0, 20);
+    folder.order ??= this.#firstOrder(folder);
+    return folder.order;
+  }
+
+  /** Whether message `a` comes before `b` in a folder: the newer first, of equal age the one made first. */
+  compare = (a: number, b: number): number => this.receivedAt(b) - this.receivedAt(a) || a - b;
+
+  receivedAt(ordinal: number): number {
+    const record = this.entries.get(ordinal)?.record;
+    if (record) return receivedAtOf(record);
+    const { run } = this.homeOf(ordinal);
+    return this.generator.receivedAt(run, ordinal - run.first);
+  }
+
+  isRead(ordinal: number): boolean {
+    const record = this.entries.get(ordinal)?.record;
+    if (record) return record.properties.isRead === true;
+    const { run } = this.homeOf(ordinal);
+    return this.generator.isRead(run, ordinal - run.first);
+  }
+
+  /** Where a message lies; undefined where it never was or is deleted. */
+  folderOf(ordinal: number): Folder | undefined {
+    const entry = this.entries.get(ordinal);
+    if (entry) return entry.folder;
+    return ordinal < this.nextOrdinal ? this.homeOf(ordinal) : undefined;
+  }
+
+  /** The folder that a generated message was made for. */
+  homeOf(ordinal: number): Folder {
+    const home = this.folders.find(({ run }) => ordinal >= run.first && ordinal < run.first + run.count);
+    if (!home) throw new RangeError(`No generated message ${ordinal} in mailbox ${this.index}`);
+    return home;
+  }
+
+  /** The id of a message in the wanted form. */
+  idOf(ordinal: number, immutable: boolean): string {
+    if (immutable) return this.ids.immutable(ordinal);
+    return this.ids.entry(ordinal, this.folderOf(ordinal)?.number ?? 0, this.entries.get(ordinal)?.moves ?? 0);
+  }
+
+  /**
+   * Finds a message by either form of its id; undefined where the id is not of this mailbox, the message is deleted,
+   * or the default form is older than the message's last move.
+   */
+  messageById(id: string): number | undefined {
+    const parts = this.ids.readMessage(id);
+    if (!parts) return undefined;
+    const folder = this.folderOf(parts.ordinal);
+    if (!folder) return undefined;
+    const moves = this.entries.get(parts.ordinal)?.moves ?? 0;
+    if (parts.place && (parts.place.folder !== folder.number || parts.place.moves !== moves)) return undefined;
+    return parts.ordinal;
+  }
+
+  /** The JSON of a message that lies in `folder`. */
+  render(ordinal: number, folder: Folder, shape: Shape): Bytes {
+    const { ids } = this;
+    const entry = this.entries.get(ordinal);
+    const run = entry?.record ? undefined : entry ? this.homeOf(ordinal).run : folder.run;
+    const thread = run ? threadOf(run, ordinal - run.first) : ordinal;
+    const envelope: Envelope = {
+      id: shape.immutableIds ? ids.immutable(ordinal) : ids.entry(ordinal, folder.number, entry?.moves ?? 0),
+      changeKey: ids.changeKey(ordinal, entry?.version ?? 0),
+      parentFolderId: folder.id,
+      conversationId: ids.conversation(thread),
+      conversationIndex: ids.conversationIndex(thread),
+    };
+    if (entry?.record) return writeRecord(entry.record, envelope, shape);
+    return this.generator.write(run as NonNullable<typeof run>, ordinal - (run?.first ?? 0), envelope, shape);
+  }
+
+  /** A message as an object. */
+  message(ordinal: number, folder: Folder, shape: Shape): JsonObject {
+    return parseBytes(this.render(ordinal, folder, shape));
+  }
+
+  #firstOrder(folder: Folder): number[] {
+    const { run } = folder;
+    const stored = folder.stored.toSorted(this.compare);
+    const order: number[] = [];
+    for (let i = 0; i < run.count; i++) {
+      const ordinal = run.first + i;
+      while (stored[0] !== undefined && this.compare(stored[0], ordinal) < 0) order.push(stored.shift() as number);
+      order.push(ordinal);
+    }
+    return order.concat(stored);
+  }
+}
