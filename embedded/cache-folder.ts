@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { EmbeddedServiceError } from './errors.ts';
 import { takeLock, type Lock } from './lock.ts';
+import { makeFolder } from './make-folder.ts';
 import { pause } from './pause.ts';
 
 /** Where this user's built and downloaded programs are kept: `${XDG_CACHE_HOME:-~/.cache}/outhaul`. */
@@ -40,7 +41,7 @@ export async function withCacheLock<T>(options: CacheWork, work: (unfinished: st
 async function takeCacheLock({ cacheDir, name, what, log, signal }: CacheWork): Promise<Lock> {
   for (let told = false; ; told = true) {
     const lock = await orRefused(cacheDir, async () => {
-      await mkdir(cacheDir, { recursive: true });
+      await makeFolder(cacheDir);
       return takeLock(join(cacheDir, `${name}.lock`));
     });
     if ('release' in lock) return lock;

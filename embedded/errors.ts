@@ -18,8 +18,11 @@ export class PortTakenError extends EmbeddedServiceError {
   override readonly name = 'PortTakenError';
   readonly port: number;
 
-  constructor(service: string, port: number) {
-    super(`Port ${port} on 127.0.0.1 is in use, ${service} cannot listen there. Stop what uses it, or choose another.`);
+  constructor(service: string, port: number, options?: ErrorOptions) {
+    super(
+      `Port ${port} on 127.0.0.1 is in use, ${service} cannot listen there. Stop what uses it, or choose another.`,
+      options,
+    );
     this.port = port;
   }
 }

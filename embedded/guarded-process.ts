@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { EmbeddedServiceError } from './errors.ts';
 import type { StopSteps } from './leftover.ts';
 
 /**
@@ -16,9 +17,11 @@ trap '' HUP INT TERM
 read -r target || exit
 read -r released && exit
 kill -s "$1" -- "$target"
-for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  kill -s 0 -- "$target" || exit
+second=0
+while [ $second -lt "$2" ]; do
   sleep 1
+  kill -s 0 -- "$target" || exit
+  second=$((second + 1))
 done
 kill -s KILL -- "$target"
 `;
@@ -32,7 +35,9 @@ export interface GuardedOptions {
   output: number | 'pipe';
   /** The signal that asks the service to stop, when we are gone. Default SIGTERM. */
   stopSignal?: 'SIGTERM' | 'SIGINT';
-  /** Signals go to the whole process group: for commands that start others. Default false. */
+  /** How long it may take to stop then, before SIGKILL. Default 20. */
+  graceSeconds?: number;
+  /** Signals go to the whole process group, and what is left of it ends with the command. Default false. */
   group?: boolean;
   /** The user to run as, where that is not ours. */
   user?: { uid: number; gid: number } | undefined;
@@ -57,7 +62,10 @@ export interface GuardedProcess {
 
 /** Starts a guarded process. Throws where the command cannot be started at all. */
 export async function spawnGuarded(options: GuardedOptions): Promise<GuardedProcess> {
-  const guard = await startGuard(options.stopSignal ?? 'SIGTERM');
+  if (process.platform === 'win32') {
+    throw new EmbeddedServiceError('Embedded services run on Linux and macOS. On Windows use WSL or Docker.');
+  }
+  const guard = await startGuard(options);
   const child = spawn(options.command, options.args, {
     stdio: ['ignore', options.output, options.output],
     detached: true,
@@ -77,18 +85,13 @@ export async function spawnGuarded(options: GuardedOptions): Promise<GuardedProc
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       gone = true;
+      if (options.group) send(target, 'SIGKILL');
       guard.end('released\n');
       resolve({ code, signal });
     });
   });
-
   const kill = (signal: NodeJS.Signals): void => {
-    if (gone) return;
-    try {
-      process.kill(target, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    if (!gone) send(target, signal);
   };
 
   return {
@@ -107,8 +110,9 @@ export async function spawnGuarded(options: GuardedOptions): Promise<GuardedProc
 }
 
 /** Starts the shell that will stop the service when the pipe that is returned ends without a word. */
-async function startGuard(stopSignal: NodeJS.Signals): Promise<Writable> {
-  const guard = spawn('/bin/sh', ['-c', GUARD, 'guard', stopSignal.slice('SIG'.length)], {
+async function startGuard({ stopSignal = 'SIGTERM', graceSeconds = 20 }: GuardedOptions): Promise<Writable> {
+  const signalName = stopSignal.slice('SIG'.length);
+  const guard = spawn('/bin/sh', ['-c', GUARD, 'guard', signalName, String(graceSeconds)], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     env: { PATH: process.env['PATH'] },
@@ -116,6 +120,15 @@ async function startGuard(stopSignal: NodeJS.Signals): Promise<Writable> {
   guard.stdin.on('error', () => undefined);
   await once(guard, 'spawn');
   return guard.stdin;
+}
+
+/** As process.kill, where the process may be gone. */
+export function send(target: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(target, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 async function endsWithin(exited: Promise<Exit>, milliseconds: number): Promise<boolean> {

@@ -6,7 +6,14 @@ export { startTemporal, type EmbeddedTemporal, type TemporalOptions } from './te
 export {
   findTemporalBinary,
   TemporalBinaryNotFound,
-  TEMPORAL_VERSION,
   type FindOptions,
   type TemporalBinary,
 } from './temporal-binary.ts';
+export {
+  DataFolderError,
+  openDataFolder,
+  type DataFolder,
+  type DataFolderProblem,
+  type DataFolderVersion,
+} from './data-folder.ts';
+export { TEMPORAL_VERSION } from './temporal-version.ts';

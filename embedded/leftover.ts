@@ -1,3 +1,4 @@
+import { send } from './guarded-process.ts';
 import { pause } from './pause.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
@@ -21,12 +22,4 @@ export async function endLeftover(
     }
   }
   return !isAlive(leftover);
-}
-
-function send(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -1,4 +1,28 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { PortTakenError } from './errors.ts';
+import { connect, createServer, type AddressInfo } from 'node:net';
+
+const ATTEMPTS = 5;
+
+/**
+ * Starts a service on the port that was asked for, or else on a free one, on the next where someone was faster.
+ * Throws `PortTakenError`.
+ */
+export async function withPort<T>(
+  service: string,
+  asked: number | undefined,
+  start: (port: number) => Promise<T>,
+): Promise<T> {
+  if (asked !== undefined && !(await isPortFree(asked))) throw new PortTakenError(service, asked);
+  for (let attempt = 1; ; attempt++) {
+    const port = asked ?? (await freePort());
+    try {
+      return await start(port);
+    } catch (error) {
+      if (!/address already in use/i.test((error as Error).message)) throw error;
+      if (asked !== undefined || attempt === ATTEMPTS) throw new PortTakenError(service, port, { cause: error });
+    }
+  }
+}
 
 /** A port on the loopback interface that nobody listens on at this moment. */
 export async function freePort(): Promise<number> {
@@ -11,6 +35,20 @@ export async function isPortFree(port: number): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Why no connection to the host can be made; `undefined` where one can. */
+export function whyUnreachable(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: timeoutMs });
+    const end = (why?: string): void => {
+      socket.destroy();
+      resolve(why);
+    };
+    socket.once('connect', () => end());
+    socket.once('timeout', () => end(`${host} does not answer within ${timeoutMs / 1000} s`));
+    socket.once('error', (error) => end(error.message));
+  });
 }
 
 function listenOnce(port: number): Promise<number> {

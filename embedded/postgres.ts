@@ -1,10 +1,11 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.ts';
-import { PortTakenError, PostgresStartError } from './errors.ts';
+import { PostgresStartError } from './errors.ts';
 import { spawnGuarded, type Exit, type GuardedProcess } from './guarded-process.ts';
+import { makeFolder } from './make-folder.ts';
 import { openLog, type ServiceLog } from './log-file.ts';
-import { freePort, isPortFree } from './ports.ts';
+import { pause } from './pause.ts';
+import { withPort } from './ports.ts';
 import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import {
   CLUSTER_USER,
@@ -15,7 +16,8 @@ import {
   type Cluster,
 } from './postgres-cluster.ts';
 import { endLeftoverPostgres } from './postgres-leftover.ts';
-import { ensureDatabase, untilConnectable } from './postgres-ready.ts';
+import { askPostgres, ensureDatabase } from './postgres-connection.ts';
+import { untilReady } from './service-ready.ts';
 import { findServiceUser, type ServiceUser } from './service-user.ts';
 
 export interface PostgresOptions {
@@ -28,7 +30,7 @@ export interface PostgresOptions {
   /** One line for each thing that is done or takes time. */
   log: (line: string) => void;
   /** Aborts the start, in any phase, leaving no process and no half-made cluster. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Server settings beside and over our own, as in `{ fsync: 'off' }`. */
   settings?: Record<string, string>;
   /** Where programs are kept that cannot be used in place. Default: this user's cache. */
@@ -66,70 +68,81 @@ const SETTINGS: Readonly<Record<string, string>> = {
   cluster_name: 'outhaul',
 };
 
-const PORT_ATTEMPTS = 5;
+/** Crash recovery counts into this. */
+const START_TIMEOUT_MS = 180_000;
+const SESSIONS_END_WITHIN_MS = 30_000;
 
 /**
  * Starts a real PostgreSQL from npm on the loopback interface, with a password of its own and UTF-8 text.
  * Throws `PostgresStartError` or `PortTakenError`, both with what to do, or the signal's reason.
  */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
-  const { dataDir, log, signal, database = 'outhaul' } = options;
+  const { dataDir, log, signal } = options;
   signal?.throwIfAborted();
   const user = await findServiceUser(join(dataDir, 'data'));
-  const cacheDir = options.cacheDir ?? cacheFolder(process.env);
-  const binaries = await findPostgresBinaries({ cacheDir, user, log });
-  await makeFolder(dataDir);
+  const binaries = await findPostgresBinaries({ cacheDir: options.cacheDir ?? cacheFolder(process.env), user, log });
+  await makeFolder(dataDir).catch((cause: Error) => {
+    throw new PostgresStartError(`The data folder ${dataDir} cannot be made: ${cause.message}`, { cause });
+  });
   await endLeftoverPostgres(join(dataDir, 'data'), { log, signal });
   const settings = { ...SETTINGS, ...options.settings };
   const durable = settings['fsync'] !== 'off';
   const cluster = await openCluster({ folder: dataDir, binaries, user, durable, log, signal });
+  return withPort('PostgreSQL', options.port, (port) =>
+    patiently(signal, () => startOnce({ ...options, cluster, binaries, user, port, settings })),
+  );
+}
 
-  for (let attempt = 1; ; attempt++) {
-    const port = options.port ?? (await freePort());
-    if (options.port !== undefined && !(await isPortFree(port))) throw new PortTakenError('PostgreSQL', port);
-    const serverLog = await openLog(join(dataDir, 'postgres.log'));
-    const server = await spawnServer({ cluster, binaries, user, port, settings, serverLog });
+/** After the server was killed, its last sessions may take a moment to notice; until then a new one refuses to start. */
+async function patiently<T>(signal: AbortSignal | undefined, start: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + SESSIONS_END_WITHIN_MS;
+  for (;;) {
     try {
-      const url = (name: string): string =>
-        `postgres://${CLUSTER_USER}:${cluster.password}@127.0.0.1:${port}/${encodeURIComponent(name)}`;
-      await untilConnectable({ server, serverLog, url: url('postgres'), log, signal });
-      await ensureDatabase(url('postgres'), database);
-      signal?.throwIfAborted();
-      return {
-        url: url(database),
-        port,
-        pid: server.pid,
-        exited: server.exited,
-        kill: (name) => server.kill(name),
-        stop: async () => void (await server.stop(STOP_STEPS)),
-      };
+      return await start();
     } catch (error) {
-      await server.stop(STOP_STEPS);
-      signal?.throwIfAborted();
-      const portWasTaken = /could not bind|Address already in use/.test((error as Error).message);
-      if (!portWasTaken) throw error;
-      if (options.port !== undefined || attempt === PORT_ATTEMPTS) throw new PortTakenError('PostgreSQL', port);
+      if (!(error as Error).message.includes('pre-existing shared memory block') || Date.now() > deadline) throw error;
+      await pause(250, signal);
     }
   }
 }
 
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new PostgresStartError(`The data folder ${folder} cannot be made: ${(cause as Error).message}`, { cause });
-  }
-}
-
-async function spawnServer(parts: {
+interface StartOptions extends PostgresOptions {
   cluster: Cluster;
   binaries: PostgresBinaries;
   user: ServiceUser | undefined;
   port: number;
   settings: Record<string, string>;
-  serverLog: ServiceLog;
-}): Promise<GuardedProcess> {
-  const { cluster, binaries, user, port, settings, serverLog } = parts;
+}
+
+async function startOnce(options: StartOptions): Promise<EmbeddedPostgres> {
+  const { cluster, port, log, signal, database = 'outhaul' } = options;
+  const url = (name: string): string =>
+    `postgres://${CLUSTER_USER}:${cluster.password}@127.0.0.1:${port}/${encodeURIComponent(name)}`;
+  const serverLog = await openLog(join(cluster.folder, 'postgres.log'));
+  const server = await spawnServer(options, serverLog);
+  const stop = async (): Promise<void> => void (await server.stop(STOP_STEPS));
+  try {
+    await untilReady({
+      name: 'PostgreSQL',
+      server,
+      serverLog,
+      ask: () => askPostgres(url('postgres')),
+      timeoutMs: START_TIMEOUT_MS,
+      failure: PostgresStartError,
+      log,
+      signal,
+    });
+    await ensureDatabase(url('postgres'), database);
+    signal?.throwIfAborted();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url: url(database), port, pid: server.pid, exited: server.exited, kill: server.kill, stop };
+}
+
+async function spawnServer(options: StartOptions, serverLog: ServiceLog): Promise<GuardedProcess> {
+  const { cluster, binaries, user, port, settings } = options;
   try {
     return await spawnGuarded({
       command: join(binaries.binDir, 'postgres'),

@@ -1,18 +1,11 @@
-import { accessSync, constants, statSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { withCacheLock } from './cache-folder.ts';
 import { EmbeddedServiceError } from './errors.ts';
-import { runCommand } from './run-command.ts';
 import { buildTemporal } from './temporal-build.ts';
 import { downloadTemporal } from './temporal-download.ts';
 import type { FailedWay } from './temporal-source.ts';
-
-/** The Temporal CLI that is downloaded or built; `embedded/temporal/go.mod` pins the same. */
-export const TEMPORAL_VERSION = '1.8.2';
-
-/** The oldest CLI that starts the server as we ask for it (`--ui-disable-news-fetch`). */
-const MINIMUM_VERSION = '1.8.0';
+import { checkVersion, isExecutable, MINIMUM_VERSION, TEMPORAL_VERSION } from './temporal-version.ts';
 
 export interface TemporalBinary {
   path: string;
@@ -26,7 +19,7 @@ export interface FindOptions {
   env: NodeJS.ProcessEnv;
   /** One line for each thing that is done or takes time. */
   log: (line: string) => void;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** No Temporal CLI could be found, downloaded or built. */
@@ -112,38 +105,7 @@ async function useNamed(path: string, signal: AbortSignal | undefined): Promise<
   throw new TemporalBinaryNotFound([{ way: `TEMPORAL_CLI_PATH (${path})`, why, remedy }]);
 }
 
-/** The version of a CLI that can be used, or why it cannot. */
-async function checkVersion(
-  path: string,
-  signal: AbortSignal | undefined,
-): Promise<{ version: string; why?: undefined } | { version?: undefined; why: string }> {
-  if (!isExecutable(path)) return { why: `${path} does not exist or is not an executable file` };
-  const run = { command: path, args: ['--version'], env: {}, signal, timeoutMs: 30_000 };
-  const { ok, output } = await runCommand(run).catch((error: Error) => {
-    signal?.throwIfAborted();
-    return { ok: false, output: error.message };
-  });
-  const version = /temporal version (\d+\.\d+\.\d+)/.exec(output)?.[1];
-  if (!ok || version === undefined)
-    return { why: `\`${path} --version\` does not tell a version: ${output.slice(-200)}` };
-  if (isOlder(version, MINIMUM_VERSION)) return { why: `${path} is version ${version}, older than ${MINIMUM_VERSION}` };
-  return { version };
-}
-
-function isOlder(version: string, minimum: string): boolean {
-  return version.localeCompare(minimum, 'en', { numeric: true }) < 0;
-}
-
 function findOnPath(program: string, env: NodeJS.ProcessEnv): string | undefined {
   const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   return folders.map((folder) => join(folder, program)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { packageRoot } from './package-root.ts';
 import { runCommand, withProgress } from './run-command.ts';
-import type { FailedWay, SourceOptions } from './temporal-source.ts';
+import { checkVersion } from './temporal-version.ts';
+import { RUNS_HERE, type FailedWay, type SourceOptions } from './temporal-source.ts';
 
 /** From 1.21 on, Go fetches by itself the newer toolchain that `go.mod` asks for. */
 const MINIMUM_GO_MINOR = 21;
@@ -45,7 +46,10 @@ export async function buildTemporal(
     signal,
   });
   const { ok, output } = await withProgress(log, 'Still building the Temporal CLI', build);
-  if (ok) return { path };
+  if (ok) {
+    const { why } = await checkVersion(path, signal);
+    return why === undefined ? { path } : failed(why, RUNS_HERE);
+  }
   const end = output.split('\n').slice(-5).join('\n    ');
   log('The Temporal CLI cannot be built');
   return failed(`go build failed:\n    ${end}`, 'Its modules come from proxy.golang.org, or from where GOPROXY says.');

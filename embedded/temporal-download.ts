@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { packageRoot } from './package-root.ts';
+import { whyUnreachable } from './ports.ts';
 import { runCommand, withProgress } from './run-command.ts';
-import type { FailedWay, SourceOptions } from './temporal-source.ts';
+import { checkVersion } from './temporal-version.ts';
+import { RUNS_HERE, type FailedWay, type SourceOptions } from './temporal-source.ts';
 
 /**
  * What the Temporal SDK offers for tests: it downloads the CLI and starts its server. Only the file is wanted, and the SDK's
@@ -28,19 +29,14 @@ const TIMEOUT_MS = 300_000;
 /** Has the Temporal SDK download the CLI; the path of the file, or why there is none. */
 export async function downloadTemporal(options: SourceOptions): Promise<{ path: string } | FailedWay> {
   const { folder, version, env, log, signal } = options;
-  const failed = (why: string): FailedWay => {
-    const line = why.replace(/\s+/g, ' ').slice(-300);
-    log(`The Temporal CLI cannot be downloaded: ${line}`);
-    return {
-      way: `Download from ${HOST}`,
-      why: line,
-      remedy: 'Allow this machine to reach it (HTTPS_PROXY is obeyed).',
-    };
+  const failed = (why: string, remedy = 'Allow this machine to reach it (HTTPS_PROXY is obeyed).'): FailedWay => {
+    log(`The Temporal CLI cannot be downloaded: ${why}`);
+    return { way: `Download from ${HOST}`, why, remedy };
   };
 
   log(`Downloading the Temporal CLI ${version} from ${HOST}`);
   // A firewall that drops packets would keep the SDK waiting for minutes; behind a proxy only the SDK can tell.
-  const unreachable = hasProxy(env) ? undefined : await probe(HOST, 443);
+  const unreachable = hasProxy(env) ? undefined : await whyUnreachable(HOST, 443, CONNECT_TIMEOUT_MS);
   signal?.throwIfAborted();
   if (unreachable) return failed(unreachable);
 
@@ -55,23 +51,18 @@ export async function downloadTemporal(options: SourceOptions): Promise<{ path: 
   const { output } = await withProgress(log, 'Still downloading the Temporal CLI', download);
   // The server may have been too slow for the SDK, which waits 5 s: the file counts.
   const file = (await readdir(folder)).find((name) => name.startsWith('temporal-') && !name.endsWith('.downloading'));
-  return file === undefined ? failed(output || 'the SDK left no file') : { path: join(folder, file) };
+  if (file === undefined) return failed(lastCause(output));
+  const path = join(folder, file);
+  const { why } = await checkVersion(path, signal);
+  return why === undefined ? { path } : failed(why, RUNS_HERE);
 }
 
 function hasProxy(env: NodeJS.ProcessEnv): boolean {
   return ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].some((name) => env[name]);
 }
 
-/** Why the host cannot be reached; undefined where it can. */
-function probe(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
-    const end = (why?: string): void => {
-      socket.destroy();
-      resolve(why);
-    };
-    socket.once('connect', () => end());
-    socket.once('timeout', () => end(`${host} does not answer within ${CONNECT_TIMEOUT_MS / 1000} s`));
-    socket.once('error', (error) => end(error.message));
-  });
+/** The SDK's error repeats its request before each of its causes. */
+function lastCause(output: string): string {
+  const causes = output.replace(/\s+/g, ' ').split(/error sending request for url \([^)]*\):/);
+  return causes.at(-1)?.trim() || 'the SDK left no file';
 }

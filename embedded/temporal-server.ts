@@ -1,14 +1,17 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.ts';
 import { PortTakenError, TemporalStartError } from './errors.ts';
-import { spawnGuarded, type Exit, type GuardedProcess } from './guarded-process.ts';
-import { openLog, type ServiceLog } from './log-file.ts';
-import { freePort, isPortFree } from './ports.ts';
-import { endLeftover } from './leftover.ts';
+import type { Exit, GuardedProcess } from './guarded-process.ts';
+import { endLeftover, type StopSteps } from './leftover.ts';
+import { makeFolder } from './make-folder.ts';
+import { openLog } from './log-file.ts';
+import { freePort, isPortFree, withPort } from './ports.ts';
 import { identify, type ProcessIdentity } from './process-identity.ts';
+import { untilReady } from './service-ready.ts';
 import { findTemporalBinary } from './temporal-binary.ts';
-import { ensureSearchAttributes, untilServing, type SearchAttributeType } from './temporal-ready.ts';
+import { spawnTemporal } from './temporal-command.ts';
+import { askTemporal, ensureSearchAttributes, type SearchAttributeType } from './temporal-namespace.ts';
 
 export interface TemporalOptions {
   /** The folder of the server's SQLite file and log. Made (mode 0700) where it does not exist. */
@@ -28,7 +31,7 @@ export interface TemporalOptions {
   /** One line for each thing that is done or takes time. */
   log: (line: string) => void;
   /** Aborts the start, in any phase, leaving no process. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface EmbeddedTemporal {
@@ -44,26 +47,12 @@ export interface EmbeddedTemporal {
   kill: (signal: NodeJS.Signals) => void;
 }
 
-/**
- * Dynamic configuration (`temporalio/server` common/dynamicconfig/constants.go). The limits are meant for servers that
- * many share; here one product uses one server, and whoever is limited only asks again.
- */
-const DYNAMIC_CONFIG: Readonly<Record<string, unknown>> = {
-  'matching.enableFairness': true,
-  'matching.numTaskqueueReadPartitions': 1,
-  'matching.numTaskqueueWritePartitions': 1,
-  'matching.rps': 20_000,
-  'matching.persistenceMaxQPS': 50_000,
-  'history.rps': 20_000,
-  'history.persistenceMaxQPS': 50_000,
-  'frontend.rps': 20_000,
-  'frontend.namespaceRPS': 20_000,
-  'frontend.namespaceRPS.visibility': 1_000,
-  'frontend.persistenceMaxQPS': 50_000,
-  'system.enableActivityEagerExecution': true,
-};
+const START_TIMEOUT_MS = 90_000;
 
-const PORT_ATTEMPTS = 5;
+const STOP_STEPS: StopSteps = [
+  ['SIGTERM', 15_000],
+  ['SIGKILL', 5_000],
+];
 
 /**
  * Starts the Temporal development server on the loopback interface, persisted to a file. It serves the namespace with its
@@ -71,105 +60,62 @@ const PORT_ATTEMPTS = 5;
  * Throws `TemporalStartError`, `TemporalBinaryNotFound` or `PortTakenError`, all with what to do, or the signal's reason.
  */
 export async function startTemporal(options: TemporalOptions): Promise<EmbeddedTemporal> {
-  const { dataDir, log, signal, namespace = 'default' } = options;
+  const { dataDir, log, signal, uiPort } = options;
   signal?.throwIfAborted();
   const binary = options.binary ?? (await findBinary(options));
-  await makeFolder(dataDir);
+  await makeFolder(dataDir).catch((cause: Error) => {
+    throw new TemporalStartError(`The data folder ${dataDir} cannot be made: ${cause.message}`, { cause });
+  });
   await endLeftoverTemporal(dataDir, { log, signal });
-
-  for (let attempt = 1; ; attempt++) {
-    const ports = await choosePorts(options);
-    const serverLog = await openLog(join(dataDir, 'temporal.log'));
-    const server = await spawnServer(binary, { ...options, namespace, ports, serverLog });
-    try {
-      await writeFile(pidFile(dataDir), JSON.stringify(identify(server.pid)), { mode: 0o600 });
-      const connection = await untilServing({ server, serverLog, port: ports.frontend, namespace, log, signal });
-      await ensureSearchAttributes(connection, namespace, options.searchAttributes).finally(() => connection.close());
-      signal?.throwIfAborted();
-    } catch (error) {
-      await stopServer(server, dataDir);
-      signal?.throwIfAborted();
-      const portWasTaken = /address already in use/.test((error as Error).message);
-      if (!portWasTaken || attempt === PORT_ATTEMPTS) throw error;
-      continue;
-    }
-    return {
-      pid: server.pid,
-      exited: server.exited,
-      kill: (signal) => server.kill(signal),
-      stop: () => stopServer(server, dataDir),
-      address: `127.0.0.1:${ports.frontend}`,
-      ...(ports.ui !== undefined && { uiUrl: `http://127.0.0.1:${ports.ui}` }),
-    };
-  }
-}
-
-interface Ports {
-  frontend: number;
-  ui: number | undefined;
-}
-
-async function choosePorts({ port, uiPort }: TemporalOptions): Promise<Ports> {
-  if (port !== undefined && !(await isPortFree(port))) throw new PortTakenError('the Temporal server', port);
   if (typeof uiPort === 'number' && !(await isPortFree(uiPort))) throw new PortTakenError("Temporal's Web UI", uiPort);
+  return withPort('the Temporal server', options.port, async (port) => {
+    return startOnce({
+      ...options,
+      binary,
+      port,
+      uiPort: uiPort === false ? undefined : (uiPort ?? (await freePort())),
+    });
+  });
+}
+
+async function startOnce(
+  options: Omit<TemporalOptions, 'uiPort'> & { binary: string; port: number; uiPort: number | undefined },
+): Promise<EmbeddedTemporal> {
+  const { dataDir, port, uiPort, uiCodecEndpoint, searchAttributes, log, signal, namespace = 'default' } = options;
+  const address = `127.0.0.1:${port}`;
+  const serverLog = await openLog(join(dataDir, 'temporal.log'));
+  const server = await spawnTemporal({ ...options, namespace, uiCodecEndpoint, serverLog });
+  try {
+    await writeFile(pidFile(dataDir), JSON.stringify(identify(server.pid)), { mode: 0o600 });
+    const connection = await untilReady({
+      name: 'The Temporal server',
+      server,
+      serverLog,
+      ask: () => askTemporal(address, namespace),
+      timeoutMs: START_TIMEOUT_MS,
+      failure: TemporalStartError,
+      log,
+      signal,
+    });
+    await ensureSearchAttributes(connection, namespace, searchAttributes).finally(() => connection.close());
+    signal?.throwIfAborted();
+  } catch (error) {
+    await stopServer(server, dataDir);
+    throw error;
+  }
   return {
-    frontend: port ?? (await freePort()),
-    ui: uiPort === false ? undefined : (uiPort ?? (await freePort())),
+    address,
+    ...(uiPort !== undefined && { uiUrl: `http://127.0.0.1:${uiPort}` }),
+    pid: server.pid,
+    exited: server.exited,
+    kill: server.kill,
+    stop: () => stopServer(server, dataDir),
   };
 }
 
-async function spawnServer(
-  binary: string,
-  options: TemporalOptions & { namespace: string; ports: Ports; serverLog: ServiceLog },
-): Promise<GuardedProcess> {
-  const { ports, serverLog } = options;
-  const pairs = (flag: string, values: Readonly<Record<string, unknown>>): string[] =>
-    Object.entries(values).flatMap(([key, value]) => [flag, `${key}=${String(value)}`]);
-  try {
-    return await spawnGuarded({
-      command: binary,
-      args: [
-        ...['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(ports.frontend)],
-        ...(ports.ui === undefined ? ['--headless'] : ['--ui-port', String(ports.ui), '--ui-disable-news-fetch']),
-        ...(options.uiCodecEndpoint === undefined ? [] : ['--ui-codec-endpoint', options.uiCodecEndpoint]),
-        ...['--db-filename', join(options.dataDir, 'temporal.db')],
-        ...pairs('--sqlite-pragma', { journal_mode: 'wal', synchronous: 'normal' }),
-        ...['--namespace', options.namespace],
-        ...pairs('--search-attribute', options.searchAttributes),
-        ...pairs('--dynamic-config-value', DYNAMIC_CONFIG),
-        ...['--log-level', 'warn', '--disable-config-file', '--disable-config-env'],
-      ],
-      env: serverEnvironment(),
-      output: serverLog.handle.fd,
-    });
-  } catch (cause) {
-    throw new TemporalStartError(`${binary} cannot be started: ${(cause as Error).message}`, { cause });
-  } finally {
-    await serverLog.handle.close();
-  }
-}
-
-/** TEMPORAL_ADDRESS and friends are meant for clients, and the CLI obeys them in places. */
-function serverEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')));
-}
-
 async function findBinary({ log, signal }: TemporalOptions): Promise<string> {
-  const found = await findTemporalBinary({
-    cacheDir: cacheFolder(process.env),
-    env: process.env,
-    log,
-    ...(signal && { signal }),
-  });
-  return found.path;
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new TemporalStartError(`The data folder ${folder} cannot be made: ${(cause as Error).message}`, { cause });
-  }
+  const cacheDir = cacheFolder(process.env);
+  return (await findTemporalBinary({ cacheDir, env: process.env, log, signal })).path;
 }
 
 const pidFile = (dataDir: string): string => join(dataDir, 'temporal.pid');
@@ -177,27 +123,19 @@ const pidFile = (dataDir: string): string => join(dataDir, 'temporal.pid');
 /** Two servers on one SQLite file would harm it. */
 async function endLeftoverTemporal(
   dataDir: string,
-  options: { log: (line: string) => void; signal?: AbortSignal | undefined },
-) {
-  const record = await readFile(pidFile(dataDir), 'utf8').catch(() => undefined);
-  if (record === undefined) return;
+  { log, signal }: { log: (line: string) => void; signal: AbortSignal | undefined },
+): Promise<void> {
+  const record = await readFile(pidFile(dataDir), 'utf8').catch(() => '');
+  if (record === '') return;
   const leftover = JSON.parse(record) as ProcessIdentity;
+  const server = `Temporal server (pid ${leftover.pid})`;
   const gone = await endLeftover(leftover, STOP_STEPS, {
-    word: () =>
-      options.log(`A Temporal server (pid ${leftover.pid}) left by an earlier run still uses ${dataDir}: stopping it`),
-    signal: options.signal,
+    word: () => log(`A ${server} left by an earlier run still uses ${dataDir}: stopping it`),
+    signal,
   });
-  if (!gone)
-    throw new TemporalStartError(
-      `The Temporal server with pid ${leftover.pid} uses ${dataDir} and cannot be stopped. Stop it first.`,
-    );
+  if (!gone) throw new TemporalStartError(`The ${server} uses ${dataDir} and cannot be stopped. Stop it first.`);
   await rm(pidFile(dataDir), { force: true });
 }
-
-const STOP_STEPS = [
-  ['SIGTERM', 15_000],
-  ['SIGKILL', 5_000],
-] as const;
 
 async function stopServer(server: GuardedProcess, dataDir: string): Promise<void> {
   await server.stop(STOP_STEPS);

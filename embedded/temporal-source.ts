@@ -15,3 +15,6 @@ export interface FailedWay {
   why: string;
   remedy: string;
 }
+
+/** The remedy where the file that was got is no good. */
+export const RUNS_HERE = 'Get a Temporal CLI that runs on this machine by another way.';
