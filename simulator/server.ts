@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Answer } from './graph/answer.ts';
+import type { Answer } from './msgraph/answer.ts';
 import { entraAnswer } from './entra/entra-fault.ts';
 import type { Entra } from './entra/entra.ts';
-import type { GraphService } from './graph/service.ts';
-import type { StatsCounter } from './graph/stats.ts';
+import type { GraphService } from './msgraph/service.ts';
+import type { StatsCounter } from './msgraph/stats.ts';
 
 const NO_BODY = new Uint8Array(0);
 const TOKEN_PATH = /^\/([^/]+)\/oauth2\/v2\.0\/token$/;

@@ -3,9 +3,9 @@ import { graphTime } from '../mail/clock.ts';
 import type { AttachmentRecord } from '../mail/record.ts';
 import type { Entra } from '../entra/entra.ts';
 import type { AccessTokens } from '../entra/tokens.ts';
-import type { FaultRule, Gate, Hold, RequestMatch } from '../graph/gate.ts';
-import type { Role } from '../graph/request.ts';
-import type { Stats, StatsCounter } from '../graph/stats.ts';
+import type { FaultRule, Gate, Hold, RequestMatch } from '../msgraph/gate.ts';
+import type { Role } from '../msgraph/request.ts';
+import type { Stats, StatsCounter } from '../msgraph/stats.ts';
 import {
   addMessage,
   changeFolder,

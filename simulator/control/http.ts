@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Bytes, JsonObject } from '../mail/bytes.ts';
-import type { FaultRule, RequestMatch } from '../graph/gate.ts';
+import type { FaultRule } from '../msgraph/gate.ts';
 import { readBody } from '../server.ts';
-import { ControlError, type SimulatorControl, type TenantChange } from './control.ts';
+import { ControlError, type SimulatorControl } from './control.ts';
 import type { TruthQuery } from './truth.ts';
 
 const CHUNK = 1 << 18;
@@ -45,9 +45,9 @@ const HANDLERS: Record<string, Handler> = {
       mailbox: text(body, 'mailbox'),
       ...(body.folder === undefined ? {} : { folder: text(body, 'folder') }),
     }),
-  'POST /tenant': (control, { body }) => control.changeTenant(body as TenantChange),
+  'POST /tenant': (control, { body }) => control.changeTenant(body),
   'GET /holds': (control) => ({ value: control.holds().map(({ id, waiting }) => ({ id, waiting })) }),
-  'POST /holds': (control, { body }) => ({ id: control.hold(body as RequestMatch).id }),
+  'POST /holds': (control, { body }) => ({ id: control.hold(body).id }),
   'DELETE /holds': (control, { query }) => {
     const hold = control.holds().find(({ id }) => String(id) === query.get('id'));
     if (!hold) throw new ControlError(404, `There is no hold ${query.get('id')}.`);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Answer } from '../graph/answer.ts';
+import type { Answer } from '../msgraph/answer.ts';
 
 /** An error answer of the token endpoint, with its AADSTS number. */
 export class EntraFault extends Error {

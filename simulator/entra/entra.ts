@@ -1,6 +1,6 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
-import type { Answer } from '../graph/answer.ts';
-import type { Role } from '../graph/request.ts';
+import type { Answer } from '../msgraph/answer.ts';
+import type { Role } from '../msgraph/request.ts';
 import type { TenantPlan } from '../tenant/options.ts';
 import { checkAssertion, type RegisteredKey, registeredKey } from './assertion.ts';
 import { EntraFault, entraAnswer, entraFaultAnswer, entraFaults } from './entra-fault.ts';

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { faults } from '../graph/fault.ts';
-import type { Role } from '../graph/request.ts';
+import { faults } from '../msgraph/fault.ts';
+import type { Role } from '../msgraph/request.ts';
 
 /** Claims of an access token that Graph looks at. */
 interface Claims {

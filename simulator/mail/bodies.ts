@@ -15,8 +15,7 @@ export interface Body {
   previewIsFull: boolean;
 }
 
-const HTML_START =
-  '<html><head>\r\n<meta http-equiv="Content-Type" content="text/html; charset=utf-8"></head><body>\r\n<p>';
+const HTML_START = '<html><head><meta charset="utf-8"></head><body>\r\n<p>';
 
 /** What closes every HTML body. */
 export const HTML_END: Bytes = jsonInner('</p>\r\n</body></html>');

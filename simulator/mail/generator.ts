@@ -155,7 +155,7 @@ export class MailGenerator {
   /** Mostly one recipient, often a few, one time in 512 a long list. */
   #recipients(run: Run, g: number): Bytes {
     const dice = g & 511;
-    const others = dice === 0 ? 40 : dice < 350 ? 0 : dice & 3;
+    const others = dice === 0 ? 40 : dice < 420 ? 0 : dice & 3;
     let list = run.flavour === 'received' ? run.owner : this.#person(g >> 5);
     for (let other = 0; other < others; other++) list += `,${this.#person((g >> 2) + other)}`;
     return list;

@@ -66,8 +66,8 @@ export class TestClient {
       if (status !== 200) throw new Error(`${status} at ${path}: ${text}`);
       items.push(...body.value);
       const next = body['@odata.nextLink'];
-      if (next === undefined) return { items, last: body, pages };
-      path = String(next);
+      if (typeof next !== 'string') return { items, last: body, pages };
+      path = next;
     }
   }
 }

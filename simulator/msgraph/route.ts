@@ -27,7 +27,7 @@ export type RouteKind = Route['kind'];
 export function readRoute(path: string): Route {
   const segments = path.split('/').filter((segment) => segment !== '').flatMap(splitKey); // prettier-ignore
   const [first, user, ...rest] = segments;
-  switch (first?.toLowerCase()) {
+  switch (first?.toLowerCase() ?? '') {
     case 'organization':
       return user === undefined ? { kind: 'organization' } : unknown(user);
     case '$batch':
