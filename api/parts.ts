@@ -1,0 +1,18 @@
+import type { Config } from '../config/config.ts';
+import type { Database } from '../store/database.ts';
+import type { KeyChecker } from './principal.ts';
+import type { Reachability } from './reachability.ts';
+import type { ScanWorkflows } from './scan-workflows.ts';
+
+/** What the routes work with; the composition root makes it. */
+export interface ApiParts {
+  readonly config: Config;
+  readonly db: Database;
+  readonly workflows: ScanWorkflows;
+  readonly keys: KeyChecker;
+  readonly reachability: () => Promise<Reachability>;
+  /** Outhaul's version. */
+  readonly version: string;
+  /** Aborts when the process is told to end: who waits for something long answers what is known. */
+  readonly closing: AbortSignal;
+}

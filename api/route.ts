@@ -1,0 +1,99 @@
+import type { Logger } from 'pino';
+import type { z } from 'zod';
+import { badRequest, type FaultDetail } from './errors.ts';
+import type { Principal } from './principal.ts';
+
+/** What a route answers. */
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+/** Who calls, and where to log it. */
+export interface Caller {
+  readonly principal: Principal;
+  /** Puts the request's id into every line. */
+  readonly log: Logger;
+}
+
+/** The parts of a request that a route may want, before they are checked. */
+export interface RawRequest {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+export type RouteTag = 'Scans' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys';
+export type Method = 'get' | 'post' | 'delete';
+
+/** What documents a route and checks its requests. */
+interface RouteText {
+  readonly method: Method;
+  /** As OpenAPI writes it: `/api/v1/scan/{scanId}/status`. */
+  readonly path: `/${string}`;
+  readonly tag: RouteTag;
+  readonly summary: string;
+  readonly description?: string;
+  /** `public`: needs no key. */
+  readonly access: 'public' | 'key' | 'administrator';
+  readonly answers: Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType }>>;
+  /** Statuses of errors that it answers beside those that every route may: 400 (with a request), 401, 500, 503. */
+  readonly errors?: readonly number[];
+}
+
+type Schema = z.ZodType | undefined;
+type Parsed<S extends Schema> = S extends z.ZodType ? z.output<S> : undefined;
+
+interface RouteOptions<P extends Schema, Q extends Schema, B extends Schema> extends RouteText {
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly handle: (call: Caller & { params: Parsed<P>; query: Parsed<Q>; body: Parsed<B> }) => Promise<Answer>;
+}
+
+/** One operation of the API: what validates its requests also documents them. */
+export interface Route extends RouteText {
+  readonly schemas: { readonly params: Schema; readonly query: Schema; readonly body: Schema };
+  /** @throws {HttpError} 400 naming every fault of the request at once. */
+  run(request: RawRequest, caller: Caller): Promise<Answer>;
+}
+
+/** Makes a route of its parts. */
+export function route<P extends Schema = undefined, Q extends Schema = undefined, B extends Schema = undefined>(
+  options: RouteOptions<P, Q, B>,
+): Route {
+  const { params, query, body, handle, ...text } = options;
+  return {
+    ...text,
+    schemas: { params, query, body },
+    run(request, caller) {
+      const faults: FaultDetail[] = [];
+      const call = {
+        params: parse(params, request.params, faults),
+        query: parse(query, request.query, faults),
+        body: parse(body, request.body, faults),
+      };
+      if (faults.length > 0) throw badRequest(faults);
+      return handle({ ...call, ...caller });
+    },
+  };
+}
+
+function parse<S extends Schema>(schema: S | undefined, value: unknown, faults: FaultDetail[]): Parsed<S> {
+  const result = schema?.safeParse(value);
+  if (result?.error) faults.push(...result.error.issues.flatMap(toFaults));
+  return result?.data as Parsed<S>;
+}
+
+/** Names and values of a request are repeated up to this length. */
+const REPEATED = 100;
+
+function toFaults(issue: z.core.$ZodIssue): FaultDetail[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: pathOf([...path, key]), message: 'is not a known field' }));
+  }
+  return [{ path: pathOf(path), message: issue.message }];
+}
+
+const pathOf = (path: readonly string[]): string => path.map((part) => part.slice(0, REPEATED)).join('.');

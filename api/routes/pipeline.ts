@@ -1,0 +1,60 @@
+import type { ApiParts } from '../parts.ts';
+import type { Reachability } from '../reachability.ts';
+import { route, type Route } from '../route.ts';
+import { HealthAnswer, PipelineInfo } from '../schemas/pipeline.ts';
+
+const isActive = ({ postgresql, temporal }: Reachability): boolean => postgresql !== null && temporal !== null;
+
+const pipelineOf = (reached: Reachability) => ({
+  pipeline_name: 'outlook_emails_extraction',
+  destination_type: 'postgres',
+  is_active: isActive(reached),
+  source_type: 'outlook_emails',
+});
+
+const healthWord = (version: string | null): string => (version === null ? 'unhealthy' : 'healthy');
+
+export const pipelineRoutes = ({ reachability, version }: ApiParts): readonly Route[] => [
+  route({
+    method: 'get',
+    path: '/api/v1/pipeline/info',
+    tag: 'Pipeline',
+    summary: 'What this service is, and its versions',
+    access: 'key',
+    answers: { 200: { description: 'Versions of what is out of reach are null', schema: PipelineInfo } },
+    async handle() {
+      const reached = await reachability();
+      const versions = { outhaul: version, node: process.versions.node, ...reached };
+      return { status: 200, body: { success: true, ...pipelineOf(reached), versions } };
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/health',
+    tag: 'Pipeline',
+    summary: 'Whether the service and what it needs are well',
+    description: 'Answers within 2 seconds, also when PostgreSQL or Temporal hang.',
+    access: 'public',
+    answers: {
+      200: { description: 'PostgreSQL and Temporal are within reach', schema: HealthAnswer },
+      503: { description: 'One of them is not', schema: HealthAnswer },
+    },
+    async handle() {
+      const reached = await reachability();
+      const healthy = isActive(reached);
+      return {
+        status: healthy ? 200 : 503,
+        body: {
+          status: healthy ? 'healthy' : 'unhealthy',
+          timestamp: new Date().toISOString(),
+          service: 'outlook_email_extraction',
+          pipeline: {
+            ...pipelineOf(reached),
+            database_health: healthWord(reached.postgresql),
+            temporal_health: healthWord(reached.temporal),
+          },
+        },
+      };
+    },
+  }),
+];

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { Success, Time } from './common.ts';
+
+const Health = z.enum(['healthy', 'unhealthy']);
+
+/** What the service is, in the words of the service that it replaces. */
+const pipeline = {
+  pipeline_name: z.literal('outlook_emails_extraction'),
+  destination_type: z.literal('postgres'),
+  is_active: z
+    .boolean()
+    .meta({ description: 'Whether mail can be extracted: PostgreSQL and Temporal are within reach' }),
+  source_type: z.literal('outlook_emails'),
+};
+
+export const PipelineInfo = z
+  .strictObject({
+    success: Success,
+    ...pipeline,
+    versions: z.strictObject({
+      outhaul: z.string(),
+      node: z.string(),
+      postgresql: z.string().nullable(),
+      temporal: z.string().nullable(),
+    }),
+  })
+  .meta({ id: 'PipelineInfo' });
+
+export const HealthAnswer = z
+  .strictObject({
+    status: Health,
+    timestamp: Time,
+    service: z.literal('outlook_email_extraction'),
+    pipeline: z.strictObject({ ...pipeline, database_health: Health, temporal_health: Health }),
+  })
+  .meta({ id: 'Health' });

@@ -1,0 +1,164 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Logger } from 'pino';
+import type { Connection } from '../model/connection.ts';
+import type { ScanFilters } from '../model/scan.ts';
+import { recordAudit } from '../store/audit.ts';
+import { loadActive } from '../store/connections.ts';
+import { ensureOrganization } from '../store/organizations.ts';
+import { discardScan } from '../store/scan-end.ts';
+import { addScan, scanOf } from '../store/scans.ts';
+import type { ScanAdmission } from '../workflows/messages.ts';
+import { toCertificateCredential } from './client-certificate.ts';
+import { HttpError, badRequest, conflict } from './errors.ts';
+import type { ApiParts } from './parts.ts';
+import type { Caller } from './route.ts';
+import type { Auth, ScanConfig } from './schemas/scan-start.ts';
+import { organizationFor } from './scope.ts';
+
+export interface StartedScan {
+  readonly status: 'running' | 'pending';
+  /** When it had its turn; while it waits for one, when it was asked for. */
+  readonly startTime: string;
+}
+
+/**
+ * Starts a scan: records it with the credential it brings, then starts its workflow and waits for the admission, so
+ * that a refused credential is answered at once. The workflow forgets a scan that it does not admit.
+ *
+ * Temporal keeps the workflow from the moment it is started, whether or not a worker is there to take it on. So when no
+ * admission comes in time the scan is not lost: it is `pending`, and says in its status how it went on.
+ *
+ * @throws {HttpError} 400 no connection, 404 another organization's, 422 credential refused, 503 something is away
+ * @throws {ScanExists}
+ */
+export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal, log }: Caller): Promise<StartedScan> {
+  const { db, config } = parts;
+  const { organizationId, scanId, mode } = wanted;
+  organizationFor(principal, organizationId);
+  const candidate = await candidateFor(parts, wanted);
+  await parts.workflows.version();
+  await ensureOrganization(db, organizationId);
+  const filters = filtersOf(wanted, config.mailboxAddresses);
+  const { scanNo, requestedAt } = await addScan(db, {
+    organizationId,
+    scanId,
+    mode,
+    filters,
+    status: 'pending',
+    ...(candidate && { candidate }),
+  });
+  const ids = { organizationId, scanId, scanNo };
+  const admission = await admit(parts, { ...ids, mode, filters }, log);
+  if (admission.status === 'refused' || admission.status === 'unreachable') throw turnedDown(admission, ids, log);
+  log.info({ ...ids, mode, status: admission.status }, 'Scan started');
+  await recordAudit(db, {
+    actor: principal.actor,
+    organizationId,
+    action: 'scan.start',
+    target: scanId,
+    details: { mode },
+  });
+  const scan = await scanOf(db, organizationId, scanId);
+  return { status: admission.status, startTime: scan?.startedAt ?? requestedAt };
+}
+
+/**
+ * The connection that the scan brings: that of the request, or the environment's where the organization has none yet.
+ * Undefined where the organization's own is to be used.
+ */
+async function candidateFor({ db, config }: ApiParts, wanted: ScanConfig): Promise<Connection | undefined> {
+  const { cloud } = config.graph;
+  if (wanted.auth) return { ...toConnection(wanted.auth), cloud };
+  if (await loadActive(db, wanted.organizationId)) return undefined;
+  if (config.connection) {
+    const { clientSecret, ...registration } = config.connection;
+    return { ...registration, cloud, credential: { kind: 'secret', clientSecret } };
+  }
+  throw badRequest([
+    { path: 'config.auth.clientId', message: 'Client ID is required' },
+    { path: 'config.auth.clientSecret', message: 'Client Secret is required' },
+    { path: 'config.auth.tenantId', message: 'Tenant ID is required' },
+  ]);
+}
+
+function toConnection({ tenantId, clientId, clientSecret, clientCertificate }: Auth): Omit<Connection, 'cloud'> {
+  if (clientCertificate === undefined) {
+    return { tenantId, clientId, credential: { kind: 'secret', clientSecret: clientSecret ?? '' } };
+  }
+  return { tenantId, clientId, credential: { kind: 'certificate', ...toCertificateCredential(clientCertificate) } };
+}
+
+/** The filters as the store keeps them; where no mailbox is named those of `MAILBOX_ADDRESS` are meant. */
+function filtersOf({ filters }: ScanConfig, defaultMailboxes: readonly string[]): ScanFilters {
+  const { folders, mailboxes, since, until } = filters;
+  const include = mailboxes?.include ?? (defaultMailboxes.length > 0 ? defaultMailboxes : undefined);
+  const exclude = mailboxes?.exclude;
+  return {
+    folders,
+    ...((include ?? exclude) && { mailboxes: { ...(include && { include }), ...(exclude && { exclude }) } }),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  };
+}
+
+interface NewScan {
+  readonly organizationId: string;
+  readonly scanId: string;
+  readonly scanNo: number;
+  readonly mode: ScanConfig['mode'];
+  readonly filters: ScanFilters;
+}
+
+async function admit(parts: ApiParts, scan: NewScan, log: Logger): Promise<ScanAdmission> {
+  const { db, workflows, config, closing } = parts;
+  const { organizationId, scanId, scanNo, mode, filters } = scan;
+  const input = { organizationId, scanId, scanNo, window: config.mailboxesAtOnce };
+  try {
+    return await workflows.admit({ input, mode, details: describeFilters(mode, filters) }, closing);
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      await discardScan(db, scanNo);
+      throw conflict(
+        `A workflow of an earlier scan ${scanId} still runs: try again in a minute, or choose another scanId`,
+      );
+    }
+    // Was it the start that failed, or only the wait for its answer? Temporal knows.
+    const started = await workflows.describe({ organizationId, scanId }).catch(() => undefined);
+    if (!started) {
+      await discardScan(db, scanNo);
+      throw error;
+    }
+    log.warn({ organizationId, scanId, scanNo, err: error }, 'The scan was started, and no worker has answered yet');
+    return { status: 'pending' };
+  }
+}
+
+function turnedDown(
+  { status, reason }: Extract<ScanAdmission, { reason: string }>,
+  ids: { organizationId: string; scanId: string; scanNo: number },
+  log: Logger,
+): HttpError {
+  const fields = { scanId: ids.scanId, reason };
+  if (status === 'refused') {
+    log.warn({ ...ids, reason }, 'Credential validation failed');
+    return new HttpError(422, 'Credential validation failed', {
+      title: 'Invalid outlook_emails access credentials',
+      fields,
+    });
+  }
+  log.warn({ ...ids, reason }, 'The credential could not be checked');
+  return new HttpError(503, 'Microsoft Entra or Graph did not answer; the scan was not started', { fields });
+}
+
+/** For the Temporal Web UI: counts only, for names of folders and mailboxes may be personal. */
+function describeFilters(mode: string, { folders, mailboxes, since, until }: ScanFilters): string {
+  const include = mailboxes?.include?.length;
+  const exclude = mailboxes?.exclude?.length;
+  return [
+    `- mode: ${mode}`,
+    `- folders: ${folders.length}`,
+    `- mailboxes: ${include === undefined ? 'all' : `${include} named`}${exclude ? `, ${exclude} left out` : ''}`,
+    ...(since !== undefined ? [`- since: ${since}`] : []),
+    ...(until !== undefined ? [`- until: ${until}`] : []),
+  ].join('\n');
+}
