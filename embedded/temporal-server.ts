@@ -82,7 +82,6 @@ async function startOnce(
   options: Omit<TemporalOptions, 'uiPort'> & { binary: string; port: number; uiPort: number | undefined },
 ): Promise<EmbeddedTemporal> {
   const { dataDir, port, uiPort, uiCodecEndpoint, searchAttributes, log, signal, namespace = 'default' } = options;
-  const address = `127.0.0.1:${port}`;
   const serverLog = await openLog(join(dataDir, 'temporal.log'));
   const server = await spawnTemporal({ ...options, namespace, uiCodecEndpoint, serverLog });
   try {
@@ -91,7 +90,7 @@ async function startOnce(
       name: 'The Temporal server',
       server,
       serverLog,
-      ask: () => askTemporal(address, namespace),
+      ask: () => askTemporal(port, namespace),
       timeoutMs: START_TIMEOUT_MS,
       failure: TemporalStartError,
       log,
@@ -104,7 +103,7 @@ async function startOnce(
     throw error;
   }
   return {
-    address,
+    address: `127.0.0.1:${port}`,
     ...(uiPort !== undefined && { uiUrl: `http://127.0.0.1:${uiPort}` }),
     pid: server.pid,
     exited: server.exited,

@@ -1,4 +1,4 @@
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -74,7 +74,7 @@ describe('the embedded PostgreSQL', () => {
     const wrong = new URL(url);
     wrong.password = 'wrong';
     await expect(query(wrong.href, 'SELECT 1')).rejects.toThrow('password authentication failed');
-    expect(((await import('node:fs')).statSync(join(dataDir, 'password')).mode & 0o777).toString(8)).toBe('600');
+    expect((await stat(join(dataDir, 'password'))).mode & 0o777).toBe(0o600);
   });
 
   it('says so where its port is taken, and takes another where none was asked for', async () => {
