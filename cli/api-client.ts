@@ -1,0 +1,150 @@
+import type { z } from 'zod';
+import type { KeyList, KeyMade, KeyRevoked } from '../api/schemas/keys.ts';
+import type { ResultRows, ResultTables } from '../api/schemas/results.ts';
+import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
+import type { ScanCancelled, ScanList, ScanState } from '../api/schemas/scans.ts';
+import { ApiError, ApiUnreachable, readErrorAnswer, unreachable } from './api-errors.ts';
+import { EXIT } from './exit-codes.ts';
+
+export type ScanStateAnswer = z.output<typeof ScanState>;
+export type ScanListAnswer = z.output<typeof ScanList>;
+export type ResultTable = z.output<typeof ResultTables>['data']['tables'][number];
+export type ResultPage = z.output<typeof ResultRows>['data'];
+export type ApiKeyEntry = z.output<typeof KeyList>['keys'][number];
+export type ScanRequest = z.input<typeof ScanStart>['config'];
+
+export interface ApiClientOptions {
+  /** Where the API listens, as in `http://127.0.0.1:8000`. */
+  readonly url: string;
+  /** Default: none is sent. */
+  readonly key?: string | undefined;
+  /** Sent with every request that leaves room for it; administrators need it where a scan's id alone is ambiguous. */
+  readonly organizationId?: string | undefined;
+  /** Ends every request. */
+  readonly signal?: AbortSignal | undefined;
+  /** Of a request whose answer takes no thought, ms. Default: 30,000. */
+  readonly deadlineMs?: number;
+}
+
+/** Starting a scan waits for Microsoft to check the credential. */
+const START_DEADLINE_MS = 120_000;
+
+export interface RowsOptions {
+  readonly tableName: string;
+  /** 1 to 1,000. */
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** The API as its client sees it. Every method throws `ApiError` or `ApiUnreachable`, or the signal's reason. */
+export interface ApiClient {
+  readonly url: string;
+  health(): Promise<{ healthy: boolean }>;
+  startScan(config: ScanRequest): Promise<z.output<typeof ScanStarted>>;
+  scanState(scanId: string): Promise<ScanStateAnswer>;
+  cancelScan(scanId: string): Promise<z.output<typeof ScanCancelled>>;
+  /** The newest scans first. */
+  scans(limit: number): Promise<ScanListAnswer>;
+  tables(scanId: string): Promise<ResultTable[]>;
+  rows(scanId: string, options: RowsOptions): Promise<ResultPage>;
+  makeKey(name: string, organizationId: string | null): Promise<z.output<typeof KeyMade>>;
+  keys(): Promise<ApiKeyEntry[]>;
+  revokeKey(id: number): Promise<z.output<typeof KeyRevoked>>;
+}
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+interface Call {
+  readonly query?: Query;
+  readonly body?: unknown;
+  readonly deadlineMs?: number;
+  /** Statuses that are answers like any other. */
+  readonly accept?: readonly number[];
+}
+
+export function createApiClient(options: ApiClientOptions): ApiClient {
+  const { organizationId } = options;
+  const call = <T>(method: string, path: string, extra: Call = {}): Promise<T> =>
+    request<T>(options, method, path, extra);
+  const scanPath = (scanId: string, rest: string): string => `/api/v1/scan/${encodeURIComponent(scanId)}/${rest}`;
+  const resultPath = (scanId: string, rest: string): string => `/api/v1/results/${encodeURIComponent(scanId)}/${rest}`;
+  const query = { organizationId };
+  return {
+    url: options.url,
+    async health() {
+      const { status } = await call<{ status: string }>('GET', '/health', { accept: [503] });
+      return { healthy: status === 'healthy' };
+    },
+    startScan: (config) => call('POST', '/api/v1/scan/start', { body: { config }, deadlineMs: START_DEADLINE_MS }),
+    scanState: (scanId) => call('GET', scanPath(scanId, 'status'), { query }),
+    cancelScan: (scanId) => call('POST', scanPath(scanId, 'cancel'), { query }),
+    scans: (limit) => call('GET', '/api/v1/scans', { query: { ...query, limit } }),
+    async tables(scanId) {
+      const { data } = await call<z.output<typeof ResultTables>>('GET', resultPath(scanId, 'tables'), { query });
+      return data.tables;
+    },
+    async rows(scanId, rows) {
+      const answer = await call<z.output<typeof ResultRows>>('GET', resultPath(scanId, 'data'), {
+        query: { ...query, ...rows },
+      });
+      return answer.data;
+    },
+    makeKey: (name, owner) => call('POST', '/api/v1/keys', { body: { name, organizationId: owner } }),
+    async keys() {
+      return (await call<z.output<typeof KeyList>>('GET', '/api/v1/keys', { query })).keys;
+    },
+    revokeKey: (id) => call('DELETE', `/api/v1/keys/${id}`),
+  };
+}
+
+async function request<T>(options: ApiClientOptions, method: string, path: string, extra: Call): Promise<T> {
+  const deadlineMs = extra.deadlineMs ?? options.deadlineMs ?? 30_000;
+  const url = withQuery(new URL(path, options.url), extra.query ?? {});
+  const deadline = AbortSignal.timeout(deadlineMs);
+  let status: number;
+  let text: string;
+  try {
+    const response = await fetch(url, {
+      method,
+      redirect: 'error',
+      signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
+      headers: {
+        accept: 'application/json',
+        ...(options.key && { authorization: `Bearer ${options.key}` }),
+        ...(extra.body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(extra.body !== undefined && { body: JSON.stringify(extra.body) }),
+    });
+    status = response.status;
+    text = await response.text();
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw unreachable(options.url, error, deadlineMs);
+  }
+  const body = parseJson(text);
+  if ((status >= 200 && status < 300) || extra.accept?.includes(status)) {
+    if (typeof body === 'object' && body !== null) return body as T;
+  } else {
+    const answer = readErrorAnswer(body);
+    if (answer) throw new ApiError(status, answer);
+  }
+  throw new ApiUnreachable(`${options.url} answered ${status}, and not in the way of the Outhaul API`, {
+    exitCode: EXIT.unreachable,
+    advice: 'Something else listens there, or something between is in the way. --url says where the API is.',
+  });
+}
+
+function withQuery(url: URL, query: Query): URL {
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,131 @@
+import { Command, Option } from 'commander';
+import { SCAN_MODES } from '../../model/scan.ts';
+import type { ScanRequest } from '../api-client.ts';
+import type { Cli } from '../cli.ts';
+import { openClient, withClientOptions, type ClientOptions } from '../client-options.ts';
+import type { CredentialOptions } from '../credential.ts';
+import { UsageError } from '../errors.ts';
+import { identifier, list, time } from '../options.ts';
+
+interface ScanOptions extends ClientOptions, CredentialOptions {
+  readonly clientSecret?: unknown;
+  readonly organization: string;
+  readonly scanId?: string;
+  readonly folders: readonly string[];
+  readonly mailboxes?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly since?: string;
+  readonly until?: string;
+  readonly mode: (typeof SCAN_MODES)[number];
+  readonly watch: boolean;
+}
+
+const AFTER_HELP = `
+The secret comes from CLIENT_SECRET (or AZURE_CLIENT_SECRET), a file or standard input, or is asked for. It is never an
+argument: other users of a machine can read command lines, and shells keep them.
+
+Examples:
+  $ outhaul scan --tenant contoso.onmicrosoft.com --client-id 1111… --organization contoso
+  $ pass contoso | outhaul scan --tenant T --client-id C --client-secret-file - --folders all
+  $ outhaul scan --organization contoso --mailboxes legal@contoso.com,fabrikam.com --since 2026-01-01
+                                      (the organization's stored connection is used)
+
+Exit codes: 0 completed, 5 completed with errors, 6 cancelled, 1 failed, 130 interrupted (the scan goes on).`;
+
+export function scanCommand(cli: Cli): Command {
+  const command = new Command('scan')
+    .description('start a scan of a tenant and watch it')
+    .optionsGroup('The tenant:')
+    .option('--organization <id>', 'whose tenant it is, a name of your choice', identifier, 'default')
+    .option('--tenant <id>', 'directory (tenant) id or domain (default: TENANT_ID)')
+    .option('--client-id <id>', 'application (client) id of the app registration (default: CLIENT_ID)')
+    .option('--client-secret-file <file>', 'file with the client secret, - for standard input')
+    .option('--certificate <file>', 'PEM file with certificate and private key, in place of a secret')
+    .addOption(new Option('--client-secret [value]').hideHelp())
+    .optionsGroup('What to read:')
+    .option('--folders <names>', 'folders: names, paths (Inbox/Projects) or all', list)
+    .option('--mailboxes <names>', 'only these: addresses, domains or ids (default: MAILBOX_ADDRESS, else all)', list)
+    .option('--exclude <names>', 'not these: addresses, domains or ids', list)
+    .option('--since <time>', 'only messages received at this time or later', time)
+    .option('--until <time>', 'only messages received before this time', time)
+    .addOption(
+      new Option('--mode <mode>', 'everything, or what changed since the last scan')
+        .choices(SCAN_MODES)
+        .default('full'),
+    )
+    .optionsGroup('The scan:')
+    .option('--scan-id <id>', 'its name (default: made from the time)', identifier)
+    .option('--no-watch', 'start it and do not wait for its end')
+    .addHelpText('after', AFTER_HELP);
+  return withClientOptions(command).action((options: ScanOptions) => scan(cli, options));
+}
+
+async function scan(cli: Cli, options: ScanOptions): Promise<void> {
+  if (options.clientSecret !== undefined) throw secretAsArgument();
+  const { readCredential } = await import('../credential.ts');
+  const { endReport, exitCodeOf } = await import('../scan-report.ts');
+  const { watchScan } = await import('../progress/watch-scan.ts');
+  // A scan is started in an organization of its own; only the request's body names it.
+  const api = await openClient(cli, options);
+  const auth = await readCredential(cli, options);
+  const config = toRequest(options, cli.env, auth);
+
+  const started = await api.startScan(config);
+  const { scanId } = started;
+  cli.notes.line(
+    started.status === 'pending'
+      ? `Scan ${scanId} waits for its turn: as many scans run as may.`
+      : `Scan ${scanId} of organization ${options.organization} is running.`,
+  );
+  if (!options.watch) {
+    cli.out.line(scanId);
+    cli.notes.line(`Watch it: outhaul status --watch ${scanId}`);
+    return;
+  }
+  try {
+    const state = await watchScan(api, scanId, { notes: cli.notes, signal: cli.interrupts.signal });
+    for (const line of endReport(state)) cli.out.line(line);
+    cli.notes.line(`See it: outhaul results ${scanId}`);
+    cli.exitCode = exitCodeOf(state.status);
+  } catch (error) {
+    cli.notes.line(
+      `The scan goes on. Watch it: outhaul status --watch ${scanId}   Cancel it: outhaul cancel ${scanId}`,
+    );
+    throw error;
+  }
+}
+
+function secretAsArgument(): UsageError {
+  return new UsageError(
+    'A client secret is not taken as an argument',
+    'Other users of this machine can read command lines, and shells keep them: if that was a real secret, replace it.\n' +
+      'Set CLIENT_SECRET, give --client-secret-file FILE (- for standard input), or leave it out to be asked.',
+  );
+}
+
+function toRequest(options: ScanOptions, env: NodeJS.ProcessEnv, auth: ScanRequest['auth']): ScanRequest {
+  const { organization, scanId, mode, folders, exclude, since, until } = options;
+  const include = options.mailboxes ?? (env['MAILBOX_ADDRESS'] ? list(env['MAILBOX_ADDRESS'], []) : undefined);
+  return {
+    scanId: scanId ?? makeScanId(new Date()),
+    organizationId: organization,
+    type: ['email'],
+    mode,
+    ...(auth && { auth }),
+    filters: {
+      ...(folders && { folders: [...folders] }),
+      ...((include ?? exclude) && {
+        mailboxes: { ...(include && { include: [...include] }), ...(exclude && { exclude: [...exclude] }) },
+      }),
+      ...(since !== undefined && { since }),
+      ...(until !== undefined && { until }),
+    },
+  };
+}
+
+/** `scan-20261121-093000-7f3a` */
+export function makeScanId(now: Date): string {
+  const [date, clock] = now.toISOString().replace(/[-:]/g, '').slice(0, 15).split('T');
+  const random = Math.floor(Math.random() * 0x10000);
+  return `scan-${date}-${clock}-${random.toString(16).padStart(4, '0')}`;
+}

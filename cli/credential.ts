@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises';
+import type { ScanRequest } from './api-client.ts';
+import type { Cli } from './cli.ts';
+import { UsageError } from './errors.ts';
+import { Interrupted } from './interrupts.ts';
+
+/** The app registration as the command line names it. A secret is never among it: others can read a command line. */
+export interface CredentialOptions {
+  readonly tenant?: string;
+  readonly clientId?: string;
+  /** A file, or `-` for standard input. */
+  readonly clientSecretFile?: string;
+  /** A PEM file with certificate and private key. */
+  readonly certificate?: string;
+}
+
+type Auth = NonNullable<ScanRequest['auth']>;
+
+/**
+ * The app registration of a scan: from the options, then from the environment (`TENANT_ID`, `CLIENT_ID`,
+ * `CLIENT_SECRET`, or the same with `AZURE_` before them), the secret last from a prompt. Undefined where nothing names
+ * one: the organization's stored connection is used then.
+ * @throws {UsageError}
+ */
+export async function readCredential(cli: Cli, options: CredentialOptions): Promise<Auth | undefined> {
+  const tenantId = options.tenant ?? variable(cli.env, 'TENANT_ID');
+  const clientId = options.clientId ?? variable(cli.env, 'CLIENT_ID');
+  const secret = variable(cli.env, 'CLIENT_SECRET');
+  const isNamed = [tenantId, clientId, options.clientSecretFile, options.certificate].some(
+    (part) => part !== undefined,
+  );
+  if (!isNamed) return undefined;
+  if (tenantId === undefined) throw new UsageError('The tenant is missing', 'Give --tenant, or set TENANT_ID.');
+  if (clientId === undefined) throw new UsageError('The application is missing', 'Give --client-id, or set CLIENT_ID.');
+  if (options.certificate !== undefined && options.clientSecretFile !== undefined) {
+    throw new UsageError(
+      'A secret and a certificate were given',
+      'Give one of --client-secret-file and --certificate.',
+    );
+  }
+  if (options.certificate !== undefined) {
+    return { tenantId, clientId, clientCertificate: await readFile(options.certificate, 'utf8') };
+  }
+  if (options.clientSecretFile !== undefined) {
+    return { tenantId, clientId, clientSecret: await readSecret(cli, options.clientSecretFile) };
+  }
+  return { tenantId, clientId, clientSecret: secret ?? (await promptForSecret(cli)) };
+}
+
+const variable = (env: NodeJS.ProcessEnv, name: string): string | undefined =>
+  env[name] || env[`AZURE_${name}`] || undefined;
+
+async function readSecret(cli: Cli, file: string): Promise<string> {
+  const text = file === '-' ? await readAll(cli.stdin) : await readFile(file, 'utf8');
+  const secret = text.replace(/\r?\n$/, '');
+  const source = file === '-' ? 'Standard input' : file;
+  if (secret === '') throw new UsageError(`${source} holds no secret: it is empty`);
+  if (/[\r\n]/.test(secret)) throw new UsageError(`${source} holds several lines: the secret alone must be in it`);
+  return secret;
+}
+
+async function readAll(stream: AsyncIterable<Buffer | string>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function promptForSecret({ stdin, notes, interrupts }: Cli): Promise<string> {
+  if (!stdin.isTTY || !notes.isLive) {
+    throw new UsageError(
+      'The client secret is missing',
+      'Set CLIENT_SECRET, or give --client-secret-file FILE (- for standard input), or --certificate FILE.',
+    );
+  }
+  const { isCancel, password } = await import('@clack/prompts');
+  const answer = await password({
+    message: 'Client secret (its value, not its id)',
+    input: stdin,
+    output: notes.stream,
+    signal: interrupts.signal,
+    validate: (text) => (text ? undefined : 'The secret is empty.'),
+  });
+  if (isCancel(answer)) throw new Interrupted('SIGINT');
+  return answer.trim();
+}

@@ -1,0 +1,55 @@
+import { pino } from 'pino';
+import { parseKeyRing } from '../../config/key-ring.ts';
+import type { TruthMailbox } from '../../simulator/index.ts';
+import { closeDatabase, openDatabase } from '../../store/database.ts';
+import { countEmails, emailsById } from '../../store/email-lookup.ts';
+import { organizationOf } from '../../store/organizations.ts';
+import type { Output } from '../output.ts';
+import { bar } from '../progress/figures.ts';
+import type { Stack } from '../stack/stack.ts';
+import { count } from '../text/numbers.ts';
+import { compareWithTruth, type Comparison } from './comparison.ts';
+import type { Truth } from './truth.ts';
+
+export interface CompareStoredOptions {
+  readonly truth: Truth;
+  readonly mailboxes: readonly TruthMailbox[];
+  /** How many messages will be compared. */
+  readonly messages: number;
+  readonly stack: Pick<Stack, 'keys' | 'services'>;
+  readonly organizationId: string;
+  readonly tenantId: string;
+  readonly scanId: string;
+  readonly notes: Output;
+}
+
+export interface StoredComparison {
+  readonly comparison: Comparison;
+  /** Rows of the table of messages. */
+  readonly rows: number;
+}
+
+/** Compares what lies in the database, read past the API, with the ground truth. */
+export async function compareStored(options: CompareStoredOptions): Promise<StoredComparison> {
+  const { truth, mailboxes, messages, stack, organizationId, tenantId, scanId, notes } = options;
+  const db = openDatabase({
+    url: stack.services.databaseUrl,
+    poolSize: 2,
+    applicationName: 'outhaul-demo',
+    sealer: parseKeyRing(stack.keys),
+    log: pino({ enabled: false }),
+  });
+  try {
+    const organization = await organizationOf(db, organizationId);
+    const comparison = await compareWithTruth({
+      truth: truth.batches(mailboxes, { tenantId, scanId }),
+      lookUp: (mailboxId, ids) => emailsById(db, organization, { mailboxId, ids }),
+      onProgress: (compared) =>
+        notes.setStatus(`${bar(compared / Math.max(1, messages), 24)}  ${count(compared)} messages compared`),
+    });
+    return { comparison, rows: await countEmails(db, organization) };
+  } finally {
+    notes.setStatus('');
+    await closeDatabase(db);
+  }
+}

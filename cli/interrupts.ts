@@ -1,0 +1,63 @@
+import { constants } from 'node:os';
+import { CommandError } from './errors.ts';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type InterruptSignal = (typeof SIGNALS)[number];
+
+/** The command was told to end before it was done. */
+export class Interrupted extends CommandError {
+  override readonly name = 'Interrupted';
+  readonly signal: InterruptSignal;
+  constructor(signal: InterruptSignal) {
+    super(signal === 'SIGINT' ? 'Interrupted' : `Ended by ${signal}`, { exitCode: exitCodeOf(signal) });
+    this.signal = signal;
+  }
+}
+
+const exitCodeOf = (signal: InterruptSignal): number => 128 + constants.signals[signal];
+
+/**
+ * How a process is told to end: the first Ctrl-C (SIGINT), SIGTERM or SIGHUP asks it to end in order, a second one ends
+ * it at once.
+ */
+export interface Interrupts {
+  /** Aborts at the first signal, with an `Interrupted` as its reason. */
+  readonly signal: AbortSignal;
+  /** What is done, synchronously, before the process ends at the second signal. */
+  atOnce(action: () => void): void;
+  /** Goes back to what Node does by itself. */
+  dispose(): void;
+}
+
+export interface InterruptOptions {
+  readonly source: NodeJS.EventEmitter;
+  /** Ends the process. */
+  readonly exit: (code: number) => void;
+}
+
+export function listenForInterrupts({ source, exit }: InterruptOptions): Interrupts {
+  const controller = new AbortController();
+  const actions: (() => void)[] = [];
+  const listeners = SIGNALS.map((signal) => {
+    const listener = (): void => {
+      if (!controller.signal.aborted) return controller.abort(new Interrupted(signal));
+      for (const action of actions.splice(0)) action();
+      exit(exitCodeOf(signal));
+    };
+    source.on(signal, listener);
+    return { signal, listener };
+  });
+  return {
+    signal: controller.signal,
+    atOnce: (action) => void actions.push(action),
+    dispose() {
+      for (const { signal, listener } of listeners) source.off(signal, listener);
+    },
+  };
+}
+
+/** Resolves when the signal aborts. Never rejects. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

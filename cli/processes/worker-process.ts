@@ -1,0 +1,29 @@
+import { loadConfig } from '../../config/config.ts';
+import { createLogger } from '../../config/logging.ts';
+import { startWorker } from '../../workers/main.ts';
+import { installRuntime } from '../../workers/runtime.ts';
+import type { Cli } from '../cli.ts';
+import type { WorkerProcessOptions } from '../commands/worker.ts';
+
+/** Runs a worker until it is told to end. */
+export async function runWorker({ env, interrupts }: Cli, { taskQueues }: WorkerProcessOptions): Promise<void> {
+  const { config, warnings } = loadConfig(env);
+  const log = createLogger(config.log, { process: 'worker' });
+  for (const warning of warnings) log.warn(warning);
+  installRuntime(log);
+  const { signal } = interrupts;
+  const worker = await startWorker({
+    config,
+    log,
+    signal,
+    ...(taskQueues !== undefined && { taskQueuePrefix: taskQueues }),
+  });
+  signal.throwIfAborted();
+  signal.addEventListener('abort', () => {
+    log.info('Handing back what runs');
+    worker.shutdown();
+  });
+  log.info('The worker runs');
+  await worker.run();
+  log.info({ peakRssMb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'The worker has ended');
+}

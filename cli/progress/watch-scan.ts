@@ -1,0 +1,53 @@
+import { isFinal } from '../../model/scan.ts';
+import { pause } from '../../embedded/pause.ts';
+import type { ApiClient, ScanStateAnswer } from '../api-client.ts';
+import { ApiError, ApiUnreachable } from '../api-errors.ts';
+import type { Output } from '../output.ts';
+import { createDisplay } from './display.ts';
+import { figuresOf } from './figures.ts';
+
+export interface WatchOptions {
+  readonly notes: Output;
+  readonly signal: AbortSignal;
+  /** Between two looks, ms. Default: 1,000. */
+  readonly everyMs?: number;
+  /** How long an API that does not answer is waited for, ms: it may be restarting. Default: 120,000. */
+  readonly patienceMs?: number;
+  /** How many messages the scan will find, where that is known. */
+  readonly messages?: number;
+  readonly onState?: (state: ScanStateAnswer) => void;
+}
+
+/**
+ * Shows a scan's progress until it ends, and answers its last state.
+ * @throws {ApiError, ApiUnreachable} or the signal's reason; the scan goes on then
+ */
+export async function watchScan(api: ApiClient, scanId: string, options: WatchOptions): Promise<ScanStateAnswer> {
+  const { notes, signal, everyMs = 1000, patienceMs = 120_000, messages, onState } = options;
+  const display = createDisplay(notes);
+  let awayUntil: number | undefined;
+  try {
+    for (;;) {
+      try {
+        const state = await api.scanState(scanId);
+        if (awayUntil !== undefined) notes.line('The API answers again.');
+        awayUntil = undefined;
+        onState?.(state);
+        if (isFinal(state.status)) return state;
+        display.show(figuresOf(state, messages));
+      } catch (error) {
+        if (!isAway(error)) throw error;
+        if (awayUntil === undefined)
+          notes.line('The API does not answer; the scan goes on without it. Waiting for it.');
+        awayUntil ??= Date.now() + patienceMs;
+        if (Date.now() > awayUntil) throw error;
+      }
+      await pause(everyMs, signal);
+    }
+  } finally {
+    display.end();
+  }
+}
+
+const isAway = (error: unknown): boolean =>
+  error instanceof ApiUnreachable || (error instanceof ApiError && error.status === 503);

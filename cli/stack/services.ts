@@ -1,0 +1,119 @@
+import { cacheDir, type Config } from '../../config/config.ts';
+import type { DataFolder } from '../../embedded/data-folder.ts';
+import { findTemporalBinary, startPostgres, startTemporal } from '../../embedded/index.ts';
+import { keepRunning } from './keep-running.ts';
+import { choosePort } from './ports.ts';
+import { startTogether } from './stops.ts';
+
+/** PostgreSQL and Temporal, whoever runs them. */
+export interface Services {
+  readonly databaseUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalUiUrl: string | undefined;
+  /** Ends what we run: first Temporal, then PostgreSQL. */
+  readonly stop: () => Promise<void>;
+  /** Ends what we run without order, at once. */
+  readonly killAtOnce: () => void;
+}
+
+export interface ServicesOptions {
+  readonly config: Config;
+  readonly env: NodeJS.ProcessEnv;
+  readonly folder: DataFolder;
+  readonly temporalPort?: number | undefined;
+  readonly uiPort?: number | undefined;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+const POSTGRES_PORT = 54_320;
+const TEMPORAL_PORT = 7233;
+const TEMPORAL_UI_PORT = 8233;
+const SEARCH_ATTRIBUTES = { OrganizationId: 'Keyword', ScanId: 'Keyword' } as const;
+
+/** One of the two, running here or elsewhere. */
+interface Part<Facts> {
+  readonly facts: Facts;
+  readonly stop: () => Promise<void>;
+  readonly killAtOnce: () => void;
+}
+
+const elsewhere = <Facts>(facts: Facts): Part<Facts> => ({
+  facts,
+  stop: () => Promise.resolve(),
+  killAtOnce: () => undefined,
+});
+
+/** Starts what the environment does not name a server for, both at a time. Throws what `embedded/` throws. */
+export async function startServices(options: ServicesOptions): Promise<Services> {
+  const [postgres, temporal] = await startTogether(
+    [(signal) => postgresPart({ ...options, signal }), (signal) => temporalPart({ ...options, signal })] as const,
+    options.signal,
+  );
+  return {
+    databaseUrl: postgres.facts.url,
+    temporalAddress: temporal.facts.address,
+    temporalUiUrl: temporal.facts.uiUrl,
+    async stop() {
+      try {
+        await temporal.stop();
+      } finally {
+        await postgres.stop();
+      }
+    },
+    killAtOnce() {
+      temporal.killAtOnce();
+      postgres.killAtOnce();
+    },
+  };
+}
+
+async function postgresPart({ config, folder, say, signal }: ServicesOptions): Promise<Part<{ url: string }>> {
+  if (config.database.url) return elsewhere({ url: config.database.url });
+  const port = await choosePort({ service: 'PostgreSQL', preferred: POSTGRES_PORT });
+  const kept = await keepRunning({
+    name: 'PostgreSQL',
+    start: (abort) => startPostgres({ dataDir: folder.postgresDir, port, log: say, signal: abort }),
+    signal,
+    say,
+  });
+  return { facts: kept.current, stop: kept.stop, killAtOnce: () => kept.current.kill('SIGKILL') };
+}
+
+async function temporalPart(options: ServicesOptions): Promise<Part<{ address: string; uiUrl: string | undefined }>> {
+  const { config, env, folder, say, signal } = options;
+  const { address, namespace, uiUrl } = config.temporal;
+  if (address) return elsewhere({ address, uiUrl });
+  const { path: binary } = await findTemporalBinary({ cacheDir: cacheDir(env), env, log: say, signal });
+  const port = await choosePort({
+    service: 'the Temporal server',
+    wanted: options.temporalPort,
+    preferred: TEMPORAL_PORT,
+  });
+  const uiPort = await choosePort({
+    service: "Temporal's Web UI",
+    wanted: options.uiPort,
+    preferred: TEMPORAL_UI_PORT,
+  });
+  const kept = await keepRunning({
+    name: 'The Temporal server',
+    start: (abort) =>
+      startTemporal({
+        dataDir: folder.temporalDir,
+        binary,
+        port,
+        uiPort,
+        namespace,
+        searchAttributes: SEARCH_ATTRIBUTES,
+        log: say,
+        signal: abort,
+      }),
+    signal,
+    say,
+  });
+  return {
+    facts: { address: kept.current.address, uiUrl: kept.current.uiUrl },
+    stop: kept.stop,
+    killAtOnce: () => kept.current.kill('SIGKILL'),
+  };
+}

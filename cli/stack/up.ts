@@ -1,0 +1,53 @@
+import { loadConfig } from '../../config/config.ts';
+import { openDataFolder } from '../../embedded/data-folder.ts';
+import type { Cli } from '../cli.ts';
+import type { UpOptions } from '../commands/up.ts';
+import { aborted } from '../interrupts.ts';
+import { version } from '../version.ts';
+import { choosePort } from './ports.ts';
+import { startStack, type Stack } from './stack.ts';
+
+/** Runs the stack of one machine until it is told to end. */
+export async function up(cli: Cli, options: UpOptions): Promise<void> {
+  const { notes, interrupts, env } = cli;
+  const { config, warnings } = loadConfig(env);
+  for (const warning of warnings) notes.line(`${notes.paint('yellow', 'warning:')} ${warning}`);
+  const apiPort = await choosePort({ service: 'the API', wanted: options.port ?? config.http.port, preferred: 8000 });
+  const folder = await openDataFolder(options.dataDir ?? config.dataDir, { outhaulVersion: version() });
+  const say = (line: string): void => notes.line(line);
+  try {
+    say(`Data folder: ${folder.folder}`);
+    const { temporalPort, uiPort } = options;
+    const stack = await startStack({ config, env, folder, apiPort, temporalPort, uiPort, say, interrupts });
+    try {
+      for (const line of whereIsWhat(stack, options)) cli.out.line(line);
+      await aborted(interrupts.signal);
+      say('Stopping: the API, the worker, Temporal, PostgreSQL. Again to stop at once.');
+    } finally {
+      await stack.stop();
+    }
+    say('Stopped.');
+  } finally {
+    await folder.release();
+  }
+
+  function whereIsWhat({ apiUrl, services, adminKey }: Stack, { dataDir, port }: UpOptions): string[] {
+    const where: [string, string | undefined][] = [
+      ['API', apiUrl],
+      ['API docs', `${apiUrl}/docs/`],
+      ['Temporal Web UI', services.temporalUiUrl],
+      ['Database', `psql '${services.databaseUrl}'`],
+      ['Logs', folder.path('logs')],
+      ['API key', adminKey && (adminKey.isNew ? `${adminKey.key} (shown this once)` : `in ${adminKey.file}`)],
+    ];
+    const flags = [
+      ...(port === undefined ? [] : [`--url ${apiUrl}`]),
+      ...(dataDir === undefined ? [] : [`--data-dir ${folder.folder}`]),
+    ].join(' ');
+    return [
+      cli.out.paint('bold', 'Outhaul runs. Ctrl-C stops it.'),
+      ...where.flatMap(([name, place]) => (place === undefined ? [] : [`  ${name.padEnd(15)} ${place}`])),
+      `Scan a tenant: outhaul scan --tenant TENANT --client-id CLIENT${flags && ` ${flags}`}`,
+    ];
+  }
+}

@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../embedded/package-root.ts';
+
+/** The version of this installation, from its package.json. */
+export function version(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
+
+/** The program that children of ours are started with: the entry that `npx outhaul` runs as well. */
+export const entryFile = (): string => join(packageRoot(), 'bin', 'outhaul.js');

@@ -1,0 +1,25 @@
+import { query, type Database } from './database.ts';
+import type { Organization } from './organizations.ts';
+
+/** A row of `emails` with all its columns; times are ISO 8601 in UTC, JSON is JSON. */
+export type WholeEmail = Readonly<Record<string, unknown>>;
+
+/** The messages of one mailbox with these ids, as they are stored; an id that is not stored is absent. */
+export const emailsById = (
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, ids }: { readonly mailboxId: string; readonly ids: readonly string[] },
+): Promise<WholeEmail[]> =>
+  query(db, {
+    text: `SELECT e.* FROM ${schema}.emails e JOIN ${schema}.mailboxes m ON m.mailbox_no = e._mailbox_no
+      WHERE m.id = $1 AND e.id = ANY($2)`,
+    values: [mailboxId, ids],
+  });
+
+/** How many messages an organization has stored, deleted ones apart. */
+export async function countEmails(db: Database, { schema }: Organization): Promise<number> {
+  const [row] = await query<{ count: number }>(db, {
+    text: `SELECT count(*) FROM ${schema}.emails WHERE _deleted_at IS NULL`,
+  });
+  return row?.count ?? 0;
+}
