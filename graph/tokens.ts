@@ -27,13 +27,16 @@ export class TokenSource {
   readonly #renewal: SharedRun<IssuedToken>;
   readonly #closing: AbortSignal;
   readonly #log: GraphLogger;
+  readonly #now: () => number;
   #current: IssuedToken | undefined;
   #renewalAt = 0;
   #blocked: { until: number; error: GraphError } | undefined;
 
-  constructor(issue: TokenIssuer, closing: AbortSignal, log: GraphLogger) {
+  /** @param now the clock, in milliseconds; for tests */
+  constructor(issue: TokenIssuer, closing: AbortSignal, log: GraphLogger, now: () => number = Date.now) {
     this.#closing = closing;
     this.#log = log;
+    this.#now = now;
     this.#renewal = new SharedRun(async (signal) => {
       this.#refuseWhileBlocked();
       try {
@@ -52,7 +55,7 @@ export class TokenSource {
    * @throws GraphError `credential_refused`, `throttled` or `unavailable`
    */
   async token(signal: AbortSignal): Promise<string> {
-    const now = Date.now();
+    const now = this.#now();
     const current = this.#current;
     if (current === undefined || now >= current.expiresAt - margin(current, UNUSABLE_BEFORE_MS, 10)) {
       return (await this.#renewal.join(signal)).value;
@@ -80,14 +83,14 @@ export class TokenSource {
   /** Entra's `Retry-After` holds for every caller, so nobody asks again before it is over. */
   #remember(error: unknown): void {
     if (error instanceof GraphError && error.retryAfterMs !== undefined) {
-      this.#blocked = { until: Date.now() + error.retryAfterMs, error };
+      this.#blocked = { until: this.#now() + error.retryAfterMs, error };
     }
   }
 
   #refuseWhileBlocked(): void {
     if (this.#blocked === undefined) return;
     const { until, error } = this.#blocked;
-    const retryAfterMs = until - Date.now();
+    const retryAfterMs = until - this.#now();
     if (retryAfterMs > 0) throw new GraphError(error.message, { ...error, retryAfterMs, cause: error });
     this.#blocked = undefined;
   }

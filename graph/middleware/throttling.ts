@@ -38,8 +38,8 @@ export function throttling(maxRetries: number, log: GraphLogger): Step {
 export function pauseBefore(retry: number, error: GraphError): number | undefined {
   if (error.kind === 'poison') return retry === 1 ? FIRST_FAILED_MS : undefined;
   if (!error.retryable) return undefined;
+  if ((error.retryAfterMs ?? 0) > LONGEST_WAIT_MS) return undefined;
   const first = error.kind === 'throttled' ? FIRST_THROTTLED_MS : FIRST_FAILED_MS;
-  const step = first * 2 ** (retry - 1);
-  const waitMs = Math.round(Math.max(error.retryAfterMs ?? 0, step / 2) + (Math.random() * step) / 2);
-  return (error.retryAfterMs ?? 0) > LONGEST_WAIT_MS ? undefined : Math.min(waitMs, LONGEST_WAIT_MS + step);
+  const step = Math.min(first * 2 ** (retry - 1), LONGEST_WAIT_MS);
+  return Math.round(Math.max(error.retryAfterMs ?? 0, step / 2) + (Math.random() * step) / 2);
 }
