@@ -28,7 +28,9 @@ export const migrate = (db: Database): Promise<void> =>
 async function refuseForeignViews(client: Client): Promise<void> {
   const foreign = await run<{ name: string }>(client, {
     text: `SELECT name FROM unnest($1::text[]) name JOIN pg_class c ON c.oid = to_regclass('public.' || name)
-      WHERE c.relkind <> 'v' OR pg_get_viewdef(c.oid) NOT LIKE '%outhaul.scans%'`,
+      WHERE NOT EXISTS (
+        SELECT FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+        WHERE r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass('outhaul.scans'))`,
     values: [VIEWS],
   });
   if (foreign.length === 0) return;
