@@ -1,10 +1,10 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { chmod, cp, readFile, readdir, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
+import { chmod, cp, lstat, readFile, readdir, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, posix } from 'node:path';
 import { PostgresStartError } from './errors.ts';
 import { makeFolder } from './make-folder.ts';
-import type { ServiceUser } from './service-user.ts';
+import { canEnter, isGranted, type ServiceUser } from './service-user.ts';
 
 export interface PostgresBinaries {
   /** The folder of `postgres` and `initdb`. */
@@ -12,46 +12,6 @@ export interface PostgresBinaries {
   /** As in `18.4`. */
   version: string;
   major: number;
-}
-
-/**
- * The PostgreSQL programs of the npm package for this machine, usable by `user` (ours where undefined).
- *
- * The package's libraries need symbolic links that its install script makes; npm may not run that script, so they are made
- * here. Where the package folder is read-only, or root's service user cannot enter it (a clone under `/root`), the
- * programs are copied to the cache once.
- */
-export async function findPostgresBinaries(options: {
-  cacheDir: string;
-  user: ServiceUser | undefined;
-  log: (line: string) => void;
-}): Promise<PostgresBinaries> {
-  const { native, packageVersion, version, major } = await packagedPostgres();
-  const found = (folder: string): PostgresBinaries => ({ binDir: join(folder, 'bin'), version, major });
-
-  const reachable = canReach(join(native, 'bin', 'postgres'), options.user);
-  if (reachable && (await makeUsable(native))) return found(native);
-
-  const folders = [options.cacheDir, ...(options.user ? ['/var/cache/outhaul'] : [])].map((cache) =>
-    join(cache, `postgres-${packageVersion}-${process.platform}-${process.arch}`),
-  );
-  const failures: string[] = [];
-  for (const folder of folders) {
-    try {
-      await copyOnce(native, folder, options.log);
-      if (canReach(join(folder, 'bin', 'postgres'), options.user)) return found(folder);
-      failures.push(`${folder}: the user ${options.user?.name ?? 'of this process'} cannot enter it`);
-    } catch (error) {
-      failures.push(`${folder}: ${(error as Error).message}`);
-    }
-  }
-  throw new PostgresStartError(
-    `PostgreSQL's programs in ${native} cannot be used ` +
-      (reachable
-        ? '(links between its libraries are missing and the folder is read-only: run its scripts/hydrate-symlinks.js once as its owner)'
-        : `(PostgreSQL does not run as root, and the user ${options.user?.name} cannot enter that folder)`) +
-      `, nor can they be copied: ${failures.join('; ')}.`,
-  );
 }
 
 export interface PackagedPostgres {
@@ -87,8 +47,49 @@ export async function packagedPostgres(): Promise<PackagedPostgres> {
   }
 }
 
+/** For a service user who may not enter root's own cache. */
+const SYSTEM_CACHE = '/var/cache/outhaul';
+
+/**
+ * The programs of the npm package, usable by `user` (ours where undefined).
+ *
+ * The package's libraries need symbolic links that its install script makes; npm may not run that script, so they are made
+ * here. Where the package folder is read-only, or root's service user cannot enter it (a clone under `/root`), the
+ * programs are copied to the cache once.
+ */
+export async function findPostgresBinaries(
+  { native, packageVersion, version, major }: PackagedPostgres,
+  options: { cacheDir: string; user: ServiceUser | undefined; log: (line: string) => void },
+): Promise<PostgresBinaries> {
+  const found = (folder: string): PostgresBinaries => ({ binDir: join(folder, 'bin'), version, major });
+
+  const reachable = isOpenTo(options.user, native);
+  if (reachable && (await makeUsable(native))) return found(native);
+
+  const caches = [options.cacheDir, ...(options.user ? [SYSTEM_CACHE] : [])].filter((cache) =>
+    canEnter(options.user, cache),
+  );
+  const folders = caches.map((cache) => join(cache, `postgres-${packageVersion}-${process.platform}-${process.arch}`));
+  const failures: string[] = [];
+  for (const folder of folders) {
+    try {
+      await copyOnce(native, folder, options.log);
+      return found(folder);
+    } catch (error) {
+      failures.push(`${folder}: ${(error as Error).message}`);
+    }
+  }
+  throw new PostgresStartError(
+    `PostgreSQL's programs in ${native} cannot be used ` +
+      (reachable
+        ? '(links between its libraries are missing and the folder is read-only: run its scripts/hydrate-symlinks.js once as its owner)'
+        : `(PostgreSQL does not run as root, and the user ${options.user?.name} cannot enter that folder)`) +
+      `, nor can they be copied: ${failures.join('; ')}.`,
+  );
+}
+
 /** Makes missing links and execute bits; false where that would be needed and the folder is read-only. */
-export async function makeUsable(native: string): Promise<boolean> {
+async function makeUsable(native: string): Promise<boolean> {
   try {
     for (const program of ['postgres', 'initdb']) {
       const path = join(native, 'bin', program);
@@ -107,9 +108,9 @@ export async function makeUsable(native: string): Promise<boolean> {
 async function makeLinks(native: string): Promise<void> {
   const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    const from = posix.relative('native', target);
-    const to = posix.relative(posix.dirname(target), source);
-    await symlink(to, join(native, from)).catch((error: NodeJS.ErrnoException) => {
+    const link = join(native, posix.relative('native', target));
+    if (await lstat(link).catch(() => undefined)) continue;
+    await symlink(posix.relative(posix.dirname(target), source), link).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
   }
@@ -123,12 +124,21 @@ async function copyOnce(native: string, folder: string, log: (line: string) => v
   await makeFolder(dirname(folder), 0o755);
   try {
     await cp(native, unfinished, { recursive: true, verbatimSymlinks: true });
+    await openToAll(unfinished);
     if (!(await makeUsable(unfinished))) throw new Error('its links could not be made');
     await rename(unfinished, folder);
   } catch (error) {
     if (!(await exists(folder))) throw error;
   } finally {
     await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
+/** Grants everyone what the owner may read and execute, whatever our umask made of it. */
+async function openToAll(folder: string): Promise<void> {
+  for (const entry of [folder, ...(await readdir(folder, { recursive: true })).map((name) => join(folder, name))]) {
+    const stats = await lstat(entry);
+    if (!stats.isSymbolicLink()) await chmod(entry, stats.mode | 0o444 | (stats.mode & 0o100 ? 0o111 : 0));
   }
 }
 
@@ -139,20 +149,18 @@ async function exists(folder: string): Promise<boolean> {
   );
 }
 
-/** Whether the user may enter every folder above the file. */
-function canReach(file: string, user: ServiceUser | undefined): boolean {
-  if (!user) return canExecute(file);
-  for (let folder = dirname(file); ; folder = dirname(folder)) {
-    const { mode, uid, gid } = statSync(folder);
-    const bit = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001;
-    if (!(mode & bit)) return false;
-    if (folder === dirname(folder)) return true;
-  }
+/** What the programs need to be able to read: if a user may read these, then the rest. */
+const PROBES = ['bin/postgres', 'share/postgresql/postgresql.conf.sample'];
+
+function isOpenTo(user: ServiceUser | undefined, native: string): boolean {
+  return PROBES.map((probe) => join(native, probe)).every(
+    (file) => canEnter(user, dirname(file)) && (user ? isGranted(0o4, user, statSync(file)) : isReadable(file)),
+  );
 }
 
-function canExecute(file: string): boolean {
+function isReadable(file: string): boolean {
   try {
-    accessSync(dirname(file), constants.X_OK);
+    accessSync(file, constants.R_OK);
     return true;
   } catch {
     return false;

@@ -6,7 +6,7 @@ import { makeFolder } from './make-folder.ts';
 import { openLog, type ServiceLog } from './log-file.ts';
 import { pause } from './pause.ts';
 import { withPort } from './ports.ts';
-import { findPostgresBinaries, type PostgresBinaries } from './postgres-binaries.ts';
+import { findPostgresBinaries, packagedPostgres, type PostgresBinaries } from './postgres-binaries.ts';
 import {
   CLUSTER_USER,
   STOP_STEPS,
@@ -80,7 +80,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const { dataDir, log, signal } = options;
   signal?.throwIfAborted();
   const user = await findServiceUser(join(dataDir, 'data'));
-  const binaries = await findPostgresBinaries({ cacheDir: options.cacheDir ?? cacheFolder(process.env), user, log });
+  const cacheDir = options.cacheDir ?? cacheFolder(process.env);
+  const binaries = await findPostgresBinaries(await packagedPostgres(), { cacheDir, user, log });
   await makeFolder(dataDir).catch((cause: Error) => {
     throw new PostgresStartError(`The data folder ${dataDir} cannot be made: ${cause.message}`, { cause });
   });

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import { statSync, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { PostgresStartError } from './errors.ts';
 
@@ -36,4 +38,18 @@ async function id(flag: '-u' | '-g', name: string): Promise<number | undefined> 
     ({ stdout }) => Number(stdout),
     () => undefined,
   );
+}
+
+/** Whether the user may enter the folder and every one above it; those that do not exist would be made so. */
+export function canEnter(user: ServiceUser | undefined, folder: string): boolean {
+  if (!user) return true;
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats && !isGranted(0o1, user, stats)) return false;
+  return folder === dirname(folder) || canEnter(user, dirname(folder));
+}
+
+/** Whether the mode grants the permission (4 read, 1 enter) to the user. */
+export function isGranted(permission: number, user: ServiceUser, { mode, uid, gid }: Stats): boolean {
+  const shift = uid === user.uid ? 6 : gid === user.gid ? 3 : 0;
+  return ((mode >> shift) & permission) !== 0;
 }

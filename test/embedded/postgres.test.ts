@@ -1,8 +1,11 @@
-import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import {
   freePort,
   PortTakenError,
@@ -26,6 +29,21 @@ const query = async (url: string, statement: string): Promise<unknown[]> => {
   } finally {
     await client.end();
   }
+};
+
+/** A cluster is made once; tests that are not about making one start from a copy. */
+let pattern: string;
+beforeAll(async () => {
+  pattern = await mkdtemp(join(tmpdir(), 'outhaul-pattern-'));
+  await (await startPostgres({ dataDir: pattern, log: () => undefined })).stop();
+});
+afterAll(() => rm(pattern, { recursive: true, force: true }));
+
+const copyOfCluster = async (): Promise<string> => {
+  const folder = await temporaryFolder();
+  // cp, because its files keep their owner.
+  await promisify(execFile)('cp', ['-a', `${pattern}/.`, folder]);
+  return folder;
 };
 
 /** Faster, where the test is not about what is kept. */
@@ -55,7 +73,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('keeps its data and its password from one start to the next', async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     const first = await start({ dataDir });
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     await first.stop();
@@ -69,7 +87,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('lets nobody in without the password, which only its owner may read', async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     const { url } = await start({ dataDir, settings: careless });
     const wrong = new URL(url);
     wrong.password = 'wrong';
@@ -83,14 +101,14 @@ describe('the embedded PostgreSQL', () => {
       holder.listen(0, '127.0.0.1', () => resolve((holder.address() as { port: number }).port));
     });
     onTestFinished(() => void holder.close());
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     await expect(start({ dataDir, port, settings: careless })).rejects.toThrow(PortTakenError);
     await expect(start({ dataDir, port })).rejects.toThrow(`Port ${port} on 127.0.0.1 is in use`);
     expect((await start({ dataDir, settings: careless })).port).not.toBe(port);
   });
 
   it('is up again after SIGKILL, with what was committed', async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     const first = await start({ dataDir });
     await query(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
     first.kill('SIGKILL');
@@ -100,7 +118,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('stops a server that an earlier run left on its data', async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     const left = await start({ dataDir, settings: careless });
     const lines: string[] = [];
     const next = await start({ dataDir, settings: careless, log: (line) => lines.push(line) });
@@ -110,7 +128,7 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it("starts where a crashed server's pid now belongs to another program", async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     const first = await start({ dataDir, settings: careless });
     const pidFile = join(dataDir, 'data', 'postmaster.pid');
     const record = (await readFile(pidFile, 'utf8')).split('\n');
@@ -121,21 +139,19 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('refuses data of another major version', async () => {
-    const dataDir = await temporaryFolder();
-    await (await start({ dataDir, settings: careless })).stop();
+    const dataDir = await copyOfCluster();
     await writeFile(join(dataDir, 'data', 'PG_VERSION'), '16\n');
     await expect(start({ dataDir })).rejects.toThrow(/made by PostgreSQL 16, this is PostgreSQL \d+/);
   });
 
   it('refuses data whose password is gone', async () => {
-    const dataDir = await temporaryFolder();
-    await (await start({ dataDir, settings: careless })).stop();
+    const dataDir = await copyOfCluster();
     await rm(join(dataDir, 'password'));
     await expect(start({ dataDir })).rejects.toThrow(/password is gone/);
   });
 
   it('says why where it cannot start', async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     const attempt = start({ dataDir, settings: { ...careless, shared_buffers: 'plenty' } });
     await expect(attempt).rejects.toThrow(PostgresStartError);
     await expect(attempt).rejects.toThrow(/invalid value for parameter "shared_buffers": "plenty"/);
@@ -149,7 +165,7 @@ describe('the embedded PostgreSQL', () => {
   );
 
   it('removes what an interrupted start left, but not what another process is making', async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     const [dead, alive] = ['unfinished-4194999-abc', `unfinished-${process.pid}-abc`];
     await Promise.all([dead, alive].map((name) => mkdir(join(dataDir, name, 'data'), { recursive: true })));
     await start({ dataDir, settings: careless });
@@ -188,15 +204,15 @@ describe('aborting the start of PostgreSQL', () => {
   });
 
   it('leaves no server', async () => {
-    const dataDir = await temporaryFolder();
+    const dataDir = await copyOfCluster();
     await abortWhen(dataDir, async () => (await readdir(dataDir)).includes('postgres.log'));
   });
 });
 
 it('gives each of two starts its own port and data', async () => {
   const [one, two] = await Promise.all([
-    start({ dataDir: await temporaryFolder(), settings: careless }),
-    start({ dataDir: await temporaryFolder(), settings: careless, port: await freePort() }),
+    start({ dataDir: await copyOfCluster(), settings: careless }),
+    start({ dataDir: await copyOfCluster(), settings: careless, port: await freePort() }),
   ]);
   await query(one.url, 'CREATE TABLE here (id int)');
   await expect(query(two.url, 'TABLE here')).rejects.toThrow('does not exist');
