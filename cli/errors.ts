@@ -1,5 +1,6 @@
 import { EmbeddedServiceError } from '../embedded/errors.ts';
 import { ConfigError } from '../config/config.ts';
+import { KeyRingError } from '../config/key-ring.ts';
 import { EXIT } from './exit-codes.ts';
 
 export interface CommandErrorOptions {
@@ -43,8 +44,12 @@ export function explain(error: unknown): Explanation {
   if (error instanceof ConfigError) {
     return { message: error.message, advice: '`outhaul config` shows every setting.', exitCode: EXIT.usage };
   }
+  if (error instanceof KeyRingError) return { message: error.message, exitCode: EXIT.usage };
   if (error instanceof EmbeddedServiceError) return { message: error.message, exitCode: EXIT.machine };
   if (isFileError(error)) return explainFileError(error);
+  if (isDatabaseError(error)) {
+    return { message: `PostgreSQL refuses: ${error.message}`, advice: DATABASE_ADVICE, exitCode: EXIT.failure };
+  }
   if (error instanceof Error) {
     const exitCode = 'exitCode' in error && typeof error.exitCode === 'number' ? error.exitCode : EXIT.failure;
     return { message: error.message || error.name, exitCode, ...(!hasWords(error) && { advice: UNFORESEEN }) };
@@ -52,11 +57,15 @@ export function explain(error: unknown): Explanation {
   return { message: String(error), advice: UNFORESEEN, exitCode: EXIT.failure };
 }
 
+const DATABASE_ADVICE = 'Check DATABASE_URL (or DB_HOST, DB_USER, DB_PASSWORD and DB_NAME).';
 const UNFORESEEN = 'This was not foreseen. LOG_LEVEL=debug shows where it happened.';
 
 /** Our own errors are written for people; those of the language and of libraries are not. */
 const hasWords = (error: Error): boolean =>
   !/^(Error|TypeError|RangeError|ReferenceError|SyntaxError)$/.test(error.name);
+
+/** What PostgreSQL itself says, such as that a password is wrong: it comes with a severity. */
+const isDatabaseError = (error: unknown): error is Error => error instanceof Error && 'severity' in error;
 
 function isFileError(error: unknown): error is NodeJS.ErrnoException & { path: string } {
   return error instanceof Error && 'code' in error && 'path' in error && typeof error.path === 'string';

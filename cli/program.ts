@@ -45,6 +45,7 @@ export function buildProgram(cli: Cli): Command {
     program.commandsGroup(heading);
     for (const command of commands) program.addCommand(command(cli));
   }
+  program.commandsGroup('Administration:').helpCommand('help [command]', 'show how to use a command');
   everyCommand(program, (command) => {
     command.exitOverride().configureOutput({
       writeOut: (text) => void cli.out.write(text),
@@ -78,11 +79,13 @@ export async function run(args: readonly string[], cli: Cli): Promise<number> {
     return cli.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    return report(error, cli);
+    return report(cli.interrupts.signal.aborted && isAbort(error) ? cli.interrupts.signal.reason : error, cli);
   } finally {
     cli.interrupts.dispose();
   }
 }
+
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
 function report(error: unknown, { notes, env }: Cli): number {
   const { message, advice, exitCode } = explain(error);

@@ -3,6 +3,7 @@ import type { Cli } from '../cli.ts';
 
 export interface WorkerProcessOptions {
   readonly taskQueues?: string;
+  readonly readyFile?: string;
 }
 
 const AFTER_HELP = `
@@ -20,6 +21,7 @@ export function workerCommand(cli: Cli): Command {
   return new Command('worker')
     .description('run a worker, as one process of an installation')
     .addOption(new Option('--task-queues <prefix>').default('outhaul').hideHelp())
+    .addOption(new Option('--ready-file <file>').hideHelp())
     .addHelpText('after', AFTER_HELP)
     .action(async (options: WorkerProcessOptions) => {
       const { runWorker } = await import('../processes/worker-process.ts');

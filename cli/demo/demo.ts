@@ -12,7 +12,7 @@ import { EXIT } from '../exit-codes.ts';
 import { aborted } from '../interrupts.ts';
 import { watchScan } from '../progress/watch-scan.ts';
 import { endReport } from '../scan-report.ts';
-import { startOuthaulProcess } from '../stack/outhaul-process.ts';
+import { answersAt, startOuthaulProcess } from '../stack/outhaul-process.ts';
 import { choosePort } from '../stack/ports.ts';
 import type { Service } from '../stack/service.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
@@ -41,6 +41,8 @@ interface Demo {
   readonly folder: DemoFolder;
   readonly tenant: Tenant;
   readonly organizationId: string;
+  /** Task queues that no other installation polls, where the Temporal server is not the demo's own. */
+  readonly taskQueues: string | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -58,7 +60,13 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<void> {
       clientSecret: randomBytes(24).toString('base64url'),
     };
     const say = (line: string): void => notes.line(line);
-    await runDemo({ cli, options, folder, tenant, organizationId: 'demo', say });
+    const ownName = `demo-${randomBytes(3).toString('hex')}`;
+    const isShared = loadConfig(demoEnvironment(cli.env)).config.temporal.address !== undefined;
+    await runDemo({
+      ...{ cli, options, folder, tenant, say },
+      organizationId: isShared ? ownName : 'demo',
+      taskQueues: isShared ? `outhaul-${ownName}` : undefined,
+    });
   } finally {
     await folder.remove();
   }
@@ -111,12 +119,15 @@ async function startSimulatorProcess({ options, folder, tenant, cli }: Demo, sig
     args: ['simulate', ...args],
     env: demoEnvironment(cli.env),
     logFile: folder.data.path('logs/simulator.log'),
-    readyUrl: `${tenant.url}/_sim/truth/summary`,
+    isReady: answersAt(`${tenant.url}/_sim/truth/summary`),
     signal,
   });
 }
 
-async function startDemoStack({ cli, options, folder, tenant, say }: Demo, signal: AbortSignal): Promise<Stack> {
+async function startDemoStack(
+  { cli, options, folder, tenant, taskQueues, say }: Demo,
+  signal: AbortSignal,
+): Promise<Stack> {
   const env = demoEnvironment(cli.env);
   const { config } = loadConfig(env);
   return startStack({
@@ -124,6 +135,7 @@ async function startDemoStack({ cli, options, folder, tenant, say }: Demo, signa
     env: { ...env, OUTLOOK_API_BASE_URL: tenant.url, OUTHAUL_AUTHORITY_URL: tenant.url },
     folder: folder.data,
     apiPort: await choosePort({ service: 'the API', wanted: options.port, preferred: config.http.port }),
+    taskQueues,
     temporalPort: options.temporalPort,
     uiPort: options.uiPort,
     say,

@@ -4,9 +4,11 @@ import { startWorker } from '../../workers/main.ts';
 import { installRuntime } from '../../workers/runtime.ts';
 import type { Cli } from '../cli.ts';
 import type { WorkerProcessOptions } from '../commands/worker.ts';
+import { tellReady } from './ready-file.ts';
 
 /** Runs a worker until it is told to end. */
-export async function runWorker({ env, interrupts }: Cli, { taskQueues }: WorkerProcessOptions): Promise<void> {
+export async function runWorker({ env, interrupts }: Cli, options: WorkerProcessOptions): Promise<void> {
+  const { taskQueues, readyFile } = options;
   const { config, warnings } = loadConfig(env);
   const log = createLogger(config.log, { process: 'worker' });
   for (const warning of warnings) log.warn(warning);
@@ -24,6 +26,6 @@ export async function runWorker({ env, interrupts }: Cli, { taskQueues }: Worker
     worker.shutdown();
   });
   log.info('The worker runs');
-  await worker.run();
+  await Promise.all([worker.run(), readyFile !== undefined && tellReady(readyFile)]);
   log.info({ peakRssMb: Math.round(process.resourceUsage().maxRSS / 1024) }, 'The worker has ended');
 }

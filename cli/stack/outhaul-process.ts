@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { spawnGuarded } from '../../embedded/guarded-process.ts';
+import { spawnGuarded, type Exit } from '../../embedded/guarded-process.ts';
 import { openLog } from '../../embedded/log-file.ts';
 import { pause } from '../../embedded/pause.ts';
 import { CommandError } from '../errors.ts';
@@ -21,17 +21,18 @@ export interface OuthaulProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Where its log goes. */
   readonly logFile: string;
-  /** A URL that answers (anything) once it is ready. Default: it is taken for ready at once. */
-  readonly readyUrl?: string;
+  /** Asked again and again until it is true. */
+  readonly isReady: (process: { readonly pid: number; readonly signal: AbortSignal }) => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
 /**
- * Starts another process of ours, by the program that runs now. It does not outlive us, however we end.
- * @throws {CommandError} when it ends before it is ready, with what it wrote last
+ * Starts another process of ours, by the program that runs now, and waits until it is ready. It does not outlive us,
+ * however we end.
+ * @throws {CommandError} when it ends before it is ready, with what it wrote last, or is not ready in two minutes
  */
 export async function startOuthaulProcess(options: OuthaulProcessOptions): Promise<Service> {
-  const { name, args, env, logFile, readyUrl, signal } = options;
+  const { name, args, env, logFile, signal } = options;
   signal.throwIfAborted();
   await mkdir(dirname(logFile), { recursive: true, mode: 0o700 });
   const log = await openLog(logFile);
@@ -48,7 +49,7 @@ export async function startOuthaulProcess(options: OuthaulProcessOptions): Promi
     ]);
   };
   try {
-    const exit = readyUrl === undefined ? undefined : await untilAnswers(readyUrl, child.exited, signal);
+    const exit = await untilReady(options, child);
     if (exit) {
       throw new CommandError(`${name} ended at its start (${exitInWords(exit)}):\n${await log.lastLines()}`, {
         advice: `Its log is ${logFile}.`,
@@ -59,11 +60,14 @@ export async function startOuthaulProcess(options: OuthaulProcessOptions): Promi
     await stop();
     throw error;
   }
-  return { pid: child.pid, exited: child.exited, stop, kill: child.kill };
+  return { pid: child.pid, exited: child.exited, stop, kill: child.kill, lastLines: log.lastLines };
 }
 
-/** Resolves when something answers at the URL, or with the exit of the process that should. */
-async function untilAnswers<Exit>(url: string, exited: Promise<Exit>, signal: AbortSignal): Promise<Exit | undefined> {
+/** Resolves when the process is ready, or with its exit where that comes first. */
+async function untilReady(
+  { name, isReady, logFile, signal }: OuthaulProcessOptions,
+  { pid, exited }: { readonly pid: number; readonly exited: Promise<Exit> },
+): Promise<Exit | undefined> {
   const giveUpAt = Date.now() + READY_MS;
   const ended = new AbortController();
   const exit = exited.then((how) => {
@@ -72,16 +76,25 @@ async function untilAnswers<Exit>(url: string, exited: Promise<Exit>, signal: Ab
   });
   const either = AbortSignal.any([signal, ended.signal]);
   while (!ended.signal.aborted) {
-    const answered = await fetch(url, { signal: AbortSignal.any([either, AbortSignal.timeout(5000)]) }).then(
-      (response) => response.body?.cancel().then(() => true) ?? true,
-      () => false,
-    );
+    const ready = await isReady({ pid, signal: either }).catch(() => false);
     signal.throwIfAborted();
-    if (answered) return undefined;
+    if (ready) return undefined;
     if (Date.now() > giveUpAt) {
-      throw new CommandError(`Nothing answers at ${url} after ${READY_MS / 1000} s`, { exitCode: EXIT.machine });
+      throw new CommandError(`${name} is not ready after ${READY_MS / 1000} s`, {
+        advice: `Its log is ${logFile}.`,
+        exitCode: EXIT.machine,
+      });
     }
     await pause(ASK_EVERY_MS, either).catch(() => signal.throwIfAborted());
   }
   return exit;
 }
+
+/** For a process that is ready once something, whatever it is, answers at a URL. */
+export const answersAt =
+  (url: string): OuthaulProcessOptions['isReady'] =>
+  async ({ signal }) => {
+    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5000)]) });
+    await response.body?.cancel();
+    return true;
+  };

@@ -77,7 +77,7 @@ async function postgresPart({ config, folder, say, signal }: ServicesOptions): P
     signal,
     say,
   });
-  return { facts: kept.current, stop: kept.stop, killAtOnce: () => kept.current.kill('SIGKILL') };
+  return { facts: kept.current, stop: kept.stop, killAtOnce: () => kept.current.kill('SIGQUIT') };
 }
 
 async function temporalPart(options: ServicesOptions): Promise<Part<{ address: string; uiUrl: string | undefined }>> {

@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type { Config } from '../../config/config.ts';
 import type { DataFolder } from '../../embedded/data-folder.ts';
 import { API_KEY_FILE } from '../client-options.ts';
 import type { Interrupts } from '../interrupts.ts';
+import { saidReady } from '../processes/ready-file.ts';
+import { adminKeyReader, type AdminKey } from './admin-key.ts';
 import { keepRunning, type KeptService } from './keep-running.ts';
 import { openKeyRing } from './key-ring-file.ts';
-import { startOuthaulProcess } from './outhaul-process.ts';
+import { answersAt, startOuthaulProcess, type OuthaulProcessOptions } from './outhaul-process.ts';
 import type { Service } from './service.ts';
 import { startServices, type Services } from './services.ts';
 import { createStops, startTogether } from './stops.ts';
@@ -19,8 +20,8 @@ export interface StackOptions {
   readonly apiPort: number;
   readonly temporalPort?: number | undefined;
   readonly uiPort?: number | undefined;
-  /** Further options of the commands `api` and `worker`. */
-  readonly processArgs?: readonly string[];
+  /** Which installation's task queues to use. Default: `outhaul`. */
+  readonly taskQueues?: string | undefined;
   readonly say: (line: string) => void;
   readonly interrupts: Interrupts;
 }
@@ -31,7 +32,11 @@ export interface Stack {
   readonly services: Services;
   /** The key ring, as `OUTHAUL_KEYS` has it. */
   readonly keys: string;
-  readonly adminKey: { readonly key: string; readonly file: string; readonly isNew: boolean } | undefined;
+  /** The key file was made now. */
+  readonly hasNewKeys: boolean;
+  /** Undefined where the API asks for no key. */
+  readonly adminKey: AdminKey | undefined;
+  readonly api: KeptService<Service>;
   readonly worker: KeptService<Service>;
   /** In order: the API, the worker (which hands back its work), Temporal, PostgreSQL. Idempotent. */
   readonly stop: () => Promise<void>;
@@ -43,53 +48,67 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { signal } = interrupts;
   const stops = createStops();
   try {
-    const { keys, isNew } = await openKeyRing(folder.keysFile, config.keys);
-    if (isNew) say(`Made the key file ${folder.keysFile}: without it nobody can open the stored secrets. Back it up.`);
+    const { keys, isNew: hasNewKeys } = await openKeyRing(folder.keysFile, config.keys);
     const services = await startServices({ ...options, signal });
     stops.add(services.stop);
     interrupts.atOnce(services.killAtOnce);
     const env = environmentOf(options, services, keys);
 
-    const keyFile = folder.path(API_KEY_FILE);
-    const keyBefore = await readKey(keyFile);
-    say('Starting the API and the worker');
     const apiUrl = `http://${loopback(config.http.host)}:${apiPort}`;
-    const start = (name: string, args: readonly string[], readyUrl?: string) => (abort: AbortSignal) =>
-      keepRunning({
-        name: `The ${name}`,
-        start: (restart) =>
-          startOuthaulProcess({
-            name: `The ${name}`,
-            args: [name, ...args, ...(options.processArgs ?? [])],
-            env,
-            logFile: folder.path(`logs/${name}.log`),
-            ...(readyUrl !== undefined && { readyUrl }),
-            signal: restart,
-          }),
-        signal: abort,
-        say,
-      });
+    const readyFile = folder.path('worker-ready');
+    const keyReader = await adminKeyReader(folder.path(API_KEY_FILE));
+    say('Starting the API and the worker');
     const [worker, api] = await startTogether<[KeptService<Service>, KeptService<Service>]>(
-      [start('worker', []), start('api', ['--admin-key-file', keyFile], `${apiUrl}/health`)],
+      [
+        keep(options, env, {
+          command: 'worker',
+          args: ['--ready-file', readyFile],
+          isReady: ({ pid }) => saidReady(readyFile, pid),
+        }),
+        keep(options, env, {
+          command: 'api',
+          args: ['--admin-key-file', keyReader.file],
+          isReady: answersAt(`${apiUrl}/health`),
+        }),
+      ],
       signal,
     );
     stops.add(worker.stop);
     stops.add(api.stop);
     interrupts.atOnce(() => [api, worker].forEach(({ current }) => current.kill('SIGKILL')));
-    const key = await readKey(keyFile);
-    return {
-      apiUrl,
-      services,
-      keys,
-      adminKey: key === undefined ? undefined : { key, file: keyFile, isNew: key !== keyBefore },
-      worker,
-      stop: stops.all,
-    };
+    const adminKey = config.http.auth === 'none' ? undefined : await keyReader.untilValid(apiUrl, signal);
+    return { apiUrl, services, keys, hasNewKeys, adminKey, api, worker, stop: stops.all };
   } catch (error) {
     await stops.all();
     throw error;
   }
 }
+
+interface OwnProcess extends Pick<OuthaulProcessOptions, 'isReady'> {
+  readonly command: 'api' | 'worker';
+  readonly args: readonly string[];
+}
+
+const keep =
+  ({ folder, taskQueues, say }: StackOptions, env: NodeJS.ProcessEnv, { command, args, isReady }: OwnProcess) =>
+  (signal: AbortSignal): Promise<KeptService<Service>> => {
+    const name = command === 'api' ? 'The API' : 'The worker';
+    const queues = taskQueues === undefined ? [] : ['--task-queues', taskQueues];
+    return keepRunning({
+      name,
+      start: (abort) =>
+        startOuthaulProcess({
+          name,
+          args: [command, ...args, ...queues],
+          env,
+          logFile: folder.path(`logs/${command}.log`),
+          isReady,
+          signal: abort,
+        }),
+      signal,
+      say,
+    });
+  };
 
 function environmentOf({ config, env, apiPort }: StackOptions, services: Services, keys: string): NodeJS.ProcessEnv {
   return {
@@ -105,13 +124,3 @@ function environmentOf({ config, env, apiPort }: StackOptions, services: Service
 
 /** A client on this machine cannot call the address that stands for all addresses. */
 const loopback = (host: string): string => (['0.0.0.0', '::', ''].includes(host) ? '127.0.0.1' : host);
-
-async function readKey(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').then(
-    (text) => text.trim(),
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    },
-  );
-}

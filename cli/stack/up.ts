@@ -20,6 +20,9 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
     const { temporalPort, uiPort } = options;
     const stack = await startStack({ config, env, folder, apiPort, temporalPort, uiPort, say, interrupts });
     try {
+      if (stack.hasNewKeys) {
+        say(`Made ${folder.keysFile}: without this key file nobody can open the stored secrets. Back it up.`);
+      }
       for (const line of whereIsWhat(stack, options)) cli.out.line(line);
       await aborted(interrupts.signal);
       say('Stopping: the API, the worker, Temporal, PostgreSQL. Again to stop at once.');
