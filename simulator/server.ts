@@ -42,7 +42,8 @@ export async function listen(services: Services, options: { host: string; port: 
     server.listen(options.port, options.host, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://${options.host}:${port}`, close: () => close(server) };
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  return { url: `http://${host}:${port}`, close: () => close(server) };
 }
 
 function close(server: Server): Promise<void> {

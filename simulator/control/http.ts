@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Bytes, JsonObject } from '../mail/bytes.ts';
-import type { FaultRule } from '../msgraph/gate.ts';
+import type { FaultRule, Hold } from '../msgraph/gate.ts';
 import { readBody } from '../server.ts';
 import { ControlError, type SimulatorControl } from './control.ts';
 import type { TruthQuery } from './truth.ts';
@@ -48,11 +48,8 @@ const HANDLERS: Record<string, Handler> = {
   'POST /tenant': (control, { body }) => control.changeTenant(body),
   'GET /holds': (control) => ({ value: control.holds().map(({ id, waiting }) => ({ id, waiting })) }),
   'POST /holds': (control, { body }) => ({ id: control.hold(body).id }),
-  'DELETE /holds': (control, { query }) => {
-    const hold = control.holds().find(({ id }) => String(id) === query.get('id'));
-    if (!hold) throw new ControlError(404, `There is no hold ${query.get('id')}.`);
-    hold.release();
-  },
+  'GET /holds/reached': (control, { query }) => holdOf(control, query).reached(),
+  'DELETE /holds': (control, { query }) => holdOf(control, query).release(),
   'POST /faults': (control, { body }) => {
     if (typeof body.status !== 'number') throw new ControlError(400, 'A fault needs a status.');
     control.failNext(body as unknown as FaultRule);
@@ -71,7 +68,7 @@ export function controlHandler(control: SimulatorControl) {
     try {
       const handler = HANDLERS[`${request.method} ${path}`];
       if (!handler) throw new ControlError(404, `There is no ${request.method} ${target}.`);
-      const result = handler(control, { query: url.searchParams, body: await readJson(request) });
+      const result = await handler(control, { query: url.searchParams, body: await readJson(request) });
       if (result === undefined) response.writeHead(204).end();
       else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result));
     } catch (error) {
@@ -94,6 +91,12 @@ async function streamLines(response: ServerResponse, lines: Iterable<Bytes>): Pr
     if (isFull) await Promise.race([once(response, 'drain'), once(response, 'close')]);
   }
   response.end(Buffer.from(chunk, 'latin1'));
+}
+
+function holdOf(control: SimulatorControl, query: URLSearchParams): Hold {
+  const hold = control.holds().find(({ id }) => String(id) === query.get('id'));
+  if (!hold) throw new ControlError(404, `There is no hold ${query.get('id')}.`);
+  return hold;
 }
 
 async function readJson(request: IncomingMessage): Promise<JsonObject> {

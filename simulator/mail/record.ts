@@ -31,10 +31,13 @@ export const PLACED_MEMBERS = ['id', 'changeKey', 'parentFolderId', '@odata.etag
 
 const ORDERED: readonly string[] = [...DEFAULT_MEMBERS, ...SELECTED_ONLY_MEMBERS];
 
+/** Where messages without `receivedDateTime` stand in time: before all others. */
+export const NO_TIME = Number.MIN_SAFE_INTEGER;
+
 /** When a stored message arrived, for its place in its folder; those without a time come last. */
 export function receivedAtOf(record: MessageRecord): number {
   const { receivedDateTime } = record.properties;
-  return (typeof receivedDateTime === 'string' ? secondsOf(receivedDateTime) : undefined) ?? Number.MIN_SAFE_INTEGER;
+  return (typeof receivedDateTime === 'string' ? secondsOf(receivedDateTime) : undefined) ?? NO_TIME;
 }
 
 /** The JSON of a stored message as `shape` wants it. */
@@ -44,6 +47,7 @@ export function writeRecord(record: MessageRecord, envelope: Envelope, shape: Sh
     conversationId: envelope.conversationId,
     conversationIndex: envelope.conversationIndex,
     webLink: `https://outlook.office365.com/owa/?ItemID=${envelope.id.slice(-22, -1)}%3D&exvsurl=1&viewmodel=ReadMessageItem`,
+    ...(properties.body === undefined ? {} : { uniqueBody: properties.body }),
     ...properties,
     changeKey: envelope.changeKey,
     parentFolderId: envelope.parentFolderId,
@@ -56,7 +60,7 @@ export function writeRecord(record: MessageRecord, envelope: Envelope, shape: Sh
   for (const member of [...ORDERED, ...Object.keys(properties).filter((name) => !ORDERED.includes(name))]) {
     const value = placed[member];
     if (value === undefined || !isShown(member, shape)) continue;
-    message[member] = member === 'body' && shape.textBodies ? textBody(value) : value;
+    message[member] = (member === 'body' || member === 'uniqueBody') && shape.textBodies ? textBody(value) : value;
   }
   return jsonBytes(message);
 }

@@ -1,9 +1,6 @@
 import type { JsonObject } from '../mail/bytes.ts';
-import { generatedAttachments } from '../mail/attachments.ts';
 import { graphTime } from '../mail/clock.ts';
 import type { AttachmentRecord } from '../mail/record.ts';
-import { hash } from '../mail/rng.ts';
-import type { Mailbox } from '../tenant/mailbox.ts';
 import { type Answer, bytesAnswer, jsonAnswer } from './answer.ts';
 import { faults } from './fault.ts';
 import { listOption, onlyOptions, preferenceApplied } from './query.ts';
@@ -15,15 +12,6 @@ type Place = { user: string; folder?: string; message: string };
 const INLINE_LIMIT = 3 << 20;
 /** Exchange counts more than the content. */
 const OVERHEAD = 168;
-
-/** The attachments of a message, made again for those that are generated. */
-export function attachmentsOf(mailbox: Mailbox, ordinal: number): readonly AttachmentRecord[] {
-  const record = mailbox.entries.get(ordinal)?.record;
-  if (record) return record.attachments;
-  const { run } = mailbox.homeOf(ordinal);
-  const index = ordinal - run.first;
-  return mailbox.generator.hasAttachments(run, index) ? generatedAttachments(hash(run.seed, ~index)) : [];
-}
 
 /** Where an attachment stands: its id follows from the message's. */
 export interface AttachmentPlace {
@@ -110,7 +98,7 @@ function open(world: GraphWorld, request: GraphRequest, place: Place) {
   const { mailbox } = openMailbox(world, request, place.user);
   const { ordinal } = openMessage(mailbox, place.message, place.folder);
   return {
-    attachments: attachmentsOf(mailbox, ordinal),
+    attachments: mailbox.attachments(ordinal),
     messageId: mailbox.idOf(ordinal, request.preferences.immutableIds),
     messageIds: [mailbox.idOf(ordinal, true), mailbox.idOf(ordinal, false)],
     at: mailbox.receivedAt(ordinal),

@@ -4,7 +4,7 @@ import { type Shape, shapeOf } from '../mail/shape.ts';
 import type { Folder, FolderChange } from '../tenant/folder.ts';
 import type { Mailbox } from '../tenant/mailbox.ts';
 import { type Answer, collectionAnswer } from './answer.ts';
-import { faults } from './fault.ts';
+import { faults, GraphFault } from './fault.ts';
 import { conjuncts, parseFilter } from './filter.ts';
 import { firstNotAbove } from './messages.ts';
 import { folderView } from './pages.ts';
@@ -37,8 +37,8 @@ export function messagesDelta(
   const { query, preferences } = request;
   checkOptions(query);
   const { mailbox } = openMailbox(world, request, place.user);
-  const folder = openFolder(mailbox, place.folder);
   const token = query.get('$skiptoken') ?? query.get('$deltatoken');
+  const folder = token === undefined ? openFolder(mailbox, place.folder) : openSyncFolder(mailbox, place.folder);
   const state =
     token === undefined ? firstState(mailbox, folder, query) : world.syncStates.read(token, mailbox, folder);
   if (query.has('$deltatoken')) Object.assign(state, { since: state.until, until: mailbox.sequence, offset: 0 });
@@ -60,6 +60,16 @@ export function messagesDelta(
   );
   Object.assign(answer.headers, preferenceApplied(preferences, size));
   return answer;
+}
+
+/** A folder that vanished after its walk began has an error of its own. */
+function openSyncFolder(mailbox: Mailbox, key: string): Folder {
+  try {
+    return openFolder(mailbox, key);
+  } catch (error) {
+    if (error instanceof GraphFault && error.code === 'ErrorItemNotFound') throw faults.syncFolderNotFound();
+    throw error;
+  }
 }
 
 function checkOptions(query: Query): void {

@@ -17,7 +17,7 @@ export interface Hold {
   readonly id: number;
   /** Requests waiting now. */
   readonly waiting: number;
-  /** Settles as soon as the first request waits. */
+  /** Settles as soon as the first request waits, or the hold is released. */
   reached(): Promise<void>;
   /** Lets the waiting requests go and holds no more. */
   release(): void;
@@ -92,6 +92,7 @@ export class Gate {
       release: () => {
         this.#holds.delete(rule);
         opened.resolve();
+        reached.resolve();
       },
     };
     this.#holds.set(rule, hold);

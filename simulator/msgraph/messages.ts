@@ -1,8 +1,9 @@
 import type { JsonObject } from '../mail/bytes.ts';
 import { secondsOf } from '../mail/clock.ts';
+import { NO_TIME } from '../mail/record.ts';
 import { type Shape, shapeOf } from '../mail/shape.ts';
 import { type Answer, bytesAnswer, collectionAnswer, jsonAnswer, textAnswer } from './answer.ts';
-import { attachmentsOf, attachmentJson } from './attachments.ts';
+import { attachmentJson } from './attachments.ts';
 import { faults } from './fault.ts';
 import { conjuncts, type Filter, parseFilter, passes, pathsOf } from './filter.ts';
 import { folderView, mailboxView, type MessageView } from './pages.ts';
@@ -83,7 +84,7 @@ export function getMime(world: GraphWorld, request: GraphRequest, place: Place &
   const stored = mailbox.entries.get(ordinal)?.record?.mime;
   if (stored) return bytesAnswer(stored, 'text/plain');
   const message = mailbox.message(ordinal, folder, shapeOf({ immutableIds: true }));
-  return bytesAnswer(composeMime(message, attachmentsOf(mailbox, ordinal)), 'text/plain');
+  return bytesAnswer(composeMime(message, mailbox.attachments(ordinal)), 'text/plain');
 }
 
 /** The shape that a request's `$select` and `Prefer` ask for. */
@@ -142,6 +143,8 @@ function rangeOf(view: MessageView, filter: Filter): [start: number, end: number
     if (part.operator === 'gt') end = Math.min(end, firstNotAbove(view, seconds));
     if (part.operator === 'le') start = Math.max(start, firstNotAbove(view, seconds));
     if (part.operator === 'lt') start = Math.max(start, firstNotAbove(view, seconds - 1));
+    // Messages without a time come last and pass no bound.
+    end = Math.min(end, firstNotAbove(view, NO_TIME));
   }
   return [Math.min(start, end), end];
 }
@@ -188,8 +191,8 @@ function expands(query: Query): boolean {
 function expanded(view: MessageView, ordinal: number, shape: Shape): JsonObject {
   const { mailbox } = view;
   const messageId = mailbox.idOf(ordinal, shape.immutableIds);
-  const attachments = attachmentsOf(mailbox, ordinal).map((attachment, index) =>
-    attachmentJson(attachment, { messageId, index, at: mailbox.receivedAt(ordinal) }),
-  );
+  const attachments = mailbox
+    .attachments(ordinal)
+    .map((attachment, index) => attachmentJson(attachment, { messageId, index, at: mailbox.receivedAt(ordinal) }));
   return { ...mailbox.message(ordinal, view.folderOf(ordinal), shape), attachments };
 }

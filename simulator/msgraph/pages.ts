@@ -26,11 +26,10 @@ export function folderView(mailbox: Mailbox, folder: Folder): MessageView {
 
 /** The view of a whole mailbox: every visible folder, hidden ones and views apart. */
 export function mailboxView(mailbox: Mailbox): MessageView {
-  const order = mailbox.visibleFolders().flatMap((folder) => mailbox.order(folder));
   return {
     mailbox,
     key: `${mailbox.index}//${mailbox.sequence}`,
-    order: order.sort(mailbox.compare),
+    order: mailbox.orderOfAll(),
     folderOf: (ordinal) => mailbox.folderOf(ordinal) ?? mailbox.homeOf(ordinal),
   };
 }

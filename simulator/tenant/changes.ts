@@ -124,7 +124,7 @@ export function recordOf(mailbox: Mailbox, ordinal: number): MessageRecord {
   if (entry?.record) return entry.record;
   const properties = mailbox.message(ordinal, placeOf(mailbox, ordinal), shapeOf({ immutableIds: true }));
   for (const member of PLACED_MEMBERS) delete properties[member];
-  return { properties, attachments: [] };
+  return { properties, attachments: mailbox.attachments(ordinal) };
 }
 
 function placeOf(mailbox: Mailbox, ordinal: number): Folder {

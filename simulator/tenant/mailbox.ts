@@ -1,7 +1,9 @@
 import { type Bytes, type JsonObject, parseBytes } from '../mail/bytes.ts';
+import { generatedAttachments } from '../mail/attachments.ts';
 import { type Envelope, type MailGenerator, threadOf } from '../mail/generator.ts';
 import { type MailboxIds } from '../mail/ids.ts';
-import { type MessageRecord, receivedAtOf, writeRecord } from '../mail/record.ts';
+import { type AttachmentRecord, type MessageRecord, receivedAtOf, writeRecord } from '../mail/record.ts';
+import { hash } from '../mail/rng.ts';
 import type { Shape } from '../mail/shape.ts';
 import { type Folder, isHiddenAnywhere, isInTree } from './folder.ts';
 
@@ -32,6 +34,7 @@ export class Mailbox {
   /** The ordinal that the next stored message gets. */
   nextOrdinal: number;
   readonly #byId: Map<string, Folder>;
+  #all: { sequence: number; order: readonly number[] } | undefined;
 
   constructor(index: number, ids: MailboxIds, generator: MailGenerator, folders: Folder[]) {
     this.index = index;
@@ -90,6 +93,15 @@ export class Mailbox {
     return folder.order;
   }
 
+  /** The messages of all visible folders together, newest first. */
+  orderOfAll(): readonly number[] {
+    if (this.#all?.sequence !== this.sequence) {
+      const order = this.visibleFolders().flatMap((folder) => this.order(folder));
+      this.#all = { sequence: this.sequence, order: order.sort(this.compare) };
+    }
+    return this.#all.order;
+  }
+
   /** Whether message `a` comes before `b` in a folder: the newer first, of equal age the one made first. */
   compare = (a: number, b: number): number => this.receivedAt(b) - this.receivedAt(a) || a - b;
 
@@ -105,6 +117,15 @@ export class Mailbox {
     if (record) return record.properties.isRead === true;
     const { run } = this.homeOf(ordinal);
     return this.generator.isRead(run, ordinal - run.first);
+  }
+
+  /** The attachments of a message, made again for those that are generated. */
+  attachments(ordinal: number): readonly AttachmentRecord[] {
+    const record = this.entries.get(ordinal)?.record;
+    if (record) return record.attachments;
+    const { run } = this.homeOf(ordinal);
+    const index = ordinal - run.first;
+    return this.generator.hasAttachments(run, index) ? generatedAttachments(hash(run.seed, ~index)) : [];
   }
 
   /** Where a message lies; undefined where it never was or is deleted. */
