@@ -16,6 +16,9 @@ export class Interrupted extends CommandError {
 
 const exitCodeOf = (signal: InterruptSignal): number => 128 + constants.signals[signal];
 
+/** One Ctrl-C arrives twice where npm stands between: from the terminal, and passed on by npm. */
+const ECHO_MS = 500;
+
 /**
  * How a process is told to end: the first Ctrl-C (SIGINT), SIGTERM or SIGHUP asks it to end in order, a second one ends
  * it at once.
@@ -33,14 +36,21 @@ export interface InterruptOptions {
   readonly source: NodeJS.EventEmitter;
   /** Ends the process. */
   readonly exit: (code: number) => void;
+  /** Milliseconds on a clock that only goes forward. */
+  readonly now?: () => number;
 }
 
-export function listenForInterrupts({ source, exit }: InterruptOptions): Interrupts {
+export function listenForInterrupts({ source, exit, now = () => performance.now() }: InterruptOptions): Interrupts {
   const controller = new AbortController();
+  let firstAt = 0;
   const actions: (() => void)[] = [];
   const listeners = SIGNALS.map((signal) => {
     const listener = (): void => {
-      if (!controller.signal.aborted) return controller.abort(new Interrupted(signal));
+      if (!controller.signal.aborted) {
+        firstAt = now();
+        return controller.abort(new Interrupted(signal));
+      }
+      if (now() - firstAt < ECHO_MS) return;
       for (const action of actions.splice(0)) action();
       exit(exitCodeOf(signal));
     };
