@@ -4,7 +4,7 @@ import pg from 'pg';
 import { Agent, request } from 'undici';
 import { toEmailRow } from '../model/email.ts';
 import { MESSAGE_MEMBERS, type GraphMessage } from '../model/mail.ts';
-import { EMAIL_COLUMNS, packEmail, unpack } from '../store/email-columns.ts';
+import { EMAIL_COLUMNS, decodedRows, encodeRows } from '../store/email-columns.ts';
 
 /**
  * What the scan is compared with: fetch, parse, bulk upsert, and nothing else. The same requests, columns and
@@ -33,7 +33,7 @@ interface DeltaPage {
 
 const columns = EMAIL_COLUMNS.join(', ');
 const assigned = EMAIL_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ');
-const UPSERT = `INSERT INTO raw_emails (${columns}) SELECT ${columns} FROM (${unpack('$1')}) page
+const UPSERT = `INSERT INTO raw_emails (${columns}) SELECT ${columns} FROM (${decodedRows('$1', '$2')}) page
   ON CONFLICT (id) DO UPDATE SET ${assigned}`;
 
 export async function rawLoop(options: RawLoopOptions): Promise<RawLoopResult> {
@@ -48,10 +48,9 @@ export async function rawLoop(options: RawLoopOptions): Promise<RawLoopResult> {
     while (link !== undefined) {
       const { body } = await request(link, { dispatcher, headers });
       const page = (await body.json()) as DeltaPage;
-      const rows = page.value.map((message) =>
-        packEmail(toEmailRow(message, false), { merged: false, removed: false }),
-      );
-      await pool.query({ name: 'upsert', text: UPSERT, values: [JSON.stringify(rows)] });
+      const rows = page.value.map((message) => ({ row: toEmailRow(message, false), merged: false, removed: false }));
+      const { text, key } = encodeRows(rows);
+      await pool.query({ name: 'upsert', text: UPSERT, values: [text, key] });
       messages += page.value.length;
       link = page['@odata.nextLink'];
     }

@@ -46,16 +46,30 @@ export type Client = pg.ClientBase;
 export interface Statement {
   readonly text: string;
   readonly values?: readonly unknown[];
-  /** Prepared under this name on each connection; the text must always be the same. */
-  readonly name?: string;
 }
+
+/** A statement worth preparing; the name always means the same text. */
+export interface NamedStatement extends Statement {
+  readonly name: string;
+}
+
+/**
+ * What every connection is set to. The store looks rows up by their keys and asks for little else, and most of its
+ * tables grow from nothing: a plan is made once and for any parameters, and never of a table's momentary smallness.
+ */
+const settings = (statementTimeoutMs: number): string => `
+  SET TIME ZONE 'UTC';
+  SET statement_timeout = ${Math.trunc(statementTimeoutMs)};
+  SET plan_cache_mode = force_generic_plan;
+  SET enable_seqscan = off;
+  SET jit = off`;
 
 /** Makes the pool; no connection is made before the first use. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { url, host, port, database, user, password, sealer, log } = options;
-  const settings = `SET TIME ZONE 'UTC'; SET statement_timeout = ${Math.trunc(options.statementTimeoutMs ?? 60_000)}`;
+  const sql = settings(options.statementTimeoutMs ?? 60_000);
   // The pool waits for it before it hands a new connection out, though its type does not say so.
-  const hooks = { onConnect: (client: Client): Promise<unknown> => client.query(settings) };
+  const hooks = { onConnect: (client: Client): Promise<unknown> => client.query(sql) };
   const pool = new pg.Pool({
     ...(url !== undefined ? { connectionString: url } : { host, port, database, user, password }),
     max: options.poolSize ?? 10,
@@ -89,33 +103,65 @@ export async function query<Row extends object = never>(
   }
 }
 
-/** Runs one statement on a connection in a transaction. */
+/** Runs one statement on a connection. */
 export async function run<Row extends object = never>(client: Client, statement: Statement): Promise<Row[]> {
   const { rows } = await client.query<Row>(statement as pg.QueryConfig);
   return rows;
 }
 
-/** Does the work in one transaction: all of it is committed, or none. */
-export async function transaction<Result>(
-  { pool }: Database,
+/** Statements that a connection keeps prepared at most: a big one weighs two thirds of a megabyte there. */
+const MOST_PREPARED = 16;
+const prepared = new WeakMap<Client, Set<string>>();
+
+/**
+ * As `run`, and the statement stays prepared on the connection under its name, as long as there are few of them: beyond
+ * that it is parsed and planned anew, which costs time but no memory.
+ */
+export function runPrepared<Row extends object = never>(
+  client: Client,
+  { name, ...statement }: NamedStatement,
+): Promise<Row[]> {
+  const names = prepared.get(client) ?? new Set();
+  prepared.set(client, names);
+  const keeps = names.has(name) || names.size < MOST_PREPARED;
+  if (keeps) names.add(name);
+  const config = keeps ? { name, ...statement } : statement;
+  return run(client, config);
+}
+
+/** Does the work on one connection; whatever passes comes out as `StoreUnavailable`. */
+export async function withClient<Result>(
+  { pool }: Pick<Database, 'pool'>,
   work: (client: Client) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect().catch((error: unknown) => {
     throw toStoreError(error);
   });
-  let broken: Error | undefined;
-  const onLoss = (error: Error): void => void (broken = error);
+  // A connection may be lost between two statements; an event that nobody listens to would end the process.
+  let lost: Error | undefined;
+  const onLoss = (error: Error): void => void (lost = error);
   client.on('error', onLoss);
   try {
-    await client.query('BEGIN');
-    const result = await work(client);
-    await client.query('COMMIT');
-    return result;
+    return await work(client);
   } catch (error) {
-    await client.query('ROLLBACK').catch(onLoss);
     throw toStoreError(error);
   } finally {
     client.off('error', onLoss);
-    client.release(broken);
+    client.release(lost);
   }
 }
+
+/** Does the work in one transaction: all of it is committed, or none. */
+export const transaction = <Result>(db: Database, work: (client: Client) => Promise<Result>): Promise<Result> =>
+  withClient(db, async (client) => {
+    await client.query('BEGIN');
+    try {
+      const result = await work(client);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      // Where this fails too the connection is lost, the transaction with it, and the pool will find out.
+      await client.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  });

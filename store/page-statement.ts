@@ -1,4 +1,4 @@
-import { EMAIL_COLUMNS, unpack } from './email-columns.ts';
+import { EMAIL_COLUMNS, decodedRows } from './email-columns.ts';
 import type { Organization } from './organizations.ts';
 
 const columns = EMAIL_COLUMNS.join(', ');
@@ -28,7 +28,8 @@ export interface PageAnswer {
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
  *
  * Parameters: 1 mailbox id, 2 lease token, 3 folder id, 4 round, 5 next link (null: the round ends), 6 delta link,
- * 7 page size, 8 rows, 9 ids removed, 10 scan numbers, 11 scan id, 12 folder path, 13 messages excluded.
+ * 7 page size, 8 and 9 rows and their key, 10 ids removed, 11 scan numbers, 12 scan id, 13 folder path, 14 messages
+ * excluded.
  */
 export const pageStatement = ({ schema }: Organization): string => `
 WITH lease AS MATERIALIZED (
@@ -40,13 +41,13 @@ WITH lease AS MATERIALIZED (
     JOIN ${schema}.sync_state s ON s.folder_no = f.folder_no AND s.round_no = $4
   FOR NO KEY UPDATE OF s
 ), page AS MATERIALIZED (
-  ${unpack('$8')}
+  ${decodedRows('$8', '$9')}
 ), fresh AS (
   INSERT INTO ${schema}.emails (${columns}, _mailbox_no, _folder_no, _removed_at, _extracted_at, _scan_id, _tenant_id,
     _user_email, _user_id, _user_display_name, _folder, _extraction_type)
   SELECT ${EMAIL_COLUMNS.map((column) => `page.${column}`).join(', ')}, turn.mailbox_no, turn.folder_no,
-    CASE WHEN page.removed THEN now() END, now(), $11, turn._tenant_id,
-    turn._user_email, turn.id, turn.display_name, $12, 'email'
+    CASE WHEN page.removed THEN now() END, now(), $12, turn._tenant_id,
+    turn._user_email, turn.id, turn.display_name, $13, 'email'
   FROM page CROSS JOIN turn
   ON CONFLICT (_mailbox_no, id) DO NOTHING
   RETURNING _no, id
@@ -55,26 +56,26 @@ WITH lease AS MATERIALIZED (
 ), known AS MATERIALIZED (
   SELECT rest.id, e._no, e._deleted_at IS NOT NULL AS deleted,
     rest.merged OR rest.change_key IS NULL OR e._deleted_at IS NOT NULL OR rest.removed <> (e._removed_at IS NOT NULL)
-      OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $12::text) AS differs
+      OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs
   FROM rest CROSS JOIN turn JOIN ${schema}.emails e ON e._mailbox_no = turn.mailbox_no AND e.id = rest.id
 ), changed AS (
   UPDATE ${schema}.emails e SET ${assigned}, _folder_no = turn.folder_no,
-    _removed_at = CASE WHEN page.removed THEN now() END, _deleted_at = NULL, _extracted_at = now(), _scan_id = $11,
-    _tenant_id = turn._tenant_id, _user_email = turn._user_email, _user_display_name = turn.display_name, _folder = $12
+    _removed_at = CASE WHEN page.removed THEN now() END, _deleted_at = NULL, _extracted_at = now(), _scan_id = $12,
+    _tenant_id = turn._tenant_id, _user_email = turn._user_email, _user_display_name = turn.display_name, _folder = $13
   FROM known JOIN page ON page.id = known.id CROSS JOIN turn
   WHERE known.differs AND e._no = known._no
 ), gone AS (
   UPDATE ${schema}.emails e SET _removed_at = now() FROM turn
-  WHERE e._mailbox_no = turn.mailbox_no AND e.id = ANY($9::text[]) AND e._folder_no = turn.folder_no
+  WHERE e._mailbox_no = turn.mailbox_no AND e.id = ANY($10::text[]) AND e._folder_no = turn.folder_no
     AND e._removed_at IS NULL AND e._deleted_at IS NULL
 ), marked AS (
   INSERT INTO outhaul.scan_messages (scan_no, email_no)
-  SELECT scan_no, _no FROM unnest($10::int[]) scan_no CROSS JOIN (SELECT _no FROM fresh UNION ALL SELECT _no FROM known) seen
+  SELECT scan_no, _no FROM unnest($11::int[]) scan_no CROSS JOIN (SELECT _no FROM fresh UNION ALL SELECT _no FROM known) seen
   ON CONFLICT DO NOTHING
   RETURNING scan_no
 ), tally AS MATERIALIZED (
   SELECT scan_no, (SELECT count(*) FROM marked WHERE marked.scan_no = scans.scan_no) AS records
-  FROM unnest($10::int[]) AS scans(scan_no)
+  FROM unnest($11::int[]) AS scans(scan_no)
 ), round AS (
   UPDATE ${schema}.sync_state s SET next_link = $5, page_size = $7, delta_link = coalesce($6, delta_link),
     delta_saved_at = CASE WHEN $6::text IS NULL THEN delta_saved_at ELSE now() END,
@@ -82,11 +83,11 @@ WITH lease AS MATERIALIZED (
   FROM turn WHERE s.folder_no = turn.folder_no AND turn.forward
 ), folder AS (
   UPDATE outhaul.scan_folders f SET records = f.records + tally.records,
-    excluded = f.excluded + CASE WHEN turn.forward THEN $13::int ELSE 0 END, pages = f.pages + turn.forward::int,
+    excluded = f.excluded + CASE WHEN turn.forward THEN $14::int ELSE 0 END, pages = f.pages + turn.forward::int,
     state = CASE WHEN $5::text IS NULL THEN 'completed' ELSE 'running' END, updated_at = now()
   FROM turn CROSS JOIN tally WHERE f.scan_no = tally.scan_no AND f.mailbox_id = $1 AND f.folder_id = $3
 ), mailbox AS (
-  UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $12, updated_at = now()
+  UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $13, updated_at = now()
   FROM turn CROSS JOIN tally WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
 )
 SELECT (SELECT count(*) FROM lease) AS held, (SELECT count(*) FROM turn) AS open,

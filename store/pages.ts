@@ -1,8 +1,16 @@
 import { isPartial, mergeEmail, toEmailRow, type EmailRow } from '../model/email.ts';
 import type { GraphMessage, RemovedMessage } from '../model/mail.ts';
 import { storableText } from '../model/text.ts';
-import { query, run, transaction, type Client, type Database, type Statement } from './database.ts';
-import { EMAIL_COLUMNS, packEmail } from './email-columns.ts';
+import {
+  run,
+  runPrepared,
+  transaction,
+  withClient,
+  type Client,
+  type Database,
+  type NamedStatement,
+} from './database.ts';
+import { EMAIL_COLUMNS, encodeRows, type PageRow } from './email-columns.ts';
 import { LeaseLost, RoundLost, StoreUnavailable, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
 import { pageStatement, type PageAnswer } from './page-statement.ts';
@@ -77,7 +85,8 @@ async function writeWhole(db: Database, organization: Organization, page: Page):
   const messages = latest(page.messages);
   const partial = [...messages].filter(([, message]) => isPartial(message)).map(([id]) => id);
   if (partial.length === 0) {
-    const [answer] = await query<PageAnswer>(db, statementOf(organization, page, messages, new Map()));
+    const statement = statementOf(organization, page, messages, new Map());
+    const [answer] = await withClient(db, (client) => runPrepared<PageAnswer>(client, statement));
     return resultOf(page, answer);
   }
   return transaction(db, (client) => writeMerged(client, organization, page, messages, partial));
@@ -91,7 +100,7 @@ async function writeMerged(
   partial: readonly string[],
 ): Promise<PageResult> {
   const stored = await storedRows(client, organization, page.mailboxId, partial);
-  const [answer] = await run<PageAnswer>(client, statementOf(organization, page, messages, stored));
+  const [answer] = await runPrepared<PageAnswer>(client, statementOf(organization, page, messages, stored));
   return { ...resultOf(page, answer), incomplete: partial.filter((id) => !stored.has(id)) };
 }
 
@@ -116,17 +125,19 @@ function statementOf(
   page: Page,
   messages: ReadonlyMap<string, GraphMessage>,
   stored: ReadonlyMap<string, EmailRow>,
-): Statement {
+): NamedStatement {
   const { mailboxId, leaseToken, folder, scanNos, scanId, suspicious, excluded = 0, progress } = page;
   const { next } = progress;
   const removed = new Set(page.removed.map(({ id }) => storableText(id)));
-  const rows: object[] = [];
+  const rows: PageRow[] = [];
   for (const [id, message] of messages) {
     const before = stored.get(id);
     const row = before ? mergeEmail(before, message, suspicious) : toEmailRow(message, suspicious);
-    rows.push(packEmail(row, { merged: before !== undefined, removed: removed.delete(id) }));
+    rows.push({ row, merged: before !== undefined, removed: removed.delete(id) });
   }
+  const { text, key } = encodeRows(rows);
   return {
+    name: organization.schema.slice(1, -1),
     text: pageStatement(organization),
     values: [
       mailboxId,
@@ -136,7 +147,8 @@ function statementOf(
       'link' in next ? next.link : null,
       'deltaLink' in next ? next.deltaLink : null,
       progress.pageSize,
-      JSON.stringify(rows),
+      text,
+      key,
       [...removed],
       scanNos,
       scanId,
