@@ -1,5 +1,6 @@
 export { cacheFolder } from './cache-folder.ts';
 export { EmbeddedServiceError, PortTakenError, PostgresStartError, TemporalStartError } from './errors.ts';
+export type { Exit } from './guarded-process.ts';
 export { freePort } from './ports.ts';
 export { startPostgres, type EmbeddedPostgres, type PostgresOptions } from './postgres.ts';
 export { startTemporal, type EmbeddedTemporal, type TemporalOptions } from './temporal-server.ts';
@@ -16,4 +17,6 @@ export {
   type DataFolderProblem,
   type DataFolderVersion,
 } from './data-folder.ts';
+export type { SearchAttributeType } from './temporal-namespace.ts';
+export type { FailedWay } from './temporal-source.ts';
 export { TEMPORAL_VERSION } from './temporal-version.ts';

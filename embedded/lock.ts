@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
+import { identify, isAlive, parseIdentity, type ProcessIdentity } from './process-identity.ts';
 
 /** Makes a file (mode 0600) with its whole content or not at all; false where it exists. */
 export async function writeOnce(file: string, content: string): Promise<boolean> {
@@ -29,17 +29,9 @@ export async function takeLock(file: string): Promise<Lock | { heldBy: ProcessId
     if (await writeOnce(file, own)) return { release: () => removeIf(file, own) };
     const content = await readFile(file, 'utf8').catch(() => undefined);
     if (content === undefined) continue;
-    const holder = parseHolder(content);
+    const holder = parseIdentity(content);
     if (holder && isAlive(holder)) return { heldBy: holder };
     await removeIf(file, content);
-  }
-}
-
-function parseHolder(content: string): ProcessIdentity | undefined {
-  try {
-    return JSON.parse(content) as ProcessIdentity;
-  } catch {
-    return undefined;
   }
 }
 

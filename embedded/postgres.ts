@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.ts';
 import { PostgresStartError } from './errors.ts';
 import { spawnGuarded, type Exit, type GuardedProcess } from './guarded-process.ts';
-import { makeFolder } from './make-folder.ts';
+import { prepareFolder } from './make-folder.ts';
 import { openLog, type ServiceLog } from './log-file.ts';
 import { pause } from './pause.ts';
 import { withPort } from './ports.ts';
@@ -82,9 +82,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const user = await findServiceUser(join(dataDir, 'data'));
   const cacheDir = options.cacheDir ?? cacheFolder(process.env);
   const binaries = await findPostgresBinaries(await packagedPostgres(), { cacheDir, user, log });
-  await makeFolder(dataDir).catch((cause: Error) => {
-    throw new PostgresStartError(`The data folder ${dataDir} cannot be made: ${cause.message}`, { cause });
-  });
+  await prepareFolder(dataDir, PostgresStartError);
   await endLeftoverPostgres(join(dataDir, 'data'), { log, signal });
   const settings = { ...SETTINGS, ...options.settings };
   const durable = settings['fsync'] !== 'off';

@@ -19,6 +19,16 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.started === identity.started;
 }
 
+/** An identity that was written to a file as JSON; `undefined` where the file is damaged. */
+export function parseIdentity(json: string): ProcessIdentity | undefined {
+  try {
+    const { pid, started } = JSON.parse(json) as Partial<ProcessIdentity>;
+    return typeof pid === 'number' && typeof started === 'string' ? { pid, started } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The boot and the clock tick of the start, field 22 of proc_pid_stat(5); a zombie no longer runs. */
 function startedOnLinux(pid: number): string | undefined {
   try {

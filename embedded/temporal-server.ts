@@ -4,10 +4,10 @@ import { cacheFolder } from './cache-folder.ts';
 import { PortTakenError, TemporalStartError } from './errors.ts';
 import type { Exit, GuardedProcess } from './guarded-process.ts';
 import { endLeftover, type StopSteps } from './leftover.ts';
-import { makeFolder } from './make-folder.ts';
+import { prepareFolder } from './make-folder.ts';
 import { openLog } from './log-file.ts';
 import { freePort, isPortFree, withPort } from './ports.ts';
-import { identify, type ProcessIdentity } from './process-identity.ts';
+import { identify, parseIdentity } from './process-identity.ts';
 import { untilReady } from './service-ready.ts';
 import { findTemporalBinary } from './temporal-binary.ts';
 import { spawnTemporal } from './temporal-command.ts';
@@ -63,9 +63,7 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
   const { dataDir, log, signal, uiPort } = options;
   signal?.throwIfAborted();
   const binary = options.binary ?? (await findBinary(options));
-  await makeFolder(dataDir).catch((cause: Error) => {
-    throw new TemporalStartError(`The data folder ${dataDir} cannot be made: ${cause.message}`, { cause });
-  });
+  await prepareFolder(dataDir, TemporalStartError);
   await endLeftoverTemporal(dataDir, { log, signal });
   if (typeof uiPort === 'number' && !(await isPortFree(uiPort))) throw new PortTakenError("Temporal's Web UI", uiPort);
   return withPort('the Temporal server', options.port, async (port) => {
@@ -85,7 +83,7 @@ async function startOnce(
   const serverLog = await openLog(join(dataDir, 'temporal.log'));
   const server = await spawnTemporal({ ...options, namespace, uiCodecEndpoint, serverLog });
   try {
-    await writeFile(pidFile(dataDir), JSON.stringify(identify(server.pid)), { mode: 0o600 });
+    await writeFile(pidFile(dataDir), JSON.stringify(identify(server.pid) ?? null), { mode: 0o600 });
     const connection = await untilReady({
       name: 'The Temporal server',
       server,
@@ -124,9 +122,8 @@ async function endLeftoverTemporal(
   dataDir: string,
   { log, signal }: { log: (line: string) => void; signal: AbortSignal | undefined },
 ): Promise<void> {
-  const record = await readFile(pidFile(dataDir), 'utf8').catch(() => '');
-  if (record === '') return;
-  const leftover = JSON.parse(record) as ProcessIdentity;
+  const leftover = parseIdentity(await readFile(pidFile(dataDir), 'utf8').catch(() => ''));
+  if (!leftover) return;
   const server = `Temporal server (pid ${leftover.pid})`;
   const gone = await endLeftover(leftover, STOP_STEPS, {
     word: () => log(`A ${server} left by an earlier run still uses ${dataDir}: stopping it`),

@@ -158,9 +158,9 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it.each(['/proc/outhaul', join(import.meta.filename, 'below')])(
-    'says so where %s cannot be made',
+    'says so where %s cannot be used',
     async (dataDir) => {
-      await expect(start({ dataDir })).rejects.toThrow(`The data folder ${dataDir} cannot be made`);
+      await expect(start({ dataDir })).rejects.toThrow(`The data folder ${dataDir} cannot be used`);
     },
   );
 

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -77,6 +77,12 @@ describe('the embedded Temporal server', () => {
     expect(isGone(left.pid)).toBe(true);
   });
 
+  it('starts where the record of an earlier run is damaged', async () => {
+    const dataDir = await temporaryFolder();
+    await writeFile(join(dataDir, 'temporal.pid'), '{"pid":');
+    expect((await start({ dataDir })).address).toMatch(/^127\.0\.0\.1:\d+$/);
+  });
+
   it('says so where a port that was asked for is taken', async () => {
     const dataDir = await temporaryFolder();
     const port = await takenPort();
@@ -103,7 +109,7 @@ describe('the embedded Temporal server', () => {
 
   it('says so where its data folder cannot be made', async () => {
     const dataDir = join(import.meta.filename, 'below');
-    await expect(start({ dataDir })).rejects.toThrow(`The data folder ${dataDir} cannot be made`);
+    await expect(start({ dataDir })).rejects.toThrow(`The data folder ${dataDir} cannot be used`);
   });
 
   it('leaves no process where its start is aborted', async () => {
