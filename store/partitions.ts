@@ -4,6 +4,13 @@ import { query, run, type Client, type Database } from './database.ts';
 const partitionOf = (scanNo: number): string => `outhaul.scan_messages_${Math.trunc(scanNo)}`;
 
 /**
+ * What a scan has seen, as a subquery. Its number stands in the text, for PostgreSQL leaves the partitions of other scans
+ * out of its plan only when it knows the number then.
+ */
+export const messagesOf = (scanNo: number): string =>
+  `(SELECT email_no FROM outhaul.scan_messages WHERE scan_no = ${Math.trunc(scanNo)})`;
+
+/**
  * Makes a scan's partition. Made apart and then attached, it keeps nobody waiting who reads or writes other scans'
  * rows; `CREATE TABLE … PARTITION OF` would lock them all out.
  */

@@ -2,6 +2,7 @@ import { EMAIL_COLUMNS } from './email-columns.ts';
 import { query, type Database } from './database.ts';
 import { InvalidCursor, UnknownTable } from './errors.ts';
 import { organizationOf, type Organization } from './organizations.ts';
+import { messagesOf } from './partitions.ts';
 import type { Scan } from './scans.ts';
 
 /** The tables that a scan fills, as clients name them. */
@@ -35,12 +36,12 @@ export interface PageRequest {
 interface TableSource {
   /** What clients see, in the order of the table. Leases and internal numbers are not theirs. */
   readonly columns: readonly string[];
-  /** The rows `t` that scan `$1` saw, among others' rows of the same tables. */
-  readonly from: (organization: Organization) => string;
-  /** Numbers those rows, always alike. */
-  readonly key: string;
-  /** How many there are. */
-  readonly count: (organization: Organization) => string;
+  /** `key`: numbers that put the rows that the scan saw in an order, always the same. */
+  readonly seen: (organization: Organization, scanNo: number) => string;
+  /** Finds the row `t` of a `seen.key`. */
+  readonly row: (organization: Organization) => string;
+  /** How many rows the scan saw, where counting them is not the best way to know. */
+  readonly count?: (scanNo: number) => string;
 }
 
 const EXTRACTED = [
@@ -55,16 +56,15 @@ const EXTRACTED = [
   '_deleted_at',
 ];
 
-const SCANNED_FOLDERS = ({ schema }: Organization): string => `outhaul.scan_folders s
-  JOIN ${schema}.mailboxes m ON m.id = s.mailbox_id
-  JOIN ${schema}.mail_folders t ON t.mailbox_no = m.mailbox_no AND t.id = s.folder_id`;
+const ofScan = (table: string, scanNo: number): string =>
+  `(SELECT * FROM outhaul.${table} WHERE scan_no = ${Math.trunc(scanNo)})`;
 
 const SOURCES: Readonly<Record<ResultTable, TableSource>> = {
   mailboxes: {
     columns: ['id', 'mail', 'display_name', 'user_principal_name', 'account_enabled', 'user_type', ...EXTRACTED],
-    from: ({ schema }) => `outhaul.scan_mailboxes s JOIN ${schema}.mailboxes t ON t.id = s.mailbox_id`,
-    key: 's.position',
-    count: () => 'SELECT count(*) AS total FROM outhaul.scan_mailboxes WHERE scan_no = $1',
+    seen: ({ schema }, scanNo) => `SELECT m.mailbox_no AS key
+      FROM ${ofScan('scan_mailboxes', scanNo)} s JOIN ${schema}.mailboxes m ON m.id = s.mailbox_id`,
+    row: ({ schema }) => `${schema}.mailboxes t ON t.mailbox_no = seen.key`,
   },
   mail_folders: {
     columns: [
@@ -79,16 +79,17 @@ const SOURCES: Readonly<Record<ResultTable, TableSource>> = {
       'well_known_name',
       ...EXTRACTED,
     ],
-    from: SCANNED_FOLDERS,
-    key: 't.folder_no',
-    count: (organization) => `SELECT count(*) AS total FROM ${SCANNED_FOLDERS(organization)} WHERE s.scan_no = $1`,
+    seen: ({ schema }, scanNo) => `SELECT f.folder_no AS key
+      FROM ${ofScan('scan_folders', scanNo)} s JOIN ${schema}.mailboxes m ON m.id = s.mailbox_id
+        JOIN ${schema}.mail_folders f ON f.mailbox_no = m.mailbox_no AND f.id = s.folder_id`,
+    row: ({ schema }) => `${schema}.mail_folders t ON t.folder_no = seen.key`,
   },
   emails: {
     columns: [...EMAIL_COLUMNS, ...EXTRACTED],
-    from: ({ schema }) => `outhaul.scan_messages s JOIN ${schema}.emails t ON t._no = s.email_no`,
-    key: 's.email_no',
-    // The counters are kept in the transactions that store the messages: counting the rows would tell the same.
-    count: () => 'SELECT coalesce(sum(records), 0) AS total FROM outhaul.scan_mailboxes WHERE scan_no = $1',
+    seen: (_, scanNo) => `SELECT email_no AS key FROM ${messagesOf(scanNo)} s`,
+    row: ({ schema }) => `${schema}.emails t ON t._no = seen.key`,
+    // Kept in the transactions that store the messages: counting them would tell the same, later.
+    count: (scanNo) => `SELECT sum(records) AS total FROM ${ofScan('scan_mailboxes', scanNo)} s`,
   },
 };
 
@@ -126,13 +127,16 @@ export async function resultRows(
   if (!table) throw new UnknownTable(RESULT_TABLES);
   const after = cursor === undefined ? 0 : decodeCursor(table, cursor);
   const organization = await organizationOf(db, scan.organizationId);
-  const { columns, from, key, count } = SOURCES[table];
+  const source = SOURCES[table];
+  // The keys of one page first, and the numbers in the text: a plan for just any limit would read whole tables.
   const found = await query<ResultRow & { ' key': number }>(db, {
-    text: `SELECT ${key} AS " key", ${columns.map((column) => `t.${column}`).join(', ')} FROM ${from(organization)}
-      WHERE s.scan_no = $1 AND ${key} > $2 ORDER BY ${key} LIMIT $3 OFFSET $4`,
-    values: [scan.scanNo, after, limit + 1, cursor === undefined ? offset : 0],
+    text: `SELECT seen.key AS " key", ${source.columns.map((column) => `t.${column}`).join(', ')}
+      FROM (
+        SELECT key FROM (${source.seen(organization, scan.scanNo)}) keys WHERE key > ${after}
+        ORDER BY key LIMIT ${Math.trunc(limit) + 1} OFFSET ${cursor === undefined ? Math.trunc(offset) : 0}
+      ) seen JOIN ${source.row(organization)} ORDER BY seen.key`,
   });
-  const total = await countRows(db, organization, scan, { count });
+  const total = await countRows(db, organization, scan, source);
   const hasMore = found.length > limit;
   const rows = found.slice(0, limit);
   const last = rows.at(-1)?.[' key'];
@@ -152,9 +156,10 @@ async function countRows(
   db: Database,
   organization: Organization,
   { scanNo }: Scan,
-  { count }: Pick<TableSource, 'count'>,
+  { count, seen }: TableSource,
 ): Promise<number> {
-  const [row] = await query<{ total: number }>(db, { text: count(organization), values: [scanNo] });
+  const text = count?.(scanNo) ?? `SELECT count(*) AS total FROM (${seen(organization, scanNo)}) seen`;
+  const [row] = await query<{ total: number | null }>(db, { text });
   return row?.total ?? 0;
 }
 

@@ -47,27 +47,20 @@ export interface OpenScan {
 
 /** The scans of an organization, or of all (`null`), that have not ended, oldest first. */
 export const openScans = (db: Database, organizationId: string | null): Promise<OpenScan[]> =>
-  query<OpenScan>(db, {
-    text: `SELECT scan_no AS "scanNo", organization_id AS "organizationId", scan_id AS "scanId", status,
-        greatest(requested_at, started_at,
-          (SELECT max(updated_at) FROM outhaul.scan_mailboxes m WHERE m.scan_no = s.scan_no)) AS "lastProgressAt"
-      FROM outhaul.scans s WHERE ended_at IS NULL AND ($1::text IS NULL OR organization_id = $1) ORDER BY scan_no`,
-    values: [organizationId],
-  });
+  query<OpenScan>(db, { text: `${OPEN} ORDER BY scan_no`, values: [organizationId] });
 
 /** Of those, the running and cancelling ones that have not moved for `minutes`. */
-export async function staleScans(
+export const staleScans = (
   db: Database,
-  { minutes, organizationId = null }: { minutes: number; organizationId?: string | null | undefined },
-): Promise<OpenScan[]> {
-  const [now] = await query<{ limit: string }>(db, {
-    text: 'SELECT now() - make_interval(secs => $1) AS limit',
-    values: [minutes * 60],
+  { minutes, organizationId = null }: { readonly minutes: number; readonly organizationId?: string | null },
+): Promise<OpenScan[]> =>
+  query<OpenScan>(db, {
+    text: `SELECT * FROM (${OPEN}) open WHERE status IN ('running', 'cancelling')
+      AND "lastProgressAt" < now() - make_interval(secs => $2) ORDER BY "scanNo"`,
+    values: [organizationId, minutes * 60],
   });
-  const scans = await openScans(db, organizationId);
-  const limit = Date.parse(now?.limit ?? '');
-  return scans.filter(
-    ({ status, lastProgressAt }) =>
-      (status === 'running' || status === 'cancelling') && Date.parse(lastProgressAt) < limit,
-  );
-}
+
+const OPEN = `SELECT scan_no AS "scanNo", organization_id AS "organizationId", scan_id AS "scanId", status,
+    greatest(requested_at, started_at,
+      (SELECT max(updated_at) FROM outhaul.scan_mailboxes m WHERE m.scan_no = s.scan_no)) AS "lastProgressAt"
+  FROM outhaul.scans s WHERE ended_at IS NULL AND ($1::text IS NULL OR organization_id = $1)`;

@@ -1,6 +1,7 @@
 import { query, type Database } from './database.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
+import { messagesOf } from './partitions.ts';
 
 /** A stored message of which nobody knows where it is now, and the folder it was last seen in. */
 export interface UnsettledEmail {
@@ -29,7 +30,7 @@ export async function noteVanished(
           AND s.round_scans @> ARRAY[$3::int]
           AND e._mailbox_no = lease.mailbox_no AND e._folder_no = f.folder_no AND e._extracted_at < s.round_started_at
           AND e._removed_at IS NULL AND e._deleted_at IS NULL
-          AND NOT EXISTS (SELECT FROM outhaul.scan_messages m WHERE m.scan_no = $3 AND m.email_no = e._no)
+          AND NOT EXISTS (SELECT FROM ${messagesOf(scanNo)} seen WHERE seen.email_no = e._no)
         RETURNING e._no
       ), answer AS (SELECT count(*) AS noted FROM noted)`,
     values: [scanNo, folderId],
