@@ -23,7 +23,7 @@ export function transport({ dispatcher, origin, maxBodyBytes, userAgent }: Trans
     if (status < 200 || status > 299) {
       throw graphErrorFrom({ status, headers: answer.headers, body: jsonOrNothing(text), target: call.target });
     }
-    const content = call.expects === 'text' || text === '' ? text : parse(text, answer);
+    const content = call.expects === 'text' || status === 204 ? text : parse(text, answer);
     return new GraphAnswer(status, content, bytes.length, isSuspicious(text));
   };
 }
