@@ -33,17 +33,22 @@ export async function answerBatch(
     statuses.set(step.id, answer.status);
     responses.push(responseOf(step.id, answer));
   };
-  const worker = async (): Promise<void> => {
-    for (;;) {
-      const index = waiting.findIndex((step) => step.dependsOn.every((id) => statuses.has(id)));
-      const [step] = index < 0 ? [] : waiting.splice(index, 1);
-      if (!step) return;
-      await run(step);
-      // What has become free by this answer may be more than one worker's worth.
-      await Promise.all(Array.from({ length: Math.min(AT_A_TIME - 1, waiting.length) }, worker));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_A_TIME }, worker));
+  await new Promise<void>((resolve, reject) => {
+    let running = 0;
+    const startReady = (): void => {
+      for (; running < AT_A_TIME; running++) {
+        const index = waiting.findIndex((step) => step.dependsOn.every((id) => statuses.has(id)));
+        const [step] = index < 0 ? [] : waiting.splice(index, 1);
+        if (!step) break;
+        run(step).then(() => {
+          running--;
+          startReady();
+        }, reject);
+      }
+      if (running === 0) resolve();
+    };
+    startReady();
+  });
   return {
     status: 200,
     headers: { 'content-type': GRAPH_JSON },

@@ -29,8 +29,8 @@ export function makeCertificate(): TestCertificate {
   const thumbprint = (algorithm: string) => createHash(algorithm).update(raw).digest('hex').toUpperCase();
   return {
     certificate: `-----BEGIN CERTIFICATE-----\n${raw.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
-    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }),
-    publicKey: publicKey.export({ type: 'spki', format: 'pem' }),
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    publicKey: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
     thumbprintSha256: thumbprint('sha256'),
     thumbprintSha1: thumbprint('sha1'),
   };

@@ -77,3 +77,9 @@ async function gotOf(response: Response): Promise<Got> {
   const isJson = response.headers.get('content-type')?.includes('json') === true;
   return { status: response.status, headers: response.headers, text, body: (isJson ? JSON.parse(text) : {}) as Body };
 }
+
+/** A member that must be text. */
+export function textOf(value: unknown): string {
+  if (typeof value !== 'string') throw new TypeError(`Text was expected, not ${JSON.stringify(value)}`);
+  return value;
+}
