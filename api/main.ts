@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { ConfigError, type Config } from '../config/config.ts';
 import { parseKeyRing } from '../config/key-ring.ts';
@@ -11,12 +10,12 @@ import { firstAdminKey } from '../store/api-keys.ts';
 import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
 import { whenDatabaseAnswers } from '../store/health.ts';
 import { migrate } from '../store/migrate.ts';
-import { createTemporalClient } from '../temporal/connection.ts';
 import { createApp } from './app.ts';
 import { StartError } from './errors.ts';
 import { createKeyChecker } from './principal.ts';
 import { createReachabilityCheck } from './reachability.ts';
 import { createScanWorkflows } from './scan-workflows.ts';
+import { createApiClient } from './temporal-client.ts';
 import { whenTemporalIsReady } from './temporal-ready.ts';
 import { outhaulVersion } from './version.ts';
 
@@ -67,7 +66,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   try {
     const db = openDatabase({ ...settings.database, applicationName: 'outhaul-api', log });
     closers.push(() => closeDatabase(db));
-    const client = await createTemporalClient(settings.temporal, settings.database.sealer);
+    const client = await createApiClient(settings.temporal, settings.database.sealer);
     closers.push(() => client.connection.close());
     const workflows = createScanWorkflows(client, {
       orchestrationQueue: taskQueues(options.taskQueuePrefix ?? 'outhaul').orchestration,
@@ -145,15 +144,13 @@ function whyNotListening(error: unknown, host: string, port: number): string {
   return `Cannot listen on ${host}:${port} (${code}): check HOST and PORT`;
 }
 
+/** Ends when the last connection has: those that wait for a next request are closed as soon as they do so. */
 async function stop(server: Server): Promise<void> {
   const ended = once(server, 'close');
   server.close();
-  const late = new AbortController();
-  const timer = delay(GRACE_MS, undefined, { signal: late.signal }).then(
-    () => server.closeAllConnections(),
-    () => undefined,
-  );
+  const idle = setInterval(() => server.closeIdleConnections(), 50);
+  const late = setTimeout(() => server.closeAllConnections(), GRACE_MS);
   await ended;
-  late.abort();
-  await timer;
+  clearInterval(idle);
+  clearTimeout(late);
 }

@@ -63,7 +63,7 @@ export function createScanWorkflows(
   return {
     admit: ({ input, mode, details }, signal) =>
       client.withDeadline(Date.now() + admissionMs, () =>
-        client.withAbortSignal(signal, () =>
+        withOwnSignal(client, signal, () =>
           client.workflow.executeUpdateWithStart(admittedUpdate, {
             startWorkflowOperation: new WithStartWorkflowOperation<typeof scanTenant>('scanTenant', {
               workflowId: scanWorkflowId(input.organizationId, input.scanId),
@@ -100,6 +100,19 @@ export function createScanWorkflows(
       return serverVersion;
     },
   };
+}
+
+/** The SDK never takes its listeners off a signal, so that each call gets a signal that goes with it. */
+async function withOwnSignal<T>(client: Client, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  const own = new AbortController();
+  const abort = (): void => own.abort();
+  if (signal.aborted) abort();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await client.withAbortSignal(own.signal, call);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
 }
 
 /** `missing` where Temporal knows no such workflow, or it has ended. */

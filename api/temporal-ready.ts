@@ -4,8 +4,10 @@ import { TemporalUnavailable, whenTemporalAnswers } from '../temporal/connection
 import { organizationIdKey, scanIdKey } from '../workflows/search-attributes.ts';
 import { StartError } from './errors.ts';
 import { GRPC, grpcCodeOf } from './grpc-codes.ts';
+import { within } from './within.ts';
 
-const CALL_MS = 5_000;
+/** Short, so that the word about the wait comes soon. */
+const CALL_MS = 2_000;
 
 /**
  * Waits until Temporal answers, has the namespace, and in it the search attributes that scans are started with.
@@ -17,16 +19,19 @@ export async function whenTemporalIsReady(
   { address, ...waiting }: { address: string; patienceMs: number; log: Logger; signal: AbortSignal | undefined },
 ): Promise<void> {
   const check = (): Promise<void> =>
-    client.withDeadline(Date.now() + CALL_MS, async () => {
-      await checkNamespace(client);
-      await checkSearchAttributes(client, waiting.log);
-    });
+    within(CALL_MS, checkAll(client, waiting.log), () => new Error('no answer in time'));
   try {
     await whenTemporalAnswers(address, check, { ...waiting, log: (line) => waiting.log.info(line) });
   } catch (error) {
     throw error instanceof TemporalUnavailable && error.cause instanceof StartError ? error.cause : error;
   }
 }
+
+const checkAll = (client: Client, log: Logger): Promise<void> =>
+  client.withDeadline(Date.now() + CALL_MS, async () => {
+    await checkNamespace(client);
+    await checkSearchAttributes(client, log);
+  });
 
 async function checkNamespace({ workflowService, options: { namespace } }: Client): Promise<void> {
   try {

@@ -1,74 +1,18 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApiStage, type ApiStage } from './support/stage.ts';
-
-/** A way to a server that can be cut: then it takes connections and bytes, and answers nothing. */
-class Wire {
-  readonly #sockets = new Set<Socket>();
-  readonly #server: Server;
-  #cut = false;
-
-  constructor(host: string, port: number, connect: (port: number, host: string) => Socket) {
-    this.#server = createServer((client) => {
-      this.#keep(client);
-      if (this.#cut) return;
-      const upstream = connect(port, host);
-      this.#keep(upstream);
-      client.on('data', (bytes) => void (!this.#cut && upstream.write(bytes)));
-      upstream.on('data', (bytes) => void (!this.#cut && client.write(bytes)));
-      client.on('close', () => upstream.destroy());
-      upstream.on('close', () => client.destroy());
-    });
-  }
-
-  #keep(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.#sockets.delete(socket));
-  }
-
-  async open(): Promise<number> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  cut(): void {
-    this.#cut = true;
-  }
-
-  /** Ends what hangs; new connections get through again. */
-  mend(): void {
-    this.#cut = false;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  close(): void {
-    this.#server.close();
-    for (const socket of this.#sockets) socket.destroy();
-  }
-}
+import { openWires, type Wires } from './support/wire.ts';
 
 describe('GET /health', () => {
   let stage: ApiStage;
-  let database: Wire;
-  let temporal: Wire;
+  let wires: Wires;
   beforeAll(async () => {
-    const { connect } = await import('node:net');
-    const postgres = new URL(inject('postgresUrl'));
-    const [host = '', port = ''] = inject('temporalAddress').split(':');
-    database = new Wire(postgres.hostname, Number(postgres.port), connect);
-    temporal = new Wire(host, Number(port), connect);
-    const [databasePort, temporalPort] = await Promise.all([database.open(), temporal.open()]);
-    stage = await openApiStage({ wires: { databasePort, temporalPort } });
+    wires = await openWires();
+    stage = await openApiStage({ wires });
   });
   afterAll(async () => {
-    database.mend();
-    temporal.mend();
+    wires.mend();
     await stage.close();
-    database.close();
-    temporal.close();
+    wires.close();
   });
 
   const health = () => stage.call('GET', '/health', { key: '' });
@@ -111,7 +55,7 @@ describe('GET /health', () => {
   });
 
   it('answers 503 within 2 seconds while Temporal hangs, and is well again afterwards', async () => {
-    temporal.cut();
+    wires.temporal.cut();
     const begin = performance.now();
     const { status, body } = await health();
     expect(performance.now() - begin).toBeLessThan(2_500);
@@ -120,12 +64,12 @@ describe('GET /health', () => {
       status: 'unhealthy',
       pipeline: { is_active: false, database_health: 'healthy', temporal_health: 'unhealthy' },
     });
-    temporal.mend();
+    wires.temporal.mend();
     await expect.poll(async () => (await health()).status, { timeout: 30_000 }).toBe(200);
   });
 
   it('answers 503 within 2 seconds while PostgreSQL hangs, and is well again afterwards', async () => {
-    database.cut();
+    wires.database.cut();
     const begin = performance.now();
     const { status, body } = await health();
     expect(performance.now() - begin).toBeLessThan(2_500);
@@ -134,7 +78,7 @@ describe('GET /health', () => {
       status: 'unhealthy',
       pipeline: { is_active: false, database_health: 'unhealthy', temporal_health: 'healthy' },
     });
-    database.mend();
+    wires.database.mend();
     await expect.poll(async () => (await health()).status, { timeout: 30_000 }).toBe(200);
   });
 });

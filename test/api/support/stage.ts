@@ -40,6 +40,7 @@ export interface ApiStage {
   readonly db: Database;
   /** The environment that the API runs with, for workers of the same installation. */
   readonly environment: Record<string, string>;
+  readonly taskQueuePrefix: string;
   readonly adminKey: string;
   /** An organization id that no other stage uses. */
   organization(name?: string): string;
@@ -52,7 +53,7 @@ export interface ApiStage {
   close(): Promise<void>;
 }
 
-export interface StageOptions extends Partial<Omit<ApiOptions, 'config' | 'log'>> {
+export interface StageOptions extends Partial<Omit<ApiOptions, 'config' | 'log' | 'taskQueuePrefix'>> {
   readonly environment?: Record<string, string>;
   /** Ports of this machine through which the API reaches its servers, instead of directly. */
   readonly wires?: { readonly databasePort: number; readonly temporalPort: number };
@@ -64,7 +65,8 @@ export async function openApiStage({ environment: over, wires, ...options }: Sta
   const { config } = loadConfig(environment);
   const lines: string[] = [];
   const log = createLogger(config.log, { process: 'api' }, { write: (line) => void lines.push(line) });
-  const api = await startApi({ config, log, taskQueuePrefix: `test-${randomUUID()}`, ...options });
+  const taskQueuePrefix = `test-${randomUUID()}`;
+  const api = await startApi({ config, log, taskQueuePrefix, ...options });
   const db = openDatabase({ url: database.url, sealer: parseKeyRing(environment['OUTHAUL_KEYS'] ?? ''), log });
   const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as OpenApiDocument;
   const answers = new DocumentedAnswers(document);
@@ -95,6 +97,7 @@ export async function openApiStage({ environment: over, wires, ...options }: Sta
     api,
     db,
     environment,
+    taskQueuePrefix,
     adminKey,
     organization: (name = 'org') => `${name}-${suffix}`,
     lines,
