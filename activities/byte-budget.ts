@@ -1,3 +1,8 @@
+/** Bytes of a message, until pages tell. */
+const FIRST_GUESS = 4096;
+/** How much a page counts for in the average of all before it. */
+const WEIGHT = 0.1;
+
 /**
  * Bounds the memory that pages take: the bodies being fetched, parsed and stored, over all slices of a worker. Whoever
  * wants a page reserves its expected size first and waits while the budget is used up, first come first served.
@@ -5,6 +10,7 @@
 export class ByteBudget {
   readonly #limit: number;
   #used = 0;
+  #bytesEach = FIRST_GUESS;
   readonly #waiting: { bytes: number; grant: () => void }[] = [];
 
   /** @param limit bytes of response bodies; a parsed page takes about four times as much */
@@ -46,6 +52,16 @@ export class ByteBudget {
 
   get used(): number {
     return this.#used;
+  }
+
+  /** Bytes of a message, by the pages that this worker has seen lately. */
+  get bytesEach(): number {
+    return this.#bytesEach;
+  }
+
+  /** Takes a page into the average. */
+  learn(messages: number, bytes: number): void {
+    if (messages > 0) this.#bytesEach += WEIGHT * (bytes / messages - this.#bytesEach);
   }
 
   #fits(bytes: number): boolean {

@@ -1,6 +1,7 @@
 import { GraphError } from '../graph/errors.ts';
 import type { GraphMailbox, MessagesPage } from '../graph/graph.ts';
 import { LinkGuard } from '../graph/links.ts';
+import { fittingSize, nextPageSize } from '../model/page-size.ts';
 import type { ScanMode } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
@@ -38,10 +39,6 @@ export interface FolderToRead {
 
 /** `unfinished`: the slice's time was up; the folder's open round goes on from its next link in the next slice. */
 export type FolderEnd = 'finished' | 'unfinished';
-
-/** First guess of a message's size, until the folder's own pages tell. */
-const BYTES_A_MESSAGE = 4096;
-const MAX_FIRST_GUESS = 4 << 20;
 
 /**
  * Reads one folder's round to its end, from nothing, from its saved delta link or from where an open round stopped.
@@ -138,13 +135,13 @@ class PageSource {
   readonly #abandoned = new AbortController();
   readonly #signal: AbortSignal;
   readonly #held = new Set<Reservation>();
-  #lastBytes = 0;
+  #bytesEach: number | undefined;
 
   constructor(context: ReadingContext, folder: FolderToRead, round: Round) {
     this.#context = context;
     this.#folder = folder;
     this.#round = round;
-    this.size = round.pageSize ?? context.pageSize;
+    this.size = round.pageSize ?? Math.min(context.pageSize, fittingSize(context.budget.bytesEach));
     this.#signal = AbortSignal.any([context.signal, this.#abandoned.signal]);
   }
 
@@ -169,13 +166,17 @@ class PageSource {
 
   async #fetch(link: string | undefined): Promise<FetchedPage> {
     if (link !== undefined) this.#links.pass(link);
-    const expected = this.#lastBytes || Math.min(this.size * BYTES_A_MESSAGE, MAX_FIRST_GUESS);
-    const reservation = await this.#context.budget.reserve(expected, this.#signal);
+    const { budget, pageSize } = this.#context;
+    const expected = Math.ceil(this.size * (this.#bytesEach ?? budget.bytesEach));
+    const reservation = await budget.reserve(expected, this.#signal);
     this.#held.add(reservation);
     const page = await this.#ask(link);
     this.#signal.throwIfAborted();
-    reservation.resize(page.bytes);
-    this.#lastBytes = page.bytes;
+    const { bytes, messages } = page;
+    reservation.resize(bytes);
+    if (messages.length > 0) this.#bytesEach = bytes / messages.length;
+    budget.learn(messages.length, bytes);
+    this.size = nextPageSize({ size: this.size, messages: messages.length, bytes }, pageSize);
     return { page, reservation };
   }
 

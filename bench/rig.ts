@@ -6,13 +6,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
 import { pino } from 'pino';
 import { startApi } from '../api/main.ts';
 import { cacheDir, loadConfig } from '../config/config.ts';
 import { generateKey, parseKeyRing } from '../config/key-ring.ts';
 import { findTemporalBinary, freePort, startPostgres, startTemporal } from '../embedded/index.ts';
+import { taskQueues } from '../model/task-queues.ts';
 import type { SimulatorOptions } from '../simulator/index.ts';
 import { createTemporalClient } from '../temporal/connection.ts';
+import { WORKER_NODE_OPTIONS } from '../workers/node-options.ts';
 import { usageOf, type Usage } from './usage.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -72,10 +75,17 @@ export async function openRig(log: (line: string) => void): Promise<Rig> {
     temporal,
     async startWorker({ url }, more) {
       const child = spawn(process.execPath, [here('../../bin/outhaul.js'), 'worker'], {
-        env: { ...environment, OUTLOOK_API_BASE_URL: url, OUTHAUL_AUTHORITY_URL: url, ...more },
+        env: {
+          ...environment,
+          OUTLOOK_API_BASE_URL: url,
+          OUTHAUL_AUTHORITY_URL: url,
+          NODE_OPTIONS: WORKER_NODE_OPTIONS,
+          ...more,
+        },
         stdio: ['ignore', 'ignore', 'inherit'],
       });
       const gone = once(child, 'exit');
+      await until(async () => ((await isPolledBy(child.pid, temporal)) ? true : undefined), 50);
       return {
         usage: () => usageOf(child.pid ?? 0),
         async stop() {
@@ -102,6 +112,16 @@ export async function openRig(log: (line: string) => void): Promise<Rig> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Whether the worker process asks for work. The server remembers pollers that have gone, so its own is looked for. */
+async function isPolledBy(pid: number | undefined, { workflowService, options }: Client): Promise<boolean> {
+  const answer = await workflowService.describeTaskQueue({
+    namespace: options.namespace,
+    taskQueue: { name: taskQueues('outhaul').orchestration },
+    taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+  });
+  return answer.pollers.some(({ identity }) => identity?.startsWith(`${pid}@`));
 }
 
 /** Starts a simulated tenant; its process ends with ours. */
