@@ -142,7 +142,7 @@ function statementOf(
     values: [
       mailboxId,
       leaseToken,
-      folder.id,
+      storableText(folder.id),
       progress.round,
       'link' in next ? next.link : null,
       'deltaLink' in next ? next.deltaLink : null,
@@ -152,7 +152,7 @@ function statementOf(
       [...removed],
       scanNos,
       scanId,
-      folder.path,
+      storableText(folder.path),
       excluded,
     ],
   };
@@ -189,7 +189,7 @@ const writeSingly = (db: Database, organization: Organization, page: Page): Prom
     await run(client, {
       text: `UPDATE outhaul.scan_folders SET refused = refused + $4
         WHERE scan_no = ANY($1) AND mailbox_id = $2 AND folder_id = $3`,
-      values: [scanNos, mailboxId, folder.id, refused.length],
+      values: [scanNos, mailboxId, storableText(folder.id), refused.length],
     });
     return { ...sumOf(results), incomplete: results.flatMap(({ incomplete }) => incomplete), refused };
   });

@@ -1,3 +1,4 @@
+import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
@@ -33,7 +34,7 @@ export async function noteVanished(
           AND NOT EXISTS (SELECT FROM ${messagesOf(scanNo)} seen WHERE seen.email_no = e._no)
         RETURNING e._no
       ), answer AS (SELECT count(*) AS noted FROM noted)`,
-    values: [scanNo, folderId],
+    values: [scanNo, folderId === undefined ? null : storableText(folderId)],
   });
   return answer?.noted ?? 0;
 }
@@ -81,7 +82,7 @@ export const moveEmails = (
         ON CONFLICT DO NOTHING
       ),`,
     change: `parent_folder_id = $5, _folder_no = (SELECT folder_no FROM target), _folder = $6, _deleted_at = NULL`,
-    values: [ids, scanId, folder.id, folder.path],
+    values: [ids, scanId, storableText(folder.id), storableText(folder.path)],
   });
 };
 

@@ -1,4 +1,5 @@
 import type { ScanMode } from '../model/scan.ts';
+import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
 import { UnknownFolder } from './errors.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
@@ -83,7 +84,7 @@ async function begin(
         ${kept('round_started_at', 'now()')},
         ${kept('round_ended_at', 'NULL')}
       RETURNING ${ANSWER})`,
-    values: [folder.id, scanNos, method, mode],
+    values: [storableText(folder.id), scanNos, method, mode],
   });
   if (round?.round == null) throw new UnknownFolder(folder.id);
   return round as Round;
@@ -98,7 +99,7 @@ export async function deltaLinkOf(
   const [row] = await query<{ delta_link: string | null }>(db, {
     text: `SELECT delta_link FROM ${schema}.sync_state JOIN ${schema}.mail_folders f USING (folder_no)
       JOIN ${schema}.mailboxes m USING (mailbox_no) WHERE m.id = $1 AND f.id = $2`,
-    values: [mailboxId, folderId],
+    values: [mailboxId, storableText(folderId)],
   });
   return row?.delta_link ?? undefined;
 }
