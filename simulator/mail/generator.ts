@@ -35,6 +35,8 @@ export interface Envelope {
   parentFolderId: string;
   conversationId: string;
   conversationIndex: string;
+  /** The address of the message in Outlook on the web. */
+  webLink: string;
 }
 
 const OUTSIDERS = 512;
@@ -115,9 +117,7 @@ export class MailGenerator {
       json += rare === 2 ? ',"isReadReceiptRequested":true' : ',"isReadReceiptRequested":false';
     if (shows.isRead) json += this.isRead(run, i) ? ',"isRead":true' : ',"isRead":false';
     if (shows.isDraft) json += isDraft ? ',"isDraft":true' : ',"isDraft":false';
-    if (shows.webLink) {
-      json += `,"webLink":"https://outlook.office365.com/owa/?ItemID=${envelope.id.slice(-22, -1)}%3D&exvsurl=1&viewmodel=ReadMessageItem"`;
-    }
+    if (shows.webLink) json += `,"webLink":"${envelope.webLink}"`;
     if (shows.inferenceClassification) {
       json += `,"inferenceClassification":"${((h >> 12) & 3) === 0 ? 'other' : 'focused'}"`;
     }

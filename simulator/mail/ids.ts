@@ -50,6 +50,7 @@ export class MailboxIds {
   readonly #changeKeyPrefix: string;
   readonly #conversationPrefix: string;
   readonly #indexSuffix: string;
+  readonly #webPrefix: string;
 
   constructor(seed: number) {
     const mailbox = lettersFrom(seed, 106);
@@ -58,6 +59,7 @@ export class MailboxIds {
     this.#folderPrefix = `AAMkA${mailbox.slice(0, 48)}AAAAAAAuAAAAAAA${mailbox.slice(48, 86)}`;
     this.#changeKeyPrefix = `CQAAABYAAAC${lettersFrom(hash(seed, 1), 17)}`;
     this.#conversationPrefix = `AAQkA${mailbox.slice(0, 51)}AQ`;
+    this.#webPrefix = `AAMkA${mailbox.slice(0, 6)}`;
     this.#indexSuffix = `${lettersFrom(hash(seed, 2), 20)}g==`;
   }
 
@@ -76,6 +78,11 @@ export class MailboxIds {
   /** The change key of a message or, without the quotes, its etag: new with every change. */
   changeKey(ordinal: number, version: number): string {
     return `${this.#changeKeyPrefix}${six(ordinal)}${six(version)}`;
+  }
+
+  /** What web links call a message, the same whatever form its id has. */
+  webItem(ordinal: number): string {
+    return `${this.#webPrefix}${sixSafe(ordinal)}AAA%3D`;
   }
 
   conversation(thread: number): string {

@@ -27,7 +27,7 @@ export interface MessageRecord {
 }
 
 /** Members that follow from the message's place and are no part of a record. */
-export const PLACED_MEMBERS = ['id', 'changeKey', 'parentFolderId', '@odata.etag'] as const;
+export const PLACED_MEMBERS = ['id', 'changeKey', 'parentFolderId', 'webLink', '@odata.etag'] as const;
 
 const ORDERED: readonly string[] = [...DEFAULT_MEMBERS, ...SELECTED_ONLY_MEMBERS];
 
@@ -46,7 +46,7 @@ export function writeRecord(record: MessageRecord, envelope: Envelope, shape: Sh
   const placed: Record<string, Json | undefined> = {
     conversationId: envelope.conversationId,
     conversationIndex: envelope.conversationIndex,
-    webLink: `https://outlook.office365.com/owa/?ItemID=${envelope.id.slice(-22, -1)}%3D&exvsurl=1&viewmodel=ReadMessageItem`,
+    webLink: envelope.webLink,
     ...(properties.body === undefined ? {} : { uniqueBody: properties.body }),
     ...properties,
     changeKey: envelope.changeKey,

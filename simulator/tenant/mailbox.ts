@@ -174,6 +174,7 @@ export class Mailbox {
       parentFolderId: folder.id,
       conversationId: ids.conversation(thread),
       conversationIndex: ids.conversationIndex(thread),
+      webLink: `https://outlook.office365.com/owa/?ItemID=${ids.webItem(ordinal)}&exvsurl=1&viewmodel=ReadMessageItem`,
     };
     if (entry?.record) return writeRecord(entry.record, envelope, shape);
     return this.generator.write(run as NonNullable<typeof run>, ordinal - (run?.first ?? 0), envelope, shape);
