@@ -86,6 +86,12 @@ export function malformedTenant(): GraphError {
   return credentialError(`${REASONS[900023]} (AADSTS900023)`, 'AADSTS900023');
 }
 
+/** A token endpoint to which a secret must not be sent. */
+export function insecureEndpoint(): GraphError {
+  const reason = 'The login service names a token endpoint without https. Check the login URL of the connection.';
+  return credentialError(reason, 'InsecureEndpoint');
+}
+
 /** An answer that says success and holds no token. */
 export function emptyToken(status: number): GraphError {
   return exchangeError('Truncated', `Microsoft Entra answered ${status} without a token`, { status });

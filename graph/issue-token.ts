@@ -9,16 +9,18 @@ import {
 } from '@azure/msal-node';
 import type { Dispatcher } from 'undici';
 import type { Connection } from '../model/connection.ts';
-import type { Endpoints } from './clouds.ts';
-import { credentialError, emptyToken, entraErrorFrom, malformedTenant } from './entra.ts';
+import { isLoopback, type Endpoints } from './clouds.ts';
+import { credentialError, emptyToken, entraErrorFrom, insecureEndpoint, malformedTenant } from './entra.ts';
 import { exchangeError, GraphError } from './errors.ts';
 import { jsonOrNothing } from './json.ts';
 import type { RequestReport } from './options.ts';
 import { roundTrip } from './round-trip.ts';
-import type { IssuedToken, TokenIssuer } from './tokens.ts';
+import type { TokenIssuer } from './tokens.ts';
 import { onAbort } from './waiting.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
+/** How long a token is used whose answer does not say when it ends. */
+const UNKNOWN_LIFE_MS = 60_000;
 
 export interface IssuerOptions {
   readonly connection: Connection;
@@ -52,7 +54,8 @@ export function tokenIssuer(options: IssuerOptions): TokenIssuer {
       const issuedAt = Date.now();
       const result = await client.acquireTokenByClientCredential({ scopes: [endpoints.scope], skipCache: true });
       if (!result?.accessToken || !result.expiresOn) throw emptyToken(200);
-      return { value: result.accessToken, issuedAt, expiresAt: result.expiresOn.getTime() } satisfies IssuedToken;
+      const expiresAt = result.expiresOn.getTime();
+      return { value: result.accessToken, issuedAt, expiresAt: expiresAt || issuedAt + UNKNOWN_LIFE_MS };
     } catch (error) {
       throw controller.signal.aborted ? controller.signal.reason : (network.failure ?? understood(error));
     } finally {
@@ -125,28 +128,28 @@ class EntraNetwork implements INetworkModule {
 
   async #send<T>(method: 'GET' | 'POST', url: string, sent?: NetworkRequestOptions): Promise<NetworkResponse<T>> {
     const startedAt = performance.now();
-    const { origin, pathname, search } = new URL(url);
+    let status: number | undefined;
+    let size = 0;
     try {
-      const answer = await roundTrip(this.#options.dispatcher, {
-        origin,
-        path: pathname + search,
-        method,
-        headers: { ...sent?.headers },
-        body: sent?.body,
-        maxBodyBytes: MAX_BODY_BYTES,
-        signal: this.#signal,
-      });
-      const { status, headers } = answer;
+      const { origin, protocol, hostname, pathname, search } = new URL(url);
+      if (protocol !== 'https:' && !isLoopback(hostname)) throw insecureEndpoint();
+      const { dispatcher } = this.#options;
+      const headers = { ...sent?.headers };
+      const request = { origin, path: pathname + search, method, headers, body: sent?.body };
+      const answer = await roundTrip(dispatcher, { ...request, maxBodyBytes: MAX_BODY_BYTES, signal: this.#signal });
+      ({ status } = answer);
       const bytes = await answer.takeBody();
+      size = bytes.length;
       const body = jsonOrNothing(bytes.toString('utf8'));
-      const ms = performance.now() - startedAt;
-      this.#options.report({ kind: 'token', status, ms, bytes: bytes.length });
-      if (status < 200 || status > 299) throw entraErrorFrom({ status, headers, body });
+      if (status < 200 || status > 299) throw entraErrorFrom({ status, headers: answer.headers, body });
       if (typeof body !== 'object' || body === null) throw emptyToken(status);
       return { status, headers: {}, body: body as T };
     } catch (error) {
       this.failure ??= error as Error;
       throw error;
+    } finally {
+      const code = this.failure instanceof GraphError && { code: this.failure.code };
+      this.#options.report({ kind: 'token', status, ms: performance.now() - startedAt, bytes: size, ...code });
     }
   }
 }

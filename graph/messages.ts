@@ -55,7 +55,7 @@ export async function readPage(
   const { link, mode, pageSize } = request;
   const prefer =
     mode === 'delta' || link !== undefined ? `${IMMUTABLE_IDS}, odata.maxpagesize=${pageSize}` : IMMUTABLE_IDS;
-  const where = link === undefined ? { path: firstPath(request) } : { link };
+  const where = link === undefined ? { path: firstPath(request) } : { link: usableLink(mailbox, link) };
   const answer = await mailbox.send({ kind: 'messages', target: 'folder', headers: { prefer }, signal, ...where });
   const { bytes, suspicious } = answer;
   const page = collectionOf(answer);
@@ -74,6 +74,15 @@ export async function readPage(
     bytes,
     suspicious,
   };
+}
+
+/** A link kept from the time when Graph had another URL is as good as lost: the folder must begin anew. */
+function usableLink(mailbox: MailboxClient, link: string): string {
+  try {
+    return mailbox.ownLink(link);
+  } catch (error) {
+    throw error instanceof GraphError ? new GraphError(error.message, { ...error, kind: 'sync_state_lost' }) : error;
+  }
 }
 
 /** One message by id, or undefined where there is none. */

@@ -138,6 +138,15 @@ describe('A login service in trouble', () => {
 });
 
 describe('A token', () => {
+  test('whose end is not told is used for a while', async () => {
+    await using server = await scripted(emptyList, {
+      entra: (_request, response) => json(response, 200, { token_type: 'Bearer', access_token: 'endless' }),
+    });
+    await using opened = open(server.url);
+    for (let request = 0; request < 3; request += 1) await opened.graph.usersPage({}, unhurried());
+    expect(server.entra).toHaveLength(1);
+  });
+
   test('is asked for as msal-node does, in a form, for the Graph of the cloud', async () => {
     await using server = await scripted(emptyList);
     await using opened = open(server.url);
@@ -256,6 +265,24 @@ describe('A login service of one’s own over https', () => {
       'GET /harbour.example/v2.0/.well-known/openid-configuration',
       'POST /harbour.example/elsewhere/oauth2/token',
     ]);
+  });
+
+  test('is sent no secret where its token endpoint has no https', async () => {
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    const tls = { cert: pem('certificate'), key: pem('key') };
+    const entra: Script = (request, response) => {
+      const base = `https://${request.headers['host']}/harbour.example`;
+      json(response, 200, {
+        issuer: `${base}/v2.0`,
+        authorization_endpoint: `${base}/oauth2/authorize`,
+        token_endpoint: 'http://login.example/oauth2/token',
+        jwks_uri: `${base}/keys`,
+      });
+    };
+    await using server = await scripted(emptyList, { entra, tls });
+    await using opened = open(server.url);
+    const error = await failureOf(opened.graph.usersPage({}, unhurried()));
+    expect(error).toMatchObject({ kind: 'credential_refused', code: 'InsecureEndpoint' });
   });
 
   test('which does not know the tenant says so', async () => {

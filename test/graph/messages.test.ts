@@ -115,12 +115,13 @@ describe('A page of messages', () => {
     expect(await failureOf(reading)).toMatchObject({ code: 'ForeignLink', retryable: false });
   });
 
-  test('is not asked for where a stored link leads away from Graph, and no token is sent', async () => {
+  test('is not asked for where a kept link leads away from Graph: its sync state is lost, and no token is sent', async () => {
     await using elsewhere = await scripted((_request, response) => json(response, 200, { value: [] }));
     await using server = await scripted((_request, response) => json(response, 200, { value: [] }));
     await using opened = open(server.url);
     const request = { folderId: 'f', mode: 'delta', pageSize: 9, link: `${elsewhere.url}/v1.0/x` } as const;
     expect(await failureOf(opened.graph.mailbox('u').messages(request, unhurried()))).toMatchObject({
+      kind: 'sync_state_lost',
       code: 'ForeignLink',
     });
     expect([elsewhere.seen.length, server.seen.length]).toEqual([0, 0]);
