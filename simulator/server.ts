@@ -86,7 +86,7 @@ async function answerGraph(
       target,
       headers,
       body: request.method === 'GET' ? NO_BODY : await readBody(request),
-      base: `http://${headers.host ?? ''}/v1.0`,
+      base: `${headers['x-forwarded-proto'] ?? 'http'}://${headers.host ?? ''}/v1.0`,
       requestId,
       clientRequestId: headers['client-request-id'] ?? requestId,
     }),
