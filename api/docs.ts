@@ -4,14 +4,7 @@ import { Router } from 'express';
 import type { OpenApiDocument } from './openapi.ts';
 
 const UI = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
-const ASSETS = [
-  'swagger-ui.css',
-  'index.css',
-  'swagger-ui-bundle.js',
-  'swagger-ui-standalone-preset.js',
-  'favicon-16x16.png',
-  'favicon-32x32.png',
-];
+const ASSETS = ['swagger-ui.css', 'index.css', 'swagger-ui-bundle.js', 'favicon-16x16.png', 'favicon-32x32.png'];
 
 /** `/openapi.json`, and Swagger UI over it at `/docs/`: all from this process, nothing from elsewhere. */
 export function docsRouter(document: OpenApiDocument): Router {
@@ -32,8 +25,7 @@ const START = `window.onload = () => {
     url: '../openapi.json',
     dom_id: '#swagger-ui',
     deepLinking: true,
-    persistAuthorization: false,
-    presets: [SwaggerUIBundle.presets.apis, SwaggerUIStandalonePreset],
+    presets: [SwaggerUIBundle.presets.apis],
     layout: 'BaseLayout',
   });
 };
@@ -58,7 +50,6 @@ const pageFor = (document: OpenApiDocument): string => `<!doctype html>
       <pre>${escape(plainText(document))}</pre>
     </noscript>
     <script src="swagger-ui-bundle.js"></script>
-    <script src="swagger-ui-standalone-preset.js"></script>
     <script src="start.js"></script>
   </body>
 </html>

@@ -1,6 +1,7 @@
 import { ServiceError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
+import { SealError } from '../model/sealing.ts';
 import {
   IncompatibleDatabase,
   InvalidCursor,
@@ -28,7 +29,7 @@ export const answerError: ErrorRequestHandler = (error: unknown, request, respon
   const { status, title, message, details, fields, headers } = answer;
   response
     .status(status)
-    .set(headers)
+    .set({ 'Cache-Control': 'no-store', ...headers })
     .json({ success: false, error: title, message, details, ...fields, requestId: requestIdOf(response) });
 };
 
@@ -39,6 +40,7 @@ export function toHttpError(error: unknown): HttpError {
 }
 
 function fromStore(error: unknown): HttpError | undefined {
+  if (error instanceof SealError) return new HttpError(500, KEY_MISSING, { cause: error });
   if (error instanceof StoreUnavailable) return unavailable('The database is out of reach: try again', error);
   if (error instanceof IncompatibleDatabase) return unavailable('The database belongs to another version', error);
   if (error instanceof ScanExists) return conflict(sentence(error));
@@ -48,6 +50,9 @@ function fromStore(error: unknown): HttpError | undefined {
   if (error instanceof Unknown) return notFound(sentence(error));
   return undefined;
 }
+
+const KEY_MISSING =
+  'A stored secret cannot be opened: add its key to OUTHAUL_KEYS, or start the scan with auth, which replaces it';
 
 const sentence = ({ message }: Error): string => message.slice(0, 1).toUpperCase() + message.slice(1);
 

@@ -1,19 +1,34 @@
 import type { Database } from '../store/database.ts';
+import { organizationOf } from '../store/organizations.ts';
 import { scanOf, type Scan } from '../store/scans.ts';
 import { scansNamed } from '../store/scan-list.ts';
 import { badRequest, notFound } from './errors.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * The organization that a call is about: the key's own, or the one that an administrator names; null when an
- * administrator names none.
- * @throws {HttpError} 404 when a key names another organization than its own.
+ * Holds a key to its own organization.
+ * @throws {HttpError} 404 when it names another
  */
-export function organizationFor(principal: Principal, named: string | undefined): string | null {
+export function refuseForeign(principal: Principal, named: string | undefined): void {
   if (principal.organizationId !== null && named !== undefined && named !== principal.organizationId) {
     throw notFound(`Organization ${named} is not known`);
   }
-  return principal.organizationId ?? named ?? null;
+}
+
+/**
+ * The organization that a call is about: the key's own, or the one that an administrator names; null when an
+ * administrator names none, and so means all.
+ * @throws {HttpError} 404 when a key names another organization than its own
+ * @throws {UnknownOrganization}
+ */
+export async function organizationFor(
+  db: Database,
+  principal: Principal,
+  named: string | undefined,
+): Promise<string | null> {
+  refuseForeign(principal, named);
+  if (principal.organizationId !== null) return principal.organizationId;
+  return named === undefined ? null : (await organizationOf(db, named)).organizationId;
 }
 
 /**
@@ -25,7 +40,7 @@ export async function findScan(
   principal: Principal,
   { scanId, organizationId }: { scanId: string; organizationId: string | undefined },
 ): Promise<Scan> {
-  const owner = organizationFor(principal, organizationId);
+  const owner = await organizationFor(db, principal, organizationId);
   const scans = owner === null ? await scansNamed(db, scanId) : [await scanOf(db, owner, scanId)];
   if (scans.length > 1) {
     throw badRequest([{ path: 'organizationId', message: `several organizations have a scan ${scanId}: name one` }]);

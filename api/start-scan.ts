@@ -13,7 +13,7 @@ import { HttpError, badRequest, conflict } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
 import type { Auth, ScanConfig } from './schemas/scan-start.ts';
-import { organizationFor } from './scope.ts';
+import { refuseForeign } from './scope.ts';
 
 export interface StartedScan {
   readonly status: 'running' | 'pending';
@@ -34,10 +34,12 @@ export interface StartedScan {
 export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal, log }: Caller): Promise<StartedScan> {
   const { db, config } = parts;
   const { organizationId, scanId, mode } = wanted;
-  organizationFor(principal, organizationId);
+  refuseForeign(principal, organizationId);
   const candidate = await candidateFor(parts, wanted);
   await parts.workflows.version();
   await ensureOrganization(db, organizationId);
+  const { actor } = principal;
+  await recordAudit(db, { actor, organizationId, action: 'scan.start', target: scanId, details: { mode } });
   const filters = filtersOf(wanted, config.mailboxAddresses);
   const { scanNo, requestedAt } = await addScan(db, {
     organizationId,
@@ -51,14 +53,7 @@ export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal
   const admission = await admit(parts, { ...ids, mode, filters }, log);
   if (admission.status === 'refused' || admission.status === 'unreachable') throw turnedDown(admission, ids, log);
   log.info({ ...ids, mode, status: admission.status }, 'Scan started');
-  await recordAudit(db, {
-    actor: principal.actor,
-    organizationId,
-    action: 'scan.start',
-    target: scanId,
-    details: { mode },
-  });
-  const scan = await scanOf(db, organizationId, scanId);
+  const scan = await scanOf(db, organizationId, scanId).catch(() => undefined);
   return { status: admission.status, startTime: scan?.startedAt ?? requestedAt };
 }
 

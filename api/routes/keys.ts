@@ -39,7 +39,7 @@ export const keyRoutes = ({ db, keys }: ApiParts): readonly Route[] => [
     answers: { 200: { description: 'Keys, revoked ones too', schema: KeyList } },
     errors: [404],
     async handle({ query, principal }) {
-      const organizationId = organizationFor(principal, query.organizationId);
+      const organizationId = await organizationFor(db, principal, query.organizationId);
       return { status: 200, body: { success: true, keys: await listKeys(db, organizationId) } };
     },
   }),

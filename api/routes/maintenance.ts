@@ -19,7 +19,7 @@ export const maintenanceRoutes = (parts: ApiParts): readonly Route[] => [
     errors: [404],
     async handle({ query, principal, log }) {
       const { timeoutMinutes } = query;
-      const organizationId = organizationFor(principal, query.organizationId);
+      const organizationId = await organizationFor(parts.db, principal, query.organizationId);
       const { checked, crashed, stalled } = await reviewScans(parts, { organizationId, timeoutMinutes });
       for (const { organizationId, scanId, status, action } of [...crashed, ...stalled]) {
         log.warn({ organizationId, scanId, status, action }, 'Scan set right');

@@ -110,7 +110,7 @@ const statisticsRoute = ({ db }: ApiParts): Route =>
     answers: { 200: { description: "Of the key's organization; an administrator's of all", schema: ScanStatistics } },
     errors: [404],
     async handle({ query, principal }) {
-      const organizationId = organizationFor(principal, query.organizationId);
+      const organizationId = await organizationFor(db, principal, query.organizationId);
       return { status: 200, body: { success: true, organizationId, ...(await statistics(db, organizationId)) } };
     },
   });
@@ -126,7 +126,7 @@ const listRoute = ({ db }: ApiParts): Route =>
     answers: { 200: { description: 'One page of them', schema: ScanList } },
     errors: [404],
     async handle({ query: { limit, offset, ...query }, principal }) {
-      const organizationId = organizationFor(principal, query.organizationId);
+      const organizationId = await organizationFor(db, principal, query.organizationId);
       const { scans, total } = await listScans(db, { organizationId, limit, offset });
       const page = scans.map((scan) => ({
         scanId: scan.scanId,

@@ -33,4 +33,19 @@ export const HealthAnswer = z
     service: z.literal('outlook_email_extraction'),
     pipeline: z.strictObject({ ...pipeline, database_health: Health, temporal_health: Health }),
   })
-  .meta({ id: 'Health' });
+  .meta({
+    id: 'Health',
+    example: {
+      status: 'healthy',
+      timestamp: '2026-11-21T09:00:00.000Z',
+      service: 'outlook_email_extraction',
+      pipeline: {
+        pipeline_name: 'outlook_emails_extraction',
+        destination_type: 'postgres',
+        is_active: true,
+        source_type: 'outlook_emails',
+        database_health: 'healthy',
+        temporal_health: 'healthy',
+      },
+    },
+  });

@@ -47,4 +47,16 @@ export const ResultRows = z
       }),
     }),
   })
-  .meta({ id: 'ResultRows' });
+  .meta({
+    id: 'ResultRows',
+    example: {
+      success: true,
+      scanId: 'contoso-2026-11',
+      organizationId: 'contoso',
+      data: {
+        tableName: 'mailboxes',
+        records: [{ id: '0f6c2a1e-5f0e-4c6e-9d3a-2b7c1d4e5f60', mail: 'legal@contoso.example', account_enabled: true }],
+        pagination: { limit: 1, offset: 0, total: 80, hasMore: true, nextCursor: 'bWFpbGJveGVzOjE' },
+      },
+    },
+  });

@@ -146,4 +146,13 @@ export const ScanStarted = z
     startTime: Time,
     message: z.string().meta({ example: 'outlook_emails extraction scan initiated successfully' }),
   })
-  .meta({ id: 'ScanStarted' });
+  .meta({
+    id: 'ScanStarted',
+    example: {
+      success: true,
+      scanId: 'contoso-2026-11',
+      status: 'running',
+      startTime: '2026-11-21T09:00:00.000Z',
+      message: 'outlook_emails extraction scan initiated successfully',
+    },
+  });

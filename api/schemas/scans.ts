@@ -46,7 +46,34 @@ export const ScanState = z
         .meta({ description: 'In the Temporal Web UI; null where `TEMPORAL_UI_URL` is not set' }),
     }),
   })
-  .meta({ id: 'ScanState' });
+  .meta({
+    id: 'ScanState',
+    example: {
+      success: true,
+      scanId: 'contoso-2026-11',
+      organizationId: 'contoso',
+      status: 'running',
+      mode: 'full',
+      startTime: '2026-11-21T09:00:00.000Z',
+      endTime: null,
+      recordsExtracted: 120_000,
+      mailboxes: { total: 80, running: 20, completed: 40, failed: 0, skipped: 3 },
+      messagesPerSecond: 2400.5,
+      etaSeconds: 55,
+      errorMessage: null,
+      checkpointInfo: {
+        phase: 'emails',
+        recordsProcessed: 120_000,
+        updatedAt: '2026-11-21T09:00:49.000Z',
+        running: [{ mailbox: '0f6c2a1e-5f0e-4c6e-9d3a-2b7c1d4e5f60', folder: 'inbox', recordsProcessed: 1500 }],
+      },
+      workflow: {
+        id: 'scan/contoso/contoso-2026-11',
+        runId: '7d1f9c52-5f0e-4c6e-9d3a-2b7c1d4e5f60',
+        url: 'http://localhost:8233/namespaces/default/workflows/scan%2Fcontoso%2Fcontoso-2026-11',
+      },
+    },
+  });
 
 export const ScanCancelled = z
   .strictObject({

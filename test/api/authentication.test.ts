@@ -1,3 +1,4 @@
+import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { revokeKey } from '../../store/api-keys.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
@@ -263,4 +264,24 @@ describe('without authentication', () => {
     expect(ours.status).toBe(200);
     expect(ours.headers.get('access-control-allow-origin')).toBe('https://ours.example');
   });
+
+  it.each([
+    ['evil.example', 403],
+    ['evil.example:8000', 403],
+    ['127.0.0.1.evil.example', 403],
+    ['localhost:8000', 200],
+    ['[::1]:8000', 200],
+    ['127.0.0.1', 200],
+  ])(
+    'the host name %s answers %i: names of others that lead here (DNS rebinding) are refused',
+    async (host, expected) => {
+      const status = await new Promise<number | undefined>((resolve, reject) => {
+        get(`${stage.api.url}/api/v1/scan/statistics`, { headers: { Host: host } }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        }).on('error', reject);
+      });
+      expect(status).toBe(expected);
+    },
+  );
 });

@@ -1,4 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client, Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { scanWorkflowId } from '../../model/ids.ts';
+import { organizationIdKey, scanIdKey } from '../../workflows/search-attributes.ts';
 import { startSimulator, type Simulator } from '../../simulator/index.ts';
 import { openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
 import { startTestWorker, type TestWorker } from './support/worker.ts';
@@ -173,17 +177,27 @@ describe('a scan, over the API, with the real worker and the simulator', () => {
     await until('waits', second, 'completed');
   });
 
-  it('leaves no secret, address or subject in its workflow, and is found by its search attributes', async () => {
+  it('leaves neither secret nor address in its history, the log or the audit log, and is found by its ids', async () => {
     const organizationId = stage.organization('clear');
-    const include = ['nobody@harbour.example'];
-    expect((await start('clear', organizationId, { filters: { mailboxes: { include } } })).status).toBe(202);
+    const filters = { mailboxes: { exclude: ['someone@harbour.example'] } };
+    expect((await start('clear', organizationId, { filters })).status).toBe(202);
     await until('clear', organizationId, 'completed');
+
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    const handle = new Client({ connection }).workflow.getHandle(scanWorkflowId(organizationId, 'clear'));
+    const { typedSearchAttributes } = await handle.describe();
+    expect(typedSearchAttributes.get(organizationIdKey)).toBe(organizationId);
+    expect(typedSearchAttributes.get(scanIdKey)).toBe('clear');
+    const history = Buffer.from(temporal.api.history.v1.History.encode(await handle.fetchHistory()).finish());
+    await connection.close();
+    expect(history.includes(organizationId)).toBe(true);
+
     const { rows } = await stage.db.pool.query('SELECT a::text AS row FROM outhaul.audit_log a');
     const audit = JSON.stringify(rows);
     expect(audit).toContain('scan.start');
-    for (const text of [audit, stage.lines.join('')]) {
+    for (const text of [history.toString('latin1'), audit, stage.lines.join('')]) {
       expect(text).not.toContain(simulator.clientSecret);
-      expect(text).not.toContain('nobody@');
+      expect(text).not.toContain('someone@');
     }
   });
 });
