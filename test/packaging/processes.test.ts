@@ -2,7 +2,7 @@ import '../provided.ts';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { hostname, tmpdir } from 'node:os';
@@ -207,6 +207,7 @@ describe('the processes of the compose file', () => {
     const stored = await storedIds();
     expect(new Set(stored).size).toBe(stored.length);
     expect(stored).toHaveLength(messages);
+    expect(await answersOfReadme()).toContainEqual(expect.objectContaining({ reason: 'denied' }));
 
     expect(await Promise.all([api.end('SIGTERM'), worker.end('SIGTERM')])).toEqual([0, 0]);
     expect(lines(worker.stdout()).map(({ msg }) => msg)).toContain('Email extraction completed');
@@ -225,3 +226,19 @@ const storedIds = (): Promise<string[]> =>
     );
     return rows.map(({ id }) => id);
   });
+
+/** Runs the SQL that the README shows, and gathers the rows. */
+async function answersOfReadme(): Promise<object[]> {
+  const readme = await readFile(root('README.md'), 'utf8');
+  const sql = [...readme.matchAll(/```sql\n([^]*?)```/g)].map(([, text = '']) => text.replaceAll('contoso-1', 'first'));
+  const statements = sql
+    .join('\n')
+    .split(';')
+    .filter((statement) => statement.trim() !== '');
+  expect(statements.length).toBeGreaterThan(5);
+  return withClient(database, async (client) => {
+    const rows: object[] = [];
+    for (const statement of statements) rows.push(...(await client.query<object>(statement)).rows);
+    return rows;
+  });
+}
