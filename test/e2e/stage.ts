@@ -1,0 +1,146 @@
+import '../provided.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { vi } from 'vitest';
+import { startApi, type RunningApi } from '../../api/main.ts';
+import { compareWithTruth, type Comparison } from '../../cli/demo/comparison.ts';
+import { openTruth } from '../../cli/demo/truth.ts';
+import { loadConfig } from '../../config/config.ts';
+import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
+import {
+  freePort,
+  startPostgres,
+  startTemporal,
+  type EmbeddedPostgres,
+  type EmbeddedTemporal,
+} from '../../embedded/index.ts';
+import { isFinal, type ScanStatus } from '../../model/scan.ts';
+import { startSimulator, type Simulator, type TenantOptions } from '../../simulator/index.ts';
+import { closeDatabase, openDatabase } from '../../store/database.ts';
+import { emailsById } from '../../store/email-lookup.ts';
+import { organizationOf } from '../../store/organizations.ts';
+import { startOuthaul, type Outhaul } from '../cli/outhaul-process.ts';
+
+export const ORGANIZATION = 'harbour';
+const silent = pino({ level: 'silent' });
+const quiet = (): void => undefined;
+
+/**
+ * The whole product for one test: a PostgreSQL and a Temporal server of its own, which the test may kill, a simulated
+ * tenant, the API, and workers as processes.
+ */
+export interface Stage {
+  readonly simulator: Simulator;
+  readonly services: { postgres: EmbeddedPostgres; temporal: EmbeddedTemporal };
+  /** Starts the service again, on the same data and port. */
+  restart(service: 'postgres' | 'temporal'): Promise<void>;
+  startWorker(env?: NodeJS.ProcessEnv): Outhaul;
+  call(method: string, path: string, body?: object): Promise<{ status: number; answer: Record<string, unknown> }>;
+  /** Starts a scan of all folders; the answer must be 202. */
+  startScan(scanId: string, auth?: object): Promise<void>;
+  /** Waits until the scan has ended, and returns its status. */
+  ended(scanId: string): Promise<Record<string, unknown>>;
+  /** Compares every field of every message with the ground truth. */
+  compare(scanId: string): Promise<Comparison>;
+  close(): Promise<void>;
+}
+
+export async function openStage(tenant: TenantOptions): Promise<Stage> {
+  const folder = await mkdtemp(join(tmpdir(), 'outhaul-e2e-'));
+  const ports = { postgres: await freePort(), temporal: await freePort(), api: await freePort() };
+  const start = {
+    postgres: () => startPostgres({ dataDir: join(folder, 'postgres'), port: ports.postgres, log: quiet }),
+    temporal: () =>
+      startTemporal({
+        dataDir: join(folder, 'temporal'),
+        port: ports.temporal,
+        uiPort: false,
+        searchAttributes: { OrganizationId: 'Keyword', ScanId: 'Keyword' },
+        log: quiet,
+      }),
+  };
+  const [postgres, temporal, simulator] = await Promise.all([
+    start.postgres(),
+    start.temporal(),
+    startSimulator({ tenant: { specialUsers: false, ...tenant } }),
+  ]);
+  const services = { postgres, temporal };
+  const environment = {
+    DATABASE_URL: postgres.url,
+    TEMPORAL_ADDRESS: temporal.address,
+    OUTHAUL_KEYS: generateKey(),
+    OUTLOOK_API_BASE_URL: simulator.url,
+    OUTHAUL_AUTHORITY_URL: simulator.url,
+    PORT: String(ports.api),
+  };
+  const api: RunningApi = await startApi({ config: loadConfig(environment).config, log: silent });
+  const workers: Outhaul[] = [];
+  const stage: Stage = {
+    simulator,
+    services,
+    async restart(service) {
+      if (service === 'postgres') services.postgres = await start.postgres();
+      else services.temporal = await start.temporal();
+    },
+    startWorker(env = {}) {
+      const worker = startOuthaul(['worker'], { ...environment, ...env });
+      workers.push(worker);
+      return worker;
+    },
+    async call(method, path, body) {
+      const response = await fetch(`${api.url}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${api.adminKey ?? ''}`, 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      return { status: response.status, answer: (await response.json()) as Record<string, unknown> };
+    },
+    async startScan(scanId, auth) {
+      const { tenantId, clientId, clientSecret } = simulator;
+      const config = { scanId, organizationId: ORGANIZATION, type: ['email'], filters: { folders: ['all'] } };
+      const { status, answer } = await stage.call('POST', '/api/v1/scan/start', {
+        config: { ...config, auth: auth ?? { tenantId, clientId, clientSecret } },
+      });
+      if (status !== 202) throw new Error(`the scan was not started: ${status} ${JSON.stringify(answer)}`);
+    },
+    ended: (scanId) =>
+      vi.waitFor(
+        async () => {
+          const { answer } = await stage.call('GET', `/api/v1/scan/${scanId}/status`);
+          if (!isFinal(answer['status'] as ScanStatus)) throw new Error(`the scan is ${JSON.stringify(answer)}`);
+          return answer;
+        },
+        { timeout: 150_000, interval: 100 },
+      ),
+    compare: (scanId) => compareStored(stage, environment, scanId),
+    async close() {
+      for (const worker of workers) worker.kill('SIGKILL');
+      await Promise.all(workers.map(({ ended }) => ended));
+      await api.close();
+      await Promise.all([simulator.close(), services.postgres.stop(), services.temporal.stop()]);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  return stage;
+}
+
+async function compareStored(
+  { simulator }: Stage,
+  { DATABASE_URL: url, OUTHAUL_KEYS: keys }: { DATABASE_URL: string; OUTHAUL_KEYS: string },
+  scanId: string,
+): Promise<Comparison> {
+  const db = openDatabase({ url, poolSize: 2, sealer: parseKeyRing(keys), log: silent });
+  try {
+    const organization = await organizationOf(db, ORGANIZATION);
+    const truth = openTruth(simulator.url, new AbortController().signal);
+    const { tenantId } = simulator;
+    return await compareWithTruth({
+      truth: truth.batches(await truth.mailboxes(), { tenantId, scanId }),
+      lookUp: (mailboxId, ids) => emailsById(db, organization, { mailboxId, ids }),
+    });
+  } finally {
+    await closeDatabase(db);
+  }
+}
