@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../config/config.ts';
 import { parseKeyRing } from '../../config/key-ring.ts';
 import { VARIABLES, type Variable, type VariableName } from '../../config/variables.ts';
+import { WORKER_NODE_OPTIONS } from '../../workers/node-options.ts';
 import { organizationIdKey, scanIdKey } from '../../workflows/search-attributes.ts';
 import { namesIn, readCompose, type ComposeFile, type Service } from './compose-file.ts';
 
@@ -102,13 +103,19 @@ describe('docker-compose.yml', () => {
   it('gives our processes variables that exist, and they accept them', () => {
     for (const name of OURS) {
       const { environment = {} } = service(name);
-      for (const variable of Object.keys(environment)) expect(Object.keys(VARIABLES)).toContain(variable);
+      const ours = Object.keys(environment).filter((variable) => variable !== 'NODE_OPTIONS');
+      for (const variable of ours) expect(Object.keys(VARIABLES)).toContain(variable);
       const { config, warnings } = loadConfig(environment);
       expect(warnings).toEqual([]);
       expect(config.database.url).toBe('postgres://outhaul:of-outhaul@postgres:5432/outhaul');
       expect(config.temporal).toMatchObject({ address: 'temporal:7233', namespace: 'outhaul' });
       expect(() => parseKeyRing(config.keys ?? '')).not.toThrow();
     }
+  });
+
+  it('starts workers with the small heap that they are measured with', () => {
+    const options = service('worker').environment?.['NODE_OPTIONS'] ?? '';
+    expect(options.split(' ')).toEqual(['--enable-source-maps', ...WORKER_NODE_OPTIONS.split(' ')]);
   });
 
   it('passes on every variable that a scan or a log depends on', () => {
