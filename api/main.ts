@@ -18,6 +18,7 @@ import { createScanWorkflows } from './scan-workflows.ts';
 import { createApiClient } from './temporal-client.ts';
 import { whenTemporalIsReady } from './temporal-ready.ts';
 import { outhaulVersion } from './version.ts';
+import { within } from './within.ts';
 
 export interface ApiOptions {
   readonly config: Config;
@@ -45,6 +46,8 @@ export interface RunningApi {
 }
 
 const GRACE_MS = 10_000;
+/** How long the end waits for a connection that does not close. */
+const HANG_MS = 3_000;
 
 /**
  * Composition root of the API process. Waits for PostgreSQL and Temporal, brings the database up to date, makes the
@@ -59,13 +62,14 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const settings = required(config);
   const closers: (() => Promise<void>)[] = [];
   const closing = new AbortController();
+  const leave = (err: unknown): void => log.warn({ err }, 'A connection could not be closed and is left behind');
   const closeAll = async (): Promise<void> => {
     closing.abort();
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
     const db = openDatabase({ ...settings.database, applicationName: 'outhaul-api', log });
-    closers.push(() => closeDatabase(db));
+    closers.push(() => within(HANG_MS, closeDatabase(db), () => new Error('the database hangs')).catch(leave));
     const client = await createApiClient(settings.temporal, settings.database.sealer);
     closers.push(() => client.connection.close());
     const workflows = createScanWorkflows(client, {

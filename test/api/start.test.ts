@@ -10,6 +10,7 @@ import { StoreUnavailable } from '../../store/errors.ts';
 import { TemporalUnavailable } from '../../temporal/connection.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { environmentFor, openApiStage } from './support/stage.ts';
+import { openWires } from './support/wire.ts';
 
 const NOWHERE = '127.0.0.1:1';
 
@@ -124,5 +125,21 @@ describe('the end of the API', () => {
     await Promise.allSettled(answers);
     await expect(stage.call('GET', '/health')).rejects.toThrow();
     await stage.close();
+  });
+
+  it('comes in time, though PostgreSQL and Temporal hang and a request waits for them', async () => {
+    const wires = await openWires();
+    const stage = await openApiStage({ wires });
+    wires.database.cut();
+    wires.temporal.cut();
+    const waiting = stage.call('GET', '/api/v1/keys').catch(() => undefined);
+    await stage.call('GET', '/health', { key: '' });
+    const begin = performance.now();
+    await stage.api.close();
+    expect(performance.now() - begin).toBeLessThan(16_000);
+    await waiting;
+    wires.mend();
+    await stage.close();
+    wires.close();
   });
 });
