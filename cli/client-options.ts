@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
@@ -6,6 +5,7 @@ import { createApiClient, type ApiClient } from './api-client.ts';
 import type { Cli } from './cli.ts';
 import { UsageError } from './errors.ts';
 import { identifier, webUrl } from './options.ts';
+import { readTextFile, readTextFileIfThere } from './text-file.ts';
 
 /** What every command that is a client of the API understands. */
 export interface ClientOptions {
@@ -61,13 +61,10 @@ async function findApiKey(
   file: string | undefined,
   dataDir: string,
 ): Promise<string | undefined> {
-  if (file !== undefined) return checkKey(await readFile(file, 'utf8'), file);
+  if (file !== undefined) return checkKey(await readTextFile(file), file);
   if (env['OUTHAUL_API_KEY']) return checkKey(env['OUTHAUL_API_KEY'], 'OUTHAUL_API_KEY');
   const kept = join(dataDir, API_KEY_FILE);
-  const text = await readFile(kept, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await readTextFileIfThere(kept);
   return text === undefined ? undefined : checkKey(text, kept);
 }
 

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { ScanRequest } from './api-client.ts';
 import type { Cli } from './cli.ts';
 import { UsageError } from './errors.ts';
 import { Interrupted } from './interrupts.ts';
+import { readTextFile } from './text-file.ts';
 
 /** The app registration as the command line names it. A secret is never among it: others can read a command line. */
 export interface CredentialOptions {
@@ -39,7 +39,7 @@ export async function readCredential(cli: Cli, options: CredentialOptions): Prom
     );
   }
   if (options.certificate !== undefined) {
-    return { tenantId, clientId, clientCertificate: await readFile(options.certificate, 'utf8') };
+    return { tenantId, clientId, clientCertificate: await readTextFile(options.certificate) };
   }
   if (options.clientSecretFile !== undefined) {
     return { tenantId, clientId, clientSecret: await readSecret(cli, options.clientSecretFile) };
@@ -51,7 +51,7 @@ const variable = (env: NodeJS.ProcessEnv, name: string): string | undefined =>
   env[name] || env[`AZURE_${name}`] || undefined;
 
 async function readSecret(cli: Cli, file: string): Promise<string> {
-  const text = file === '-' ? await readAll(cli.stdin) : await readFile(file, 'utf8');
+  const text = file === '-' ? await readAll(cli.stdin) : await readTextFile(file);
   const secret = text.replace(/\r?\n$/, '');
   const source = file === '-' ? 'Standard input' : file;
   if (secret === '') throw new UsageError(`${source} holds no secret: it is empty`);

@@ -5,7 +5,7 @@ const STYLES = { bold: '1', dim: '2', red: '31', green: '32', yellow: '33', cyan
 export type Style = keyof typeof STYLES;
 
 type Environment = Readonly<Record<string, string | undefined>>;
-type MaybeTerminal = Writable & { isTTY?: boolean; columns?: number };
+type MaybeTerminal = Writable & { isTTY?: boolean; columns?: number | undefined };
 
 /** From the cursor to the end of the line. */
 const ERASE_LINE = '\u001b[K';

@@ -13,6 +13,7 @@ import { upCommand } from './commands/up.ts';
 import { workerCommand } from './commands/worker.ts';
 import { explain } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
+import { Interrupted } from './interrupts.ts';
 import { safeLine } from './text/safe-text.ts';
 import { version } from './version.ts';
 
@@ -89,6 +90,10 @@ const isAbort = (error: unknown): boolean => error instanceof Error && error.nam
 
 function report(error: unknown, { notes, env }: Cli): number {
   const { message, advice, exitCode } = explain(error);
+  if (error instanceof Interrupted) {
+    notes.line(`${message}.`);
+    return exitCode;
+  }
   const [first = '', ...rest] = message.split('\n');
   notes.line(`${notes.paint('red', 'error:')} ${safeLine(first)}`);
   for (const line of rest) notes.line(safeLine(line));

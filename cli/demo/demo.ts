@@ -60,6 +60,7 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<void> {
       clientSecret: randomBytes(24).toString('base64url'),
     };
     const say = (line: string): void => notes.line(line);
+    interrupts.signal.addEventListener('abort', () => say('Stopping. Ctrl-C again stops at once.'));
     const ownName = `demo-${randomBytes(3).toString('hex')}`;
     const isShared = loadConfig(demoEnvironment(cli.env)).config.temporal.address !== undefined;
     await runDemo({
@@ -95,7 +96,6 @@ async function runDemo(demo: Demo): Promise<void> {
     for (const line of whereIsWhat(demo, stack)) say(line);
     await aborted(interrupts.signal);
   } finally {
-    say('Stopping, and removing the data of the demo.');
     await stops.all();
   }
 }

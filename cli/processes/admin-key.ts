@@ -1,8 +1,9 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import type { Config } from '../../config/config.ts';
 import { parseKeyRing } from '../../config/key-ring.ts';
 import type { Logger } from '../../config/logging.ts';
 import { createKey, verifyKey } from '../../store/api-keys.ts';
+import { readTextFileIfThere } from '../text-file.ts';
 import { closeDatabase, openDatabase, type Database } from '../../store/database.ts';
 
 export interface KeepAdminKeyOptions {
@@ -39,11 +40,8 @@ export async function keepAdminKey({ file, made, config, log }: KeepAdminKeyOpti
 }
 
 async function holdsValidKey(db: Database, file: string): Promise<boolean> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
-  const key = text.trim() === '' ? undefined : await verifyKey(db, text.trim());
+  const text = (await readTextFileIfThere(file))?.trim() ?? '';
+  const key = text === '' ? undefined : await verifyKey(db, text);
   return key !== undefined && key.organizationId === null;
 }
 

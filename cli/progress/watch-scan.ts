@@ -9,7 +9,7 @@ import { figuresOf } from './figures.ts';
 export interface WatchOptions {
   readonly notes: Output;
   readonly signal: AbortSignal;
-  /** Between two looks, ms. Default: 1,000. */
+  /** Between two looks, ms; less at first, for small scans. Default: 1,000. */
   readonly everyMs?: number;
   /** How long an API that does not answer is waited for, ms: it may be restarting. Default: 120,000. */
   readonly patienceMs?: number;
@@ -17,6 +17,8 @@ export interface WatchOptions {
   readonly messages?: number;
   readonly onState?: (state: ScanStateAnswer) => void;
 }
+
+const FIRST_LOOK_MS = 150;
 
 /**
  * Shows a scan's progress until it ends, and answers its last state.
@@ -26,6 +28,7 @@ export async function watchScan(api: ApiClient, scanId: string, options: WatchOp
   const { notes, signal, everyMs = 1000, patienceMs = 120_000, messages, onState } = options;
   const display = createDisplay(notes);
   let awayUntil: number | undefined;
+  let delay = FIRST_LOOK_MS;
   try {
     for (;;) {
       try {
@@ -42,7 +45,8 @@ export async function watchScan(api: ApiClient, scanId: string, options: WatchOp
         awayUntil ??= Date.now() + patienceMs;
         if (Date.now() > awayUntil) throw error;
       }
-      await pause(everyMs, signal);
+      await pause(Math.min(everyMs, delay), signal);
+      delay *= 1.5;
     }
   } finally {
     display.end();

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { pause } from '../../embedded/pause.ts';
 import { createApiClient } from '../api-client.ts';
 import { CommandError } from '../errors.ts';
+import { readTextFileIfThere } from '../text-file.ts';
 
 export interface AdminKey {
   readonly key: string;
@@ -42,15 +42,8 @@ export async function adminKeyReader(file: string): Promise<AdminKeyReader> {
   };
 }
 
-async function readKey(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').then(
-    (text) => text.trim() || undefined,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    },
-  );
-}
+const readKey = async (file: string): Promise<string | undefined> =>
+  (await readTextFileIfThere(file))?.trim() || undefined;
 
 async function whyRefused(url: string, key: string, signal: AbortSignal): Promise<unknown> {
   return createApiClient({ url, key, signal })

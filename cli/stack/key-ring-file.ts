@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
 import { writeOnce } from '../../embedded/lock.ts';
+import { readTextFileIfThere } from '../text-file.ts';
 
 export interface KeyRingText {
   /** As `OUTHAUL_KEYS` has it. */
@@ -16,10 +16,7 @@ export interface KeyRingText {
  */
 export async function openKeyRing(file: string, fromEnvironment: string | undefined): Promise<KeyRingText> {
   const isNew = fromEnvironment === undefined && (await writeOnce(file, `${generateKey()}\n`));
-  const kept = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
+  const kept = (await readTextFileIfThere(file)) ?? '';
   const first = entries(fromEnvironment ?? '');
   const named = new Set(first.map(idOf));
   const keys = [...first, ...entries(kept).filter((entry) => !named.has(idOf(entry)))].join('\n');

@@ -2,7 +2,7 @@ import { cacheDir, type Config } from '../../config/config.ts';
 import type { DataFolder } from '../../embedded/data-folder.ts';
 import { findTemporalBinary, startPostgres, startTemporal } from '../../embedded/index.ts';
 import { keepRunning } from './keep-running.ts';
-import { choosePort } from './ports.ts';
+import { wishedPort } from './ports.ts';
 import { startTogether } from './stops.ts';
 
 /** PostgreSQL and Temporal, whoever runs them. */
@@ -30,6 +30,8 @@ const POSTGRES_PORT = 54_320;
 const TEMPORAL_PORT = 7233;
 const TEMPORAL_UI_PORT = 8233;
 const SEARCH_ATTRIBUTES = { OrganizationId: 'Keyword', ScanId: 'Keyword' } as const;
+
+const portOf = (url: string): number => Number(new URL(url).port);
 
 /** One of the two, running here or elsewhere. */
 interface Part<Facts> {
@@ -70,10 +72,20 @@ export async function startServices(options: ServicesOptions): Promise<Services>
 
 async function postgresPart({ config, folder, say, signal }: ServicesOptions): Promise<Part<{ url: string }>> {
   if (config.database.url) return elsewhere({ url: config.database.url });
-  const port = await choosePort({ service: 'PostgreSQL', preferred: POSTGRES_PORT });
+  // Once started, it is started again where its clients look for it.
+  let port = await wishedPort({ service: 'PostgreSQL', preferred: POSTGRES_PORT });
   const kept = await keepRunning({
     name: 'PostgreSQL',
-    start: (abort) => startPostgres({ dataDir: folder.postgresDir, port, log: say, signal: abort }),
+    start: async (abort) => {
+      const started = await startPostgres({
+        dataDir: folder.postgresDir,
+        ...(port !== undefined && { port }),
+        log: say,
+        signal: abort,
+      });
+      port = started.port;
+      return started;
+    },
     signal,
     say,
   });
@@ -85,29 +97,33 @@ async function temporalPart(options: ServicesOptions): Promise<Part<{ address: s
   const { address, namespace, uiUrl } = config.temporal;
   if (address) return elsewhere({ address, uiUrl });
   const { path: binary } = await findTemporalBinary({ cacheDir: cacheDir(env), env, log: say, signal });
-  const port = await choosePort({
+  let port = await wishedPort({
     service: 'the Temporal server',
     wanted: options.temporalPort,
     preferred: TEMPORAL_PORT,
   });
-  const uiPort = await choosePort({
+  let uiPort = await wishedPort({
     service: "Temporal's Web UI",
     wanted: options.uiPort,
     preferred: TEMPORAL_UI_PORT,
   });
   const kept = await keepRunning({
     name: 'The Temporal server',
-    start: (abort) =>
-      startTemporal({
+    start: async (abort) => {
+      const started = await startTemporal({
         dataDir: folder.temporalDir,
         binary,
-        port,
-        uiPort,
+        ...(port !== undefined && { port }),
+        ...(uiPort !== undefined && { uiPort }),
         namespace,
         searchAttributes: SEARCH_ATTRIBUTES,
         log: say,
         signal: abort,
-      }),
+      });
+      port = portOf(`http://${started.address}`);
+      uiPort = started.uiUrl === undefined ? undefined : portOf(started.uiUrl);
+      return started;
+    },
     signal,
     say,
   });

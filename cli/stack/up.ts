@@ -15,6 +15,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
   const apiPort = await choosePort({ service: 'the API', wanted: options.port ?? config.http.port, preferred: 8000 });
   const folder = await openDataFolder(options.dataDir ?? config.dataDir, { outhaulVersion: version() });
   const say = (line: string): void => notes.line(line);
+  interrupts.signal.addEventListener('abort', () => say('Stopping in order. Ctrl-C again stops at once.'));
   try {
     say(`Data folder: ${folder.folder}`);
     const { temporalPort, uiPort } = options;
@@ -25,7 +26,6 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
       }
       for (const line of whereIsWhat(stack, options)) cli.out.line(line);
       await aborted(interrupts.signal);
-      say('Stopping: the API, the worker, Temporal, PostgreSQL. Again to stop at once.');
     } finally {
       await stack.stop();
     }
