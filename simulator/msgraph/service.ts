@@ -35,6 +35,10 @@ export interface GraphParts extends GraphWorld {
   latency: { milliseconds: number };
 }
 
+const DIAGNOSTIC = JSON.stringify({
+  ServerInfo: { DataCenter: 'Simulator', Slice: 'E', Ring: '1', ScaleUnit: '000', RoleInstance: 'SIM00000001' },
+});
+
 /** Microsoft Graph: one call answers one request, with an error answer where Graph would give one. */
 export class GraphService {
   readonly #parts: GraphParts;
@@ -47,6 +51,7 @@ export class GraphService {
     const answer = await this.#attempt(incoming);
     answer.headers['request-id'] = incoming.requestId;
     answer.headers['client-request-id'] = incoming.clientRequestId;
+    answer.headers['x-ms-ags-diagnostic'] = DIAGNOSTIC;
     return answer;
   }
 

@@ -157,11 +157,13 @@ function depart(mailbox: Mailbox, folder: Folder, ordinal: number): void {
 function putIn(mailbox: Mailbox, folder: Folder, ordinal: number): void {
   const order = folder.order as number[];
   order.splice(positionOf(mailbox, order, ordinal), 0, ordinal);
+  if (folder.unread !== undefined && !mailbox.isRead(ordinal)) folder.unread++;
 }
 
 function takeOut(mailbox: Mailbox, folder: Folder, ordinal: number): void {
   const order = folder.order as number[];
   order.splice(positionOf(mailbox, order, ordinal), 1);
+  if (folder.unread !== undefined && !mailbox.isRead(ordinal)) folder.unread--;
 }
 
 /** The first position whose message does not come before `ordinal`. */
@@ -191,5 +193,4 @@ function note(
 function touch(mailbox: Mailbox, folder: Folder): void {
   folder.changedAt = ++mailbox.sequence;
   folder.version++;
-  folder.unread = undefined;
 }

@@ -96,8 +96,10 @@ export class Mailbox {
   /** The messages of all visible folders together, newest first. */
   orderOfAll(): readonly number[] {
     if (this.#all?.sequence !== this.sequence) {
-      const order = this.visibleFolders().flatMap((folder) => this.order(folder));
-      this.#all = { sequence: this.sequence, order: order.sort(this.compare) };
+      const everything = this.visibleFolders().flatMap((folder) => this.order(folder));
+      const timed = everything.map((ordinal) => ({ ordinal, receivedAt: this.receivedAt(ordinal) }));
+      timed.sort((a, b) => b.receivedAt - a.receivedAt || a.ordinal - b.ordinal);
+      this.#all = { sequence: this.sequence, order: timed.map(({ ordinal }) => ordinal) };
     }
     return this.#all.order;
   }

@@ -101,6 +101,26 @@ describe('the folder tree', () => {
   });
 });
 
+test('counters follow what happens to messages', async () => {
+  const { control } = simulator;
+  const mailbox = at(3).id;
+  const counters = async () => {
+    const { body } = await client.get(`/users/${mailbox}/mailFolders/inbox?$select=totalItemCount,unreadItemCount`);
+    return [Number(body.totalItemCount), Number(body.unreadItemCount)];
+  };
+  const [total = 0, unread = 0] = await counters();
+  const { id } = control.addMessage({ mailbox, folder: 'inbox' });
+  expect(await counters()).toEqual([total + 1, unread + 1]);
+  control.changeMessage({ mailbox, id }, { isRead: true });
+  expect(await counters()).toEqual([total + 1, unread]);
+  control.changeMessage({ mailbox, id }, { isRead: false });
+  control.moveMessage({ mailbox, id }, 'drafts');
+  expect(await counters()).toEqual([total, unread]);
+  control.moveMessage({ mailbox, id }, 'inbox');
+  control.removeMessage({ mailbox, id });
+  expect(await counters()).toEqual([total, unread]);
+});
+
 describe('delta over folders', () => {
   test('gives the visible tree, then what changed: created, renamed, counters, removed', async () => {
     const mailbox = at(2);

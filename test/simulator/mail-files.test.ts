@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,10 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startSimulator } from '../../simulator/index.ts';
 import { splitMbox } from '../../simulator/mail/mail-files.ts';
 import { TestClient, textOf } from './client.ts';
-
-const REAL_MAIL = join(import.meta.dirname, '../../../shared/data/real-mail');
-const hasRealMail = existsSync(REAL_MAIL);
-if (!hasRealMail) process.stderr.write(`The tests with real mail are skipped: there is no ${REAL_MAIL}\n`);
+import { hasRealMail, REAL_MAIL } from './real-mail.ts';
 
 const SIMPLE =
   'From: Ann <ann@tide.example>\r\nTo: Port Office <office@harbour.example>\r\nSubject: =?utf-8?B?w4Ruw5Y=?=\r\nDate: Mon, 5 Jan 2026 10:00:00 +0100\r\nMessage-ID: <1@tide.example>\r\n\r\nFirst line\r\n';

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Simulator, startSimulator, type TruthMailbox } from '../../simulator/index.ts';
 import { type Got, TestClient, textOf } from './client.ts';
 import { hasOpenApi, OpenApi } from './openapi.ts';
+import { hasRealMail, REAL_MAIL } from './real-mail.ts';
 
 const MESSAGE = '/users/{user-id}/messages/{message-id}';
 const FOLDER = '/users/{user-id}/mailFolders/{mailFolder-id}';
@@ -70,6 +71,18 @@ describe.skipIf(!hasOpenApi)("every body holds against Graph's published descrip
         check('/users/{user-id}/messages', got);
         path = (got.body['@odata.nextLink'] as string | undefined) ?? '';
       }
+    }
+  });
+
+  test.skipIf(!hasRealMail)('every message made of real mail, with its attachments', async () => {
+    const own = await startSimulator({ tenant: { mailFolder: REAL_MAIL, mailboxes: 1 } });
+    try {
+      const [mailbox] = own.control.truth.mailboxes();
+      const got = await new TestClient(own).get(`/users/${mailbox?.id}/messages?$top=1000&$expand=attachments`);
+      expect(got.body.value.length).toBeGreaterThan(100);
+      check('/users/{user-id}/messages', got);
+    } finally {
+      await own.close();
     }
   });
 
