@@ -1,8 +1,13 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Graph } from '../../graph/graph.ts';
 import { json, issueToken, refuse, scripted, type Script, type ScriptedServer } from './scripted-server.ts';
 import { CONNECTION, failureOf, open, unhurried, until } from './support.ts';
+
+/** A deadline that nothing else in the process has. */
+const DEADLINE_MS = 28_765;
+
+afterEach(() => vi.restoreAllMocks());
 
 const page: Script = ({ headers }, response) =>
   json(response, 200, { value: [], '@odata.deltaLink': `http://${headers['host']}/v1.0/d` });
@@ -27,8 +32,8 @@ describe('Aborting', () => {
     async (...phase) => {
       const [, graph, entra, isReached] = phase;
       await using server = await scripted(graph, { entra });
-      const timersBefore = activeTimers();
-      await using opened = open(server.url);
+      const timers = deadlineTimers();
+      await using opened = open(server.url, { requestTimeoutMs: DEADLINE_MS });
       const controller = new AbortController();
       const reason = new Error('the worker stops');
       // Ten requests: three under way, seven waiting for a slot of the mailbox.
@@ -40,7 +45,8 @@ describe('Aborting', () => {
       expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
       await opened.graph.close();
       await until(() => server.openSockets() === 0);
-      await until(() => activeTimers() <= timersBefore);
+      expect(timers.made()).toBeGreaterThan(0);
+      expect(timers.left()).toEqual([]);
     },
   );
 
@@ -95,6 +101,13 @@ describe('Closing', () => {
   });
 });
 
-function activeTimers(): number {
-  return process.getActiveResourcesInfo().filter((resource) => resource === 'Timeout').length;
+/** Watches the timers that the room sets for its deadlines. */
+function deadlineTimers() {
+  const made = vi.spyOn(globalThis, 'setTimeout');
+  const cleared = vi.spyOn(globalThis, 'clearTimeout');
+  const handles = () => made.mock.results.filter((_, call) => made.mock.calls[call]?.[1] === DEADLINE_MS);
+  return {
+    made: () => handles().length,
+    left: () => handles().filter(({ value }) => !cleared.mock.calls.some(([timer]) => timer === value)),
+  };
 }

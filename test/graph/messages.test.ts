@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { releasePage } from '../../graph/messages.ts';
 import { MESSAGE_MEMBERS } from '../../model/mail.ts';
 import { json, refuse, scripted, type Script } from './scripted-server.ts';
-import { failureOf, open, unhurried } from './support.ts';
+import { failureOf, open, unhurried, until } from './support.ts';
 
 const linkTo = (host: string | undefined, rest: string): string => `http://${host}/v1.0${rest}`;
 
@@ -296,6 +296,24 @@ describe('Messages by id', () => {
     const found = await opened.graph.mailbox('u').messagesById(['l1', 'l2', 'huge', 'l3', 'l4'], {}, unhurried());
     expect(found.get('huge')).toMatchObject({ kind: 'body_too_large' });
     expect([...found.values()].filter((answer) => typeof answer === 'object' && 'body' in answer)).toHaveLength(4);
+  });
+
+  test('keep the other requests of the mailbox waiting, for Graph itself runs several of theirs at a time', async () => {
+    const held: (() => void)[] = [];
+    await using server = await scripted((request, response) => {
+      if (request.method === 'GET') return json(response, 200, { id: 'x' });
+      held.push(() => void batchOf({})(request, response));
+    });
+    await using opened = open(server.url);
+    const mailbox = opened.graph.mailbox('u');
+    const found = mailbox.messagesById(['a', 'b'], {}, unhurried());
+    await until(() => held.length === 1);
+    const other = mailbox.message('x', {}, unhurried());
+    await opened.graph.mailbox('v').message('x', {}, unhurried());
+    expect(server.seen.map(({ path }) => path.split('?')[0])).toEqual(['/v1.0/$batch', '/v1.0/users/v/messages/x']);
+    held[0]?.();
+    expect((await found).size).toBe(2);
+    expect(await other).toEqual({ id: 'x' });
   });
 
   test('that are none need no request', async () => {
