@@ -7,6 +7,7 @@ import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { writePage } from '../store/pages.ts';
 import { openRound, resetRound, type Round } from '../store/sync-state.ts';
+import { completed } from './completion.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 
 /** What the folders of one slice have in common. */
@@ -111,7 +112,7 @@ async function store(
     folder,
     scanNos,
     scanId,
-    messages: page.messages,
+    messages: await completed(context, page.messages),
     removed: page.removed,
     suspicious: page.suspicious,
     progress: { round: round.round, next, pageSize },

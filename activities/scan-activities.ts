@@ -74,10 +74,12 @@ export function createScanActivities({
 }: ScanActivitiesOptions): ScanActivities {
   return {
     async checkCredential({ organizationId, scanNo }) {
-      const connection = await loadConnection(db, scanNo);
+      const [connection, scan] = await Promise.all([loadConnection(db, scanNo), scanByNo(db, scanNo)]);
       if (!connection) throw new ConnectionMissing();
       const graph = connections.open(connection);
-      const verdict = await tryCredential(graph, Context.current().cancellationSignal).finally(() => graph.close());
+      const { cancellationSignal } = Context.current();
+      const sample = sampleOf(scan.filters.mailboxes?.include);
+      const verdict = await tryCredential(graph, cancellationSignal, sample).finally(() => graph.close());
       if (verdict.status === 'accepted') {
         await promoteCandidate(db, scanNo);
       } else {
@@ -142,9 +144,21 @@ interface DiscoveryProgress {
   readonly mailboxes: number;
 }
 
-async function tryCredential(graph: Graph, signal: AbortSignal): Promise<CredentialVerdict> {
+/** Mailboxes that the scan names and the app is therefore meant to read: ids and addresses, but no domains. */
+function sampleOf(include: readonly string[] | undefined): readonly string[] | undefined {
+  const named = include?.filter((name) => name.indexOf('@') > 0 || GUID.test(name));
+  return named?.length ? named : undefined;
+}
+
+const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+async function tryCredential(
+  graph: Graph,
+  signal: AbortSignal,
+  sample: readonly string[] | undefined,
+): Promise<CredentialVerdict> {
   try {
-    await graph.checkCredential(signal);
+    await graph.checkCredential(signal, sample);
     return { status: 'accepted' };
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;

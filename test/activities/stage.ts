@@ -1,0 +1,110 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll } from 'vitest';
+import { ByteBudget } from '../../activities/byte-budget.ts';
+import { GraphConnections } from '../../activities/graph-connections.ts';
+import { createMailboxActivities, type SliceResult } from '../../activities/mailbox-activities.ts';
+import { createScanActivities, type CredentialVerdict, type ScanActivities } from '../../activities/scan-activities.ts';
+import { openGraph } from '../../graph/graph.ts';
+import type { GraphOptions } from '../../graph/options.ts';
+import type { ScanFilters, ScanMode } from '../../model/scan.ts';
+import { startSimulator, type Simulator, type TenantOptions } from '../../simulator/index.ts';
+import { loadActive } from '../../store/connections.ts';
+import { ensureOrganization, type Organization } from '../../store/organizations.ts';
+import { addScan } from '../../store/scans.ts';
+import { unique, useStore, type StoreFixture } from '../store/support.ts';
+
+export interface MailboxStage {
+  readonly simulator: Simulator;
+  readonly store: StoreFixture;
+  readonly organization: Organization;
+  /** Ids of the mailboxes, as the simulator lists them. */
+  readonly mailboxes: readonly string[];
+  readonly scans: ScanActivities;
+  /** Adds a scan, checks its credential and discovers the mailboxes. */
+  addScan(filters?: Partial<ScanFilters>, mode?: ScanMode): Promise<{ scanNo: number; scanId: string }>;
+  /** Runs one slice; `attempt` and `sliceMs` as Temporal and the worker would set them. */
+  read(mailboxId: string, scanNo: number, how?: ReadOptions): Promise<SliceResult>;
+}
+
+export interface ReadOptions {
+  readonly attempt?: number;
+  readonly sliceMs?: number;
+  readonly pageSize?: number;
+  readonly environment?: MockActivityEnvironment;
+}
+
+/** The activities over a simulated tenant and a real PostgreSQL, without Temporal. */
+export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphOptions> = {}): MailboxStage {
+  const store = useStore();
+  const log = { debug() {}, info() {}, warn() {} };
+  const state = {} as { simulator: Simulator; connections: GraphConnections; organization: Organization };
+  beforeAll(async () => {
+    const simulator = await startSimulator({ tenant: { specialUsers: false, oddMessages: false, ...tenant } });
+    const urls = { graphUrl: simulator.url, authorityUrl: simulator.url };
+    const connections = new GraphConnections(
+      (organizationId) => loadActive(store.db, organizationId),
+      (connection) => openGraph(connection, { log, ...urls, ...graphOptions }),
+    );
+    Object.assign(state, {
+      simulator,
+      connections,
+      organization: await ensureOrganization(store.db, unique('harbour')),
+    });
+  });
+  afterAll(async () => {
+    await state.connections.close();
+    await state.simulator.close();
+  });
+  const scans = (): ScanActivities =>
+    createScanActivities({ db: store.db, connections: state.connections, maxConcurrentScans: 5, log });
+  return {
+    store,
+    get simulator() {
+      return state.simulator;
+    },
+    get organization() {
+      return state.organization;
+    },
+    get mailboxes() {
+      return state.simulator.control.truth.mailboxes().map(({ id }) => id);
+    },
+    get scans() {
+      return scans();
+    },
+    async addScan(filters = {}, mode = 'full') {
+      const { organizationId } = state.organization;
+      const { tenantId, clientId, clientSecret } = state.simulator;
+      const scanId = unique('scan');
+      const { scanNo } = await addScan(store.db, {
+        organizationId,
+        scanId,
+        mode,
+        status: 'running',
+        filters: { folders: ['all'], ...filters },
+        candidate: { tenantId, clientId, cloud: 'global', credential: { kind: 'secret', clientSecret } },
+      });
+      const { checkCredential, discoverMailboxes } = scans();
+      const input = { organizationId, scanNo };
+      const verdict: CredentialVerdict = await new MockActivityEnvironment().run(checkCredential, input);
+      if (verdict.status !== 'accepted') throw new Error(verdict.reason);
+      await new MockActivityEnvironment().run(discoverMailboxes, input);
+      return { scanNo, scanId };
+    },
+    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, environment } = {}) {
+      const { readMailbox } = createMailboxActivities({
+        db: store.db,
+        connections: state.connections,
+        budget: new ByteBudget(16 << 20),
+        pageSize,
+        attempts: 3,
+        sliceMs,
+      });
+      const { organizationId } = state.organization;
+      return (environment ?? new MockActivityEnvironment({ attempt })).run(readMailbox, {
+        organizationId,
+        mailboxId,
+        scanNos: [scanNo],
+      });
+    },
+  };
+}
