@@ -3,6 +3,7 @@ import { storableText } from '../model/text.ts';
 import type { Database } from './database.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
+import { byId } from './values.ts';
 
 /** A folder as it is stored: with its path and, for a standard folder, its well-known name. */
 export interface FolderRow extends MailFolder {
@@ -34,7 +35,7 @@ export async function saveFolders(
     text: `answer AS (
       INSERT INTO ${organization.schema}.mail_folders AS f (id, ${COLUMNS.join(', ')}, mailbox_no, _extracted_at, _scan_id,
         _tenant_id, _user_email, _user_id, _user_display_name, _folder, _extraction_type)
-      SELECT DISTINCT ON (r.id) r.*, lease.mailbox_no, now(), $4::text,
+      SELECT r.*, lease.mailbox_no, now(), $4::text,
         lease._tenant_id, lease._user_email, lease.id, lease.display_name, r.path, 'mail_folder'
       FROM lease CROSS JOIN json_to_recordset($3::json) AS r(id text, display_name text, parent_folder_id text,
         child_folder_count bigint, total_item_count bigint, is_hidden boolean, is_virtual boolean, path text,
@@ -45,7 +46,7 @@ export async function saveFolders(
       WHERE (${COLUMNS.map((name) => `f.${name}`).join(', ')}, f._deleted_at)
         IS DISTINCT FROM (${COLUMNS.map((name) => `excluded.${name}`).join(', ')}, NULL)
       RETURNING f.folder_no)`,
-    values: [JSON.stringify(folders.map(toRow)), scanId],
+    values: [JSON.stringify([...byId(folders).values()].map(toRow)), scanId],
   });
 }
 

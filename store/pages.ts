@@ -14,6 +14,7 @@ import { EMAIL_COLUMNS, encodeRows, type PageRow } from './email-columns.ts';
 import { LeaseLost, RoundLost, StoreUnavailable, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
 import { pageStatement, type PageAnswer } from './page-statement.ts';
+import { byId } from './values.ts';
 
 /** One response of Graph, and where the reading of its folder stands after it. */
 export interface Page {
@@ -77,12 +78,8 @@ export async function writePage(db: Database, organization: Organization, page: 
   }
 }
 
-/** Latest first come the ids; a `Map` keeps the last of several messages with one id. */
-const latest = (messages: readonly GraphMessage[]): Map<string, GraphMessage> =>
-  new Map(messages.map((message) => [storableText(message.id), message]));
-
 async function writeWhole(db: Database, organization: Organization, page: Page): Promise<PageResult> {
-  const messages = latest(page.messages);
+  const messages = byId(page.messages);
   const partial = [...messages].filter(([, message]) => isPartial(message)).map(([id]) => id);
   if (partial.length === 0) {
     const statement = statementOf(organization, page, messages, new Map());
@@ -173,7 +170,7 @@ const writeSingly = (db: Database, organization: Organization, page: Page): Prom
   transaction(db, async (client) => {
     const results: PageResult[] = [];
     const refused: { id: string; code: string }[] = [];
-    for (const [id, message] of latest(page.messages)) {
+    for (const [id, message] of byId(page.messages)) {
       const single = { ...page, messages: [message], removed: [], excluded: 0 };
       await run(client, { text: 'SAVEPOINT message' });
       try {

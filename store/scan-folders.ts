@@ -1,6 +1,7 @@
 import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
 import type { ScannedMailbox } from './scan-mailboxes.ts';
+import { byId } from './values.ts';
 
 /** Where a folder stands in a scan; `missing`: the mailbox has none such, which is no fault. */
 export type FolderState = 'running' | 'completed' | 'failed' | 'missing';
@@ -48,7 +49,7 @@ export const startFolders = (
 ): Promise<StartedFolder[]> =>
   query(db, {
     text: `WITH wanted AS (
-        SELECT DISTINCT ON (id) id, path, count FROM json_to_recordset($3::json) AS f(id text, path text, count bigint)
+        SELECT id, path, count FROM json_to_recordset($3::json) AS f(id text, path text, count bigint)
       ), started AS (
         INSERT INTO outhaul.scan_folders AS f (scan_no, mailbox_id, folder_id, path, state, graph_count)
         SELECT scan_no, $2, id, path, 'running', count FROM unnest($1::int[]) scan_no CROSS JOIN wanted
@@ -62,7 +63,7 @@ export const startFolders = (
       )
       SELECT folder_id AS "folderId", bool_and(state = 'completed') AS completed, max(pages) AS pages
       FROM started GROUP BY folder_id`,
-    values: [scanNos, mailboxId, JSON.stringify(folders.map(toRow))],
+    values: [scanNos, mailboxId, JSON.stringify([...byId(folders).values()].map(toRow))],
   });
 
 const toRow = ({ id, path, graphCount }: { id: string; path: string; graphCount: number }): object => ({

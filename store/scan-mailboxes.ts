@@ -44,11 +44,12 @@ export const recordUsers = (
       values: [scanNo],
     });
     if (!scan) throw new UnknownScan(scanNo);
-    const rows = JSON.stringify(users.map(toRow));
+    const found = new Map(users.map((each) => [storableText(each.user.id), each]));
+    const rows = JSON.stringify([...found.values()].map(toRow));
     await upsertMailboxes(client, organization, { rows, tenantId, scanId: scan.scan_id });
     const [counts] = await run<{ waiting: number; skipped: number }>(client, {
       text: `WITH listed AS (
-          SELECT DISTINCT ON (id) id, skip, no FROM json_to_recordset($2::json) AS u(id text, skip text, no int)
+          SELECT id, skip, no FROM json_to_recordset($2::json) AS u(id text, skip text, no int)
         ), added AS (
           INSERT INTO outhaul.scan_mailboxes (scan_no, mailbox_id, position, state, reason, ended_at)
           SELECT $1, id, row_number() OVER (ORDER BY no)
@@ -88,7 +89,7 @@ async function upsertMailboxes(
   await run(client, {
     text: `INSERT INTO ${schema}.mailboxes AS m (id, mail, display_name, user_principal_name, account_enabled,
         user_type, _extracted_at, _scan_id, _tenant_id, _user_email, _user_id, _user_display_name, _extraction_type)
-      SELECT DISTINCT ON (id) id, mail, display_name, user_principal_name, account_enabled,
+      SELECT id, mail, display_name, user_principal_name, account_enabled,
         user_type, now(), $2, $3, coalesce(mail, user_principal_name), id, display_name, 'mailbox'
       FROM json_to_recordset($1::json) AS u(id text, mail text, display_name text, user_principal_name text,
         account_enabled boolean, user_type text)

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { storableText } from '../model/text.ts';
 
 /** How values come out of the database: times as ISO 8601 in UTC (years 1 to 9999), 64-bit counts as numbers. */
 const PARSERS = new Map<number, (text: string) => unknown>([
@@ -12,3 +13,7 @@ export const types: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary'): unknown =>
     (format !== 'binary' && PARSERS.get(oid)) || pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
 };
+
+/** Items by id, in the order of their first appearance; of several with one id the last stays. */
+export const byId = <Item extends { readonly id: string }>(items: readonly Item[]): Map<string, Item> =>
+  new Map(items.map((item) => [storableText(item.id), item]));
