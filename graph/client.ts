@@ -20,12 +20,6 @@ import { withAnySignal } from './waiting.ts';
 /** Requests at a time for one mailbox: one below Graph's four, which is left for probes from elsewhere. */
 export const MAILBOX_SLOTS = 3;
 
-const DEFAULTS = {
-  requestTimeoutMs: 30_000,
-  maxBodyBytes: 16 * 1024 * 1024,
-  maxRetries: 4,
-  userAgent: 'outhaul',
-};
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 
@@ -50,11 +44,10 @@ export interface GraphClient {
 
 /** @throws TypeError for URLs that are none, or plain http to another machine */
 export function openClient(connection: Connection, options: GraphOptions): GraphClient {
-  const { log } = options;
-  const settings = { ...DEFAULTS, ...withoutUndefined(options) };
+  const { requestTimeoutMs: timeoutMs = 30_000, maxBodyBytes = 16 * 1024 * 1024, userAgent = 'outhaul' } = options;
+  const { requestsPerSecond, maxRetries = 4, log } = options;
   const endpoints = endpointsOf(connection.cloud, options.graphUrl, options.authorityUrl);
   const { graphOrigin: origin, graphPrefix } = endpoints;
-  const timeoutMs = settings.requestTimeoutMs;
   const report = reporter(options);
   const closing = new AbortController();
   const dispatcher: Dispatcher = new Agent({
@@ -66,13 +59,13 @@ export function openClient(connection: Connection, options: GraphOptions): Graph
   const issue = tokenIssuer({ connection, endpoints, dispatcher, timeoutMs, report });
   const tokens = new TokenSource(issue, closing.signal, log);
   const steps: Step[] = [
-    throttling(settings.maxRetries, log),
+    throttling(maxRetries, log),
     mailboxConcurrency(MAILBOX_SLOTS),
-    ...(options.requestsPerSecond === undefined ? [] : [requestRate(options.requestsPerSecond)]),
+    ...(requestsPerSecond === undefined ? [] : [requestRate(requestsPerSecond)]),
     auth(tokens),
     deadline(timeoutMs),
     telemetry(report),
-    transport({ dispatcher, origin, maxBodyBytes: settings.maxBodyBytes, userAgent: settings.userAgent }),
+    transport({ dispatcher, origin, maxBodyBytes, userAgent }),
   ];
   const client = Client.initWithMiddleware({ baseUrl: origin, middleware: chainOf(steps) });
 
@@ -89,7 +82,7 @@ export function openClient(connection: Connection, options: GraphOptions): Graph
   }
 
   return {
-    send({ body, headers = {}, ...request }) {
+    async send({ body, headers = {}, ...request }) {
       const path = 'link' in request ? pathOfLink(request.link, origin) : graphPrefix + request.path;
       return withAnySignal([request.signal, closing.signal], (signal) => {
         if (body === undefined) return sendCall({ ...request, method: 'GET', path, headers, signal });
@@ -106,11 +99,5 @@ export function openClient(connection: Connection, options: GraphOptions): Graph
       closing.abort(new GraphError('The connection to Graph was closed', { kind: 'unavailable', code: 'Closed' }));
       await dispatcher.destroy();
     },
-  };
-}
-
-function withoutUndefined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>;
   };
 }

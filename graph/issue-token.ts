@@ -54,8 +54,13 @@ export function tokenIssuer(options: IssuerOptions): TokenIssuer {
       const issuedAt = Date.now();
       const result = await client.acquireTokenByClientCredential({ scopes: [endpoints.scope], skipCache: true });
       if (!result?.accessToken || !result.expiresOn) throw emptyToken(200);
-      const expiresAt = result.expiresOn.getTime();
-      return { value: result.accessToken, issuedAt, expiresAt: expiresAt || issuedAt + UNKNOWN_LIFE_MS };
+      // msal-node takes an untold end for now, rounded to a second.
+      const told = result.expiresOn.getTime();
+      return {
+        value: result.accessToken,
+        issuedAt,
+        expiresAt: told > issuedAt + 1_000 ? told : issuedAt + UNKNOWN_LIFE_MS,
+      };
     } catch (error) {
       throw controller.signal.aborted ? controller.signal.reason : (network.failure ?? understood(error));
     } finally {
