@@ -62,13 +62,22 @@ async function answer(services: Services, request: IncomingMessage, response: Se
   if (token?.[1] !== undefined && request.method === 'POST') {
     services.stats.token();
     const form = new URLSearchParams(Buffer.from(await readBody(request)).toString());
-    return send(response, services.entra.token(decodeURIComponent(token[1]), form));
+    return send(response, services.entra.token(decoded(token[1]), form));
   }
   const discovery = DISCOVERY_PATH.exec(path);
   if (discovery?.[1] !== undefined && request.method === 'GET') {
-    return send(response, services.entra.discovery(decodeURIComponent(discovery[1]), request.headers.host ?? ''));
+    return send(response, services.entra.discovery(decoded(discovery[1]), request.headers.host ?? ''));
   }
   send(response, entraAnswer(404, { error: 'not_found', error_description: 'There is nothing at this address.' }));
+}
+
+/** A path segment as it was meant; as it stands where it is no proper encoding. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 async function answerGraph(

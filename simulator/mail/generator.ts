@@ -1,5 +1,5 @@
 import { type Bytes, jsonInner, utf8 } from './bytes.ts';
-import { HTML_END, type Phrasebook, phrasebooks } from './bodies.ts';
+import { type Body, HTML_END, type Phrasebook, phrasebooks } from './bodies.ts';
 import { graphTime } from './clock.ts';
 import { outsiders, type Person, recipientBytes } from './people.ts';
 import { hash, seedFor } from './rng.ts';
@@ -39,6 +39,18 @@ export interface Envelope {
   webLink: string;
 }
 
+/** One message of a run, and the random bits that decide about it. */
+interface Draw {
+  run: Run;
+  i: number;
+  h: number;
+  g: number;
+  /** 0 to 31, for what happens to one message in 32. */
+  rare: number;
+}
+
+type Shown = Shape['shows'];
+
 const OUTSIDERS = 512;
 const THREAD = 4;
 const FOUR_DIGITS = Array.from({ length: 10_000 }, (_, value) => String(value).padStart(4, '0'));
@@ -49,22 +61,23 @@ const FLAGS = {
   flagged:
     '{"flagStatus":"flagged","dueDateTime":{"dateTime":"2026-12-24T00:00:00.0000000","timeZone":"UTC"},"startDateTime":{"dateTime":"2026-12-01T00:00:00.0000000","timeZone":"UTC"}}',
 } as const;
+const INFERENCES = ['other', 'focused', 'focused', 'focused'] as const;
 const HEADERS = '[{"name":"MIME-Version","value":"1.0"},{"name":"X-Origin","value":"generated"}]';
 
 /** Writes generated messages. Made once a tenant; holds its phrases, nothing about single messages. */
 export class MailGenerator {
   readonly #phrasebooks: readonly Phrasebook[];
-  readonly #people: readonly Bytes[];
+  readonly #correspondents: readonly Bytes[];
   readonly #host: Bytes;
 
   /** `bodyBytes` is the average length of a body's text. */
   constructor(seed: number, domain: string, bodyBytes: number, colleagues: readonly Person[]) {
     this.#phrasebooks = phrasebooks(seedFor(seed, 'phrases'), bodyBytes);
-    this.#people = [...colleagues, ...outsiders(seedFor(seed, 'people'), OUTSIDERS)].map(recipientBytes);
+    this.#correspondents = [...colleagues, ...outsiders(seedFor(seed, 'people'), OUTSIDERS)].map(recipientBytes);
     this.#host = jsonInner(domain);
   }
 
-  /** When message `i` arrived, in seconds since 1970; falls strictly with `i` as long as the run has room. */
+  /** When message `i` arrived, in seconds since 1970; never later than message `i - 1`. */
   receivedAt(run: Run, i: number): number {
     const step = run.span / run.count;
     const jitter = (hash(run.seed, i) % 1000) / 1000;
@@ -81,47 +94,54 @@ export class MailGenerator {
 
   /** The JSON of message `i` as `shape` wants it. This is the hot path: about 2 µs. */
   write(run: Run, i: number, envelope: Envelope, shape: Shape): Bytes {
-    const { shows } = shape;
     const h = hash(run.seed, i);
-    const g = hash(h, i);
-    const language = (g & 15) === 0 ? (g >> 4) % this.#phrasebooks.length : run.language;
-    const phrases = this.#phrasebooks[language] as Phrasebook;
-    const isDraft = run.flavour === 'draft';
-    const nameless = isDraft && (h & 1) === 0;
+    const draw: Draw = { run, i, h, g: hash(h, i), rare: (h >> 7) & 31 };
+    const start = shape.typed ? '{"@odata.type":"#microsoft.graph.message",' : '{';
+    const identity = `${start}"@odata.etag":"W/\\"${envelope.changeKey}\\"","id":"${envelope.id}"`;
+    return (
+      identity +
+      this.#times(draw, envelope, shape.shows) +
+      this.#content(draw, envelope, shape) +
+      this.#people(draw, shape.shows) +
+      '}'
+    );
+  }
 
-    let json: Bytes = shape.typed ? '{"@odata.type":"#microsoft.graph.message",' : '{';
-    json += `"@odata.etag":"W/\\"${envelope.changeKey}\\"","id":"${envelope.id}"`;
+  #times({ run, i, h, g }: Draw, envelope: Envelope, shows: Shown): Bytes {
     const received = this.receivedAt(run, i);
     const receivedText = graphTime(received);
+    let json: Bytes = '';
     if (shows.createdDateTime) json += `,"createdDateTime":"${receivedText}"`;
     if (shows.lastModifiedDateTime) json += `,"lastModifiedDateTime":"${graphTime(received + (g & 255))}"`;
     if (shows.changeKey) json += `,"changeKey":"${envelope.changeKey}"`;
     if (shows.categories) json += `,"categories":${((h >> 19) & 15) === 0 ? CATEGORIES[g & 3] : '[]'}`;
     if (shows.receivedDateTime) json += `,"receivedDateTime":"${receivedText}"`;
     if (shows.sentDateTime) json += `,"sentDateTime":"${graphTime(received - (h & 3))}"`;
-    if (shows.hasAttachments) json += ((h >> 4) & 7) === 0 ? ',"hasAttachments":true' : ',"hasAttachments":false';
+    if (shows.hasAttachments) json += `,"hasAttachments":${((h >> 4) & 7) === 0}`;
     if (shows.internetMessageId) json += `,"internetMessageId":"<${run.seed}.${i}@${this.#host}>"`;
-    if (shows.subject) json += this.#subject(phrases, run, i, h);
-    const body = phrases.bodies[(g >> 8) % phrases.bodies.length];
+    return json;
+  }
+
+  #content(draw: Draw, envelope: Envelope, shape: Shape): Bytes {
+    const { run, i, h, g, rare } = draw;
+    const { shows } = shape;
+    const language = (g & 15) === 0 ? (g >> 4) % this.#phrasebooks.length : run.language;
+    const phrases = this.#phrasebooks[language] as Phrasebook;
+    const body = phrases.bodies[(g >> 8) % phrases.bodies.length] as Body;
     const reference = `Ref ${FOUR_DIGITS[g % 10_000]}${FOUR_DIGITS[h % 10_000]}`;
-    if (body && shows.bodyPreview) {
-      json += `,"bodyPreview":"${body.preview}${body.previewIsFull ? '' : reference}"`;
-    }
-    const rare = (h >> 7) & 31;
+    let json: Bytes = shows.subject ? this.#subject(phrases, draw) : '';
+    if (shows.bodyPreview) json += `,"bodyPreview":"${body.preview}${body.previewIsFull ? '' : reference}"`;
     if (shows.importance) json += `,"importance":"${rare === 0 ? 'high' : rare === 1 ? 'low' : 'normal'}"`;
     if (shows.parentFolderId) json += `,"parentFolderId":"${envelope.parentFolderId}"`;
     if (shows.conversationId) json += `,"conversationId":"${envelope.conversationId}"`;
     if (shows.conversationIndex) json += `,"conversationIndex":"${envelope.conversationIndex}"`;
     if (shows.isDeliveryReceiptRequested) json += ',"isDeliveryReceiptRequested":false';
-    if (shows.isReadReceiptRequested)
-      json += rare === 2 ? ',"isReadReceiptRequested":true' : ',"isReadReceiptRequested":false';
-    if (shows.isRead) json += this.isRead(run, i) ? ',"isRead":true' : ',"isRead":false';
-    if (shows.isDraft) json += isDraft ? ',"isDraft":true' : ',"isDraft":false';
+    if (shows.isReadReceiptRequested) json += `,"isReadReceiptRequested":${rare === 2}`;
+    if (shows.isRead) json += `,"isRead":${this.isRead(run, i)}`;
+    if (shows.isDraft) json += `,"isDraft":${run.flavour === 'draft'}`;
     if (shows.webLink) json += `,"webLink":"${envelope.webLink}"`;
-    if (shows.inferenceClassification) {
-      json += `,"inferenceClassification":"${((h >> 12) & 3) === 0 ? 'other' : 'focused'}"`;
-    }
-    if (body && (shows.body || shows.uniqueBody)) {
+    if (shows.inferenceClassification) json += `,"inferenceClassification":"${INFERENCES[(h >> 12) & 3]}"`;
+    if (shows.body || shows.uniqueBody) {
       const isText = shape.textBodies || ((h >> 27) & 3) === 0;
       const content = isText
         ? `{"contentType":"text","content":"${body.text}${reference}"}`
@@ -129,23 +149,29 @@ export class MailGenerator {
       if (shows.body) json += `,"body":${content}`;
       if (shows.uniqueBody) json += `,"uniqueBody":${content}`;
     }
-    const author = run.flavour === 'received' ? this.#person(g >> 3) : run.owner;
-    if (!nameless && shows.sender) json += `,"sender":${author}`;
-    if (!nameless && shows.from) json += `,"from":${author}`;
+    return json;
+  }
+
+  /** Who wrote and who gets the message; half of the drafts have no author yet. */
+  #people({ run, h, g, rare }: Draw, shows: Shown): Bytes {
+    const { flavour } = run;
+    const author = flavour === 'received' ? this.#person(g >> 3) : run.owner;
+    const isNameless = flavour === 'draft' && (h & 1) === 0;
+    const bcc = flavour === 'sent' && rare === 3 ? this.#person(h >> 2) : '';
+    let json: Bytes = '';
+    if (shows.sender && !isNameless) json += `,"sender":${author}`;
+    if (shows.from && !isNameless) json += `,"from":${author}`;
     if (shows.toRecipients) json += `,"toRecipients":[${this.#recipients(run, g)}]`;
-    if (shows.ccRecipients) json += (h & 48) === 16 ? `,"ccRecipients":[${this.#person(h)}]` : ',"ccRecipients":[]';
-    if (shows.bccRecipients) {
-      json +=
-        run.flavour === 'sent' && rare === 3 ? `,"bccRecipients":[${this.#person(h >> 2)}]` : ',"bccRecipients":[]';
-    }
-    if (shows.replyTo) json += rare === 4 ? `,"replyTo":[${this.#person(h >> 4)}]` : ',"replyTo":[]';
+    if (shows.ccRecipients) json += `,"ccRecipients":[${(h & 48) === 16 ? this.#person(h) : ''}]`;
+    if (shows.bccRecipients) json += `,"bccRecipients":[${bcc}]`;
+    if (shows.replyTo) json += `,"replyTo":[${rare === 4 ? this.#person(h >> 4) : ''}]`;
     if (shows.flag) json += `,"flag":${rare === 5 ? FLAGS.flagged : rare === 6 ? FLAGS.complete : FLAGS.none}`;
-    if (shows.internetMessageHeaders && run.flavour === 'received') json += `,"internetMessageHeaders":${HEADERS}`;
-    return `${json}}`;
+    if (shows.internetMessageHeaders && flavour === 'received') json += `,"internetMessageHeaders":${HEADERS}`;
+    return json;
   }
 
   /** Messages of one thread share their subject; the later ones answer the first. One in 64 has none. */
-  #subject(phrases: Phrasebook, run: Run, i: number, h: number): Bytes {
+  #subject(phrases: Phrasebook, { run, i, h }: Draw): Bytes {
     if (((h >> 21) & 63) === 0) return (h & 64) === 0 ? ',"subject":null' : ',"subject":""';
     const thread = hash(run.seed, ~Math.floor(i / THREAD));
     const isFirst = i % THREAD === THREAD - 1 || i === run.count - 1;
@@ -162,7 +188,7 @@ export class MailGenerator {
   }
 
   #person(number: number): Bytes {
-    return this.#people[number % this.#people.length] as Bytes;
+    return this.#correspondents[number % this.#correspondents.length] as Bytes;
   }
 }
 

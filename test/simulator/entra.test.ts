@@ -127,7 +127,9 @@ describe('the token endpoint', () => {
       error_codes: [90002],
     });
     expect((await client.token({}, 'nowhere.example')).body).toMatchObject({ error_codes: [90002] });
-    expect((await client.token({}, 'nonsense')).body).toMatchObject({ error_codes: [900023] });
+    for (const nonsense of ['nonsense', '%zz', "'; DROP TABLE"]) {
+      expect((await client.token({}, nonsense)).body).toMatchObject({ error_codes: [900023] });
+    }
   });
 
   test('takes the verified domain in place of the tenant id', async () => {
