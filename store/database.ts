@@ -54,14 +54,17 @@ export interface NamedStatement extends Statement {
 }
 
 /**
- * What every connection is set to. The store looks rows up by their keys and asks for little else, and most of its
- * tables grow from nothing: a plan is made once and for any parameters, and never of a table's momentary smallness.
+ * What every connection is set to. The store finds rows by their keys and asks for little else, and its tables grow from
+ * nothing: plans are made once, for any parameters, and of nothing but index look-ups, so that a plan made while a table
+ * was small is right when it has grown.
  */
 const settings = (statementTimeoutMs: number): string => `
   SET TIME ZONE 'UTC';
   SET statement_timeout = ${Math.trunc(statementTimeoutMs)};
   SET plan_cache_mode = force_generic_plan;
   SET enable_seqscan = off;
+  SET enable_hashjoin = off;
+  SET enable_mergejoin = off;
   SET jit = off`;
 
 /** Makes the pool; no connection is made before the first use. */

@@ -1,10 +1,25 @@
 import { EMAIL_COLUMNS, decodedRows } from './email-columns.ts';
 import type { Organization } from './organizations.ts';
 
-const columns = EMAIL_COLUMNS.join(', ');
-const assigned = EMAIL_COLUMNS.filter((column) => column !== 'id')
-  .map((column) => `${column} = page.${column}`)
-  .join(', ');
+const COLUMNS = [
+  ...EMAIL_COLUMNS,
+  '_mailbox_no',
+  '_folder_no',
+  '_removed_at',
+  '_extracted_at',
+  '_scan_id',
+  '_tenant_id',
+  '_user_email',
+  '_user_id',
+  '_user_display_name',
+  '_folder',
+  '_extraction_type',
+];
+
+/** The values of `COLUMNS` for a message of `source`. */
+const values = (source: string): string => `${EMAIL_COLUMNS.map((column) => `${source}.${column}`).join(', ')},
+    turn.mailbox_no, turn.folder_no, CASE WHEN ${source}.removed THEN now() END, now(), $12, turn._tenant_id,
+    turn._user_email, turn.id, turn.display_name, $13, 'email'`;
 
 /** What the statement answers: how often it found the lease and the round, and what became of the messages. */
 export interface PageAnswer {
@@ -27,6 +42,10 @@ export interface PageAnswer {
  *   counts it, and if it lies here now, the other folder's delta will say that it left.
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
  *
+ * It is planned once and kept, at a time when the tables may be empty, so nothing in it is left to the planner: rows are
+ * found by their keys one by one (`ON CONFLICT`, `LATERAL … OFFSET 0`, `ANY(ARRAY(…))`), never by a join that looks cheap
+ * today.
+ *
  * Parameters: 1 mailbox id, 2 lease token, 3 folder id, 4 round, 5 next link (null: the round ends), 6 delta link,
  * 7 page size, 8 and 9 rows and their key, 10 ids removed, 11 scan numbers, 12 scan id, 13 folder path, 14 messages
  * excluded.
@@ -43,31 +62,31 @@ WITH lease AS MATERIALIZED (
 ), page AS MATERIALIZED (
   ${decodedRows('$8', '$9')}
 ), fresh AS (
-  INSERT INTO ${schema}.emails (${columns}, _mailbox_no, _folder_no, _removed_at, _extracted_at, _scan_id, _tenant_id,
-    _user_email, _user_id, _user_display_name, _folder, _extraction_type)
-  SELECT ${EMAIL_COLUMNS.map((column) => `page.${column}`).join(', ')}, turn.mailbox_no, turn.folder_no,
-    CASE WHEN page.removed THEN now() END, now(), $12, turn._tenant_id,
-    turn._user_email, turn.id, turn.display_name, $13, 'email'
-  FROM page CROSS JOIN turn
+  INSERT INTO ${schema}.emails (${COLUMNS.join(', ')})
+  SELECT ${values('page')} FROM page CROSS JOIN turn
   ON CONFLICT (_mailbox_no, id) DO NOTHING
   RETURNING _no, id
 ), rest AS MATERIALIZED (
-  SELECT id, change_key, merged, removed FROM page WHERE NOT EXISTS (SELECT FROM fresh WHERE fresh.id = page.id)
+  SELECT * FROM page WHERE id NOT IN (SELECT id FROM fresh)
 ), known AS MATERIALIZED (
-  SELECT rest.id, e._no, e._deleted_at IS NOT NULL AS deleted,
-    rest.merged OR rest.change_key IS NULL OR e._deleted_at IS NOT NULL OR rest.removed <> (e._removed_at IS NOT NULL)
+  SELECT rest.*, e._no, e._deleted_at IS NOT NULL AS deleted,
+    merged OR rest.change_key IS NULL OR e._deleted_at IS NOT NULL OR removed <> (e._removed_at IS NOT NULL)
       OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs
-  FROM rest CROSS JOIN turn JOIN ${schema}.emails e ON e._mailbox_no = turn.mailbox_no AND e.id = rest.id
+  FROM rest CROSS JOIN turn CROSS JOIN LATERAL (
+    SELECT _no, change_key, _folder_no, _folder, _removed_at, _deleted_at FROM ${schema}.emails
+    WHERE _mailbox_no = turn.mailbox_no AND id = rest.id OFFSET 0) e
 ), changed AS (
-  UPDATE ${schema}.emails e SET ${assigned}, _folder_no = turn.folder_no,
-    _removed_at = CASE WHEN page.removed THEN now() END, _deleted_at = NULL, _extracted_at = now(), _scan_id = $12,
-    _tenant_id = turn._tenant_id, _user_email = turn._user_email, _user_display_name = turn.display_name, _folder = $13
-  FROM known JOIN page ON page.id = known.id CROSS JOIN turn
-  WHERE known.differs AND e._no = known._no
+  INSERT INTO ${schema}.emails (${COLUMNS.join(', ')})
+  SELECT ${values('known')} FROM known CROSS JOIN turn WHERE known.differs
+  ON CONFLICT (_mailbox_no, id) DO UPDATE SET
+    ${COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}, _deleted_at = NULL
+), left_folder AS MATERIALIZED (
+  SELECT e._no FROM unnest($10::text[]) removed_id CROSS JOIN turn CROSS JOIN LATERAL (
+    SELECT _no, _folder_no FROM ${schema}.emails WHERE _mailbox_no = turn.mailbox_no AND id = removed_id OFFSET 0) e
+  WHERE e._folder_no = turn.folder_no
 ), gone AS (
-  UPDATE ${schema}.emails e SET _removed_at = now() FROM turn
-  WHERE e._mailbox_no = turn.mailbox_no AND e.id = ANY($10::text[]) AND e._folder_no = turn.folder_no
-    AND e._removed_at IS NULL AND e._deleted_at IS NULL
+  UPDATE ${schema}.emails SET _removed_at = now()
+  WHERE _no = ANY(ARRAY(SELECT _no FROM left_folder)) AND _removed_at IS NULL AND _deleted_at IS NULL
 ), marked AS (
   INSERT INTO outhaul.scan_messages (scan_no, email_no)
   SELECT scan_no, _no FROM unnest($11::int[]) scan_no CROSS JOIN (SELECT _no FROM fresh UNION ALL SELECT _no FROM known) seen
