@@ -1,14 +1,14 @@
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { GraphError } from '../graph/errors.ts';
 import { SealError } from '../model/sealing.ts';
-import { LeaseLost, StoreUnavailable } from '../store/errors.ts';
+import { LeaseLost, RoundLost, ScanEnded, StoreUnavailable, Unknown } from '../store/errors.ts';
 
 /**
  * The activities' border: every error that leaves one becomes an `ApplicationFailure` whose type names the cause, and
  * which says whether, and when, to try again. Called by the activity interceptor.
  *
- * Types: `CredentialRefused`, `PermissionMissing`, `GraphFailed`, `Throttled`, `StoreUnavailable`, `LeaseLost`,
- * `KeyMissing`, `InternalError`.
+ * Types: `CredentialRefused`, `PermissionMissing`, `GraphFailed`, `Throttled`, `KeyMissing`, `InternalError`, and the
+ * names of the store's errors.
  *
  * @param attempt this attempt's number, from 1
  * @param attempts how many attempts an error of Graph, or of ours, is given before it is final
@@ -17,8 +17,9 @@ export function toFailure(error: unknown, attempt: number, attempts: number): Er
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
   if (error instanceof GraphError) return graphFailure(error, attempt >= attempts);
   if (error instanceof StoreUnavailable) return retryable('StoreUnavailable', error);
-  if (error instanceof LeaseLost) return retryable('LeaseLost', error);
+  if (error instanceof LeaseLost || error instanceof RoundLost) return retryable(error.name, error);
   if (error instanceof SealError) return failure('KeyMissing', error, true);
+  if (error instanceof ScanEnded || error instanceof Unknown) return failure(error.name, error, true);
   return failure('InternalError', error instanceof Error ? error : new Error(String(error)), attempt >= attempts);
 }
 

@@ -1,5 +1,6 @@
 import { GraphError } from '../graph/errors.ts';
 import type { GraphMailbox, MessagesPage } from '../graph/graph.ts';
+import { releasePage } from '../graph/messages.ts';
 import { LinkGuard } from '../graph/links.ts';
 import { fittingSize, nextPageSize } from '../model/page-size.ts';
 import type { ScanMode } from '../model/scan.ts';
@@ -154,7 +155,8 @@ class PageSource {
   }
 
   /** Gives the page's bytes back to the budget. */
-  release({ reservation }: FetchedPage): void {
+  release({ page, reservation }: FetchedPage): void {
+    releasePage(page);
     reservation.release();
     this.#held.delete(reservation);
   }

@@ -53,8 +53,9 @@ export class GraphConnections {
   }
 
   async close(): Promise<void> {
-    const entries = await Promise.allSettled(this.#entries.values());
-    await Promise.all(entries.map((entry) => (entry.status === 'fulfilled' ? entry.value.graph.close() : undefined)));
+    const entries = await Promise.allSettled([...this.#entries.values()]);
+    const opened = entries.flatMap((entry) => (entry.status === 'fulfilled' ? entry.value.graph : []));
+    await Promise.all(opened.map((graph) => graph.close()));
   }
 
   async #refresh(organizationId: string, before: Entry | undefined): Promise<Entry> {

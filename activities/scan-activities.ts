@@ -6,7 +6,7 @@ import type { FinalScanStatus, MailboxReason } from '../model/scan.ts';
 import { loadConnection, promoteCandidate } from '../store/connections.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
-import { discardScan, finishScan } from '../store/scan-end.ts';
+import { finishScan } from '../store/scan-end.ts';
 import { finishMailbox, nextMailboxes, recordUsers, unfinishedMailboxes } from '../store/scan-mailboxes.ts';
 import { scanByNo, takeSlot } from '../store/scans.ts';
 import { ConnectionMissing, type GraphConnections } from './graph-connections.ts';
@@ -27,7 +27,7 @@ export interface MailboxStretch {
 export interface ScanActivities {
   /**
    * Tries the scan's candidate credential, or the organization's active one. A candidate that works replaces the
-   * active one; a scan whose credential is refused is discarded, so that its id can be used again.
+   * active one; a scan whose credential is refused ends as failed, with the reason.
    */
   checkCredential(input: { organizationId: string; scanNo: number }): Promise<CredentialVerdict>;
   /** Lets the scan run if fewer than the allowed number run, first come first served. */
@@ -83,8 +83,9 @@ export function createScanActivities({
       if (verdict.status === 'accepted') {
         await promoteCandidate(db, scanNo);
       } else {
-        log.warn({ organizationId, scanNo, reason: verdict.reason }, 'Credential validation failed');
-        await discardScan(db, scanNo);
+        const { status, reason } = verdict;
+        log.warn({ organizationId, scanNo, status, reason }, 'Credential validation failed');
+        await finishScan(db, scanNo, { end: 'failed', message: reason, maxConcurrent: maxConcurrentScans });
       }
       return verdict;
     },

@@ -81,21 +81,7 @@ const internal = (cause: unknown): HttpError =>
 
 function logFailure(log: Logger, answer: HttpError, error: unknown): void {
   if (answer.status < 500) return;
-  const fields = { status: answer.status, ...(error !== answer && { err: describeError(error) }) };
+  const fields = { status: answer.status, ...(error !== answer && { err: error }) };
   if (answer.status === 500) log.error(fields, 'Request failed');
   else log.warn(fields, answer.message);
-}
-
-/** An error for the log: what PostgreSQL adds to its errors holds rows, so only what names the fault is kept. */
-export function describeError(error: unknown): object {
-  if (!(error instanceof Error)) return { type: typeof error };
-  const { name, message, stack } = error;
-  const code = 'code' in error && ['string', 'number'].includes(typeof error.code) ? { code: error.code } : {};
-  return {
-    type: name,
-    message,
-    ...code,
-    stack,
-    ...(error.cause instanceof Error && { cause: describeError(error.cause) }),
-  };
 }

@@ -10,12 +10,12 @@ import { firstAdminKey } from '../store/api-keys.ts';
 import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
 import { whenDatabaseAnswers } from '../store/health.ts';
 import { migrate } from '../store/migrate.ts';
+import { createTemporalClient } from '../temporal/connection.ts';
 import { createApp } from './app.ts';
 import { StartError } from './errors.ts';
 import { createKeyChecker } from './principal.ts';
 import { createReachabilityCheck } from './reachability.ts';
 import { createScanWorkflows } from './scan-workflows.ts';
-import { createApiClient } from './temporal-client.ts';
 import { whenTemporalIsReady } from './temporal-ready.ts';
 import { outhaulVersion } from './version.ts';
 import { within } from './within.ts';
@@ -70,7 +70,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
   try {
     const db = openDatabase({ ...settings.database, applicationName: 'outhaul-api', log });
     closers.push(() => within(HANG_MS, closeDatabase(db), () => new Error('the database hangs')).catch(leave));
-    const client = await createApiClient(settings.temporal, settings.database.sealer);
+    const client = await createTemporalClient(settings.temporal, settings.database.sealer);
     closers.push(() => client.connection.close());
     const workflows = createScanWorkflows(client, {
       orchestrationQueue: taskQueues(options.taskQueuePrefix ?? 'outhaul').orchestration,

@@ -23,7 +23,7 @@ export interface StartedScan {
 
 /**
  * Starts a scan: records it with the credential it brings, then starts its workflow and waits for the admission, so
- * that a refused credential is answered at once. The workflow forgets a scan that it does not admit.
+ * that a refused credential is answered at once. A scan that is answered so is forgotten, and its id can be used again.
  *
  * Temporal keeps the workflow from the moment it is started, whether or not a worker is there to take it on. So when no
  * admission comes in time the scan is not lost: it is `pending`, and says in its status how it went on.
@@ -51,7 +51,10 @@ export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal
   });
   const ids = { organizationId, scanId, scanNo };
   const admission = await admit(parts, { ...ids, mode, filters }, log);
-  if (admission.status === 'refused' || admission.status === 'unreachable') throw turnedDown(admission, ids, log);
+  if (admission.status === 'refused' || admission.status === 'unreachable') {
+    await discardScan(db, scanNo);
+    throw turnedDown(admission, ids, log);
+  }
   log.info({ ...ids, mode, status: admission.status }, 'Scan started');
   const scan = await scanOf(db, organizationId, scanId).catch(() => undefined);
   return { status: admission.status, startTime: scan?.startedAt ?? requestedAt };

@@ -18,9 +18,24 @@ export function createLogger(config: LogConfig, bindings: Record<string, string>
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
       redact: { paths: SECRET_PATHS, censor: '[hidden]' },
+      serializers: { err: describeError },
     },
     multistream(form.map((one) => ({ stream: one, level: config.level }))),
   );
+}
+
+/** An error for the log: what PostgreSQL adds to its errors holds rows, so only what names the fault is kept. */
+export function describeError(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { name, message, stack } = error;
+  const code = 'code' in error && ['string', 'number'].includes(typeof error.code) ? { code: error.code } : {};
+  return {
+    type: name,
+    message,
+    ...code,
+    stack,
+    ...(error.cause instanceof Error && { cause: describeError(error.cause) }),
+  };
 }
 
 const SECRET_MEMBERS = [
@@ -39,15 +54,11 @@ function textStream(target: DestinationStream): DestinationStream {
   return {
     write(line: string): void {
       const { time, level, process: name, msg, ...rest } = JSON.parse(line) as Record<string, unknown>;
-      const details = Object.entries(rest).map(
-        ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-      );
-      target.write(
-        `${String(time)} ${String(level)} ${String(name ?? 'outhaul')}: ${String(msg ?? '')}${details.join('')}\n`.replace(
-          /\n(?=.)/g,
-          '\\n',
-        ),
-      );
+      const details = Object.entries(rest).map(([key, value]) => ` ${key}=${shown(value)}`);
+      const entry = `${shown(time)} ${shown(level)} ${shown(name ?? 'outhaul')}: ${shown(msg ?? '')}${details.join('')}`;
+      target.write(`${entry.replaceAll('\n', '\\n')}\n`);
     },
   };
 }
+
+const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));

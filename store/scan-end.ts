@@ -72,7 +72,8 @@ async function close(
 const nextInLine = (client: Client, maxConcurrent: number): Promise<{ organizationId: string; scanId: string }[]> =>
   run(client, {
     text: `SELECT organization_id AS "organizationId", scan_id AS "scanId" FROM outhaul.scans
-      WHERE status = 'pending' AND ended_at IS NULL ORDER BY scan_no LIMIT greatest(0, $1 - ${SLOTS_HELD})`,
+      WHERE status = 'pending' AND ended_at IS NULL AND turn_asked_at IS NOT NULL
+      ORDER BY turn_asked_at LIMIT greatest(0, $1 - ${SLOTS_HELD})`,
     values: [maxConcurrent],
   });
 

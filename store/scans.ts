@@ -94,8 +94,9 @@ export async function scansOf(db: Database, scanNos: readonly number[]): Promise
 }
 
 /**
- * Lets a scan run if fewer than `maxConcurrent` hold a slot; otherwise it goes on waiting. First come, first served: a
- * scan gets no slot that one before it waits for. A scan that runs already keeps its slot.
+ * Lets a scan run if fewer than `maxConcurrent` hold a slot; otherwise it goes on waiting. First come, first served, by
+ * the time of the first ask: a scan gets no slot that one before it waits for. A row whose workflow never asked (the API
+ * died between the two) stands in nobody's way. A scan that runs already keeps its slot.
  * @throws {ScanEnded}
  * @throws {UnknownScan}
  */
@@ -103,9 +104,9 @@ export const takeSlot = (db: Database, scanNo: number, maxConcurrent: number): P
   transaction(db, async (client) => {
     await run(client, { text: `SELECT pg_advisory_xact_lock(hashtextextended('outhaul/slots', 0))` });
     const [scan] = await run<{ status: ScanStatus; free: boolean }>(client, {
-      text: `SELECT status, ${SLOTS_HELD} + (SELECT count(*) FROM outhaul.scans earlier
-          WHERE earlier.status = 'pending' AND earlier.ended_at IS NULL AND earlier.scan_no < scans.scan_no) < $2 AS free
-        FROM outhaul.scans WHERE scan_no = $1 FOR NO KEY UPDATE`,
+      text: `UPDATE outhaul.scans SET turn_asked_at = coalesce(turn_asked_at, clock_timestamp()) WHERE scan_no = $1
+        RETURNING status, ${SLOTS_HELD} + (SELECT count(*) FROM outhaul.scans earlier
+          WHERE earlier.status = 'pending' AND earlier.ended_at IS NULL AND earlier.turn_asked_at < scans.turn_asked_at) < $2 AS free`,
       values: [scanNo, maxConcurrent],
     });
     if (!scan) throw new UnknownScan(scanNo);

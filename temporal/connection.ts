@@ -49,8 +49,32 @@ export function whenTemporalAnswers<T>(address: string, connect: () => Promise<T
   return patiently(`Temporal at ${address}`, connect, patience, (error) => new TemporalUnavailable(address, error));
 }
 
-/** A client over a lazily made connection: it is made before Temporal is up, and calls fail while Temporal is away. */
+/** A failed call is tried again for about a second: a person may wait for the answer. */
+const RETRIES = {
+  methodConfig: [
+    {
+      name: [{}],
+      retryPolicy: {
+        maxAttempts: 4,
+        initialBackoff: '0.1s',
+        maxBackoff: '0.5s',
+        backoffMultiplier: 2,
+        retryableStatusCodes: ['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'ABORTED'],
+      },
+    },
+  ],
+};
+
+/**
+ * A client over a lazily made connection: it is made before Temporal is up, and calls fail while Temporal is away. gRPC
+ * retries by itself here, in place of the SDK: the SDK's retries (`grpc-retry.ts` of 1.24) wait on through deadlines and
+ * cancellation, and throw out of a timer when the connection is closed meanwhile, which would end the process.
+ */
 export async function createTemporalClient(settings: TemporalSettings, sealer: Sealer): Promise<Client> {
-  const connection = Connection.lazy({ ...(await connectionOptions(settings)), connectTimeout: '5 seconds' });
+  const connection = Connection.lazy({
+    ...(await connectionOptions(settings)),
+    interceptors: [],
+    channelArgs: { 'grpc.service_config': JSON.stringify(RETRIES) },
+  });
   return new Client({ connection, namespace: settings.namespace, dataConverter: createDataConverter(sealer) });
 }

@@ -1,7 +1,8 @@
 import { ServiceError } from '@temporalio/client';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { describeError, toHttpError } from '../../api/error-answers.ts';
+import { toHttpError } from '../../api/error-answers.ts';
+import { describeError } from '../../config/logging.ts';
 import { SealError } from '../../model/sealing.ts';
 import {
   IncompatibleDatabase,

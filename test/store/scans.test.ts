@@ -120,6 +120,15 @@ describe('a scan', () => {
 describe('slots', () => {
   const max = 3;
 
+  it('are not held up by a scan that never asked, because its workflow was never started', async () => {
+    await store.sql(`UPDATE outhaul.scans SET status = 'completed', ended_at = now() WHERE ended_at IS NULL`);
+    await add();
+    const asking = await add();
+    expect(await takeSlot(store.db, asking, 1)).toBe('running');
+    const { waiting } = await finishScan(store.db, asking, { end: 'ran', maxConcurrent: 1 });
+    expect(waiting).toEqual([]);
+  });
+
   it('go to as many scans as there are, first come, first served, however many ask at once', async () => {
     const scans: number[] = [];
     for (let i = 0; i < 10; i++) scans.push(await add());
@@ -128,21 +137,25 @@ describe('slots', () => {
     const dbs = [store.db, store.open(), store.open()];
     const take = (list: readonly number[]): Promise<('running' | 'pending')[]> =>
       Promise.all(list.map((scanNo, i) => takeSlot(dbs[i % 3] ?? store.db, scanNo, max)));
-    const answers = await take(scans.toReversed());
-    expect(answers.filter((answer) => answer === 'running').length).toBeLessThanOrEqual(max);
-    const running = await take(scans);
-    expect(running.map((answer) => answer === 'running')).toEqual(scans.map((_, i) => i < max));
-    const [first, , , fourth] = scans;
-    const { waiting } = await finishScan(store.db, first ?? 0, { end: 'ran', maxConcurrent: max });
-    expect(waiting).toEqual([{ organizationId: ORGANIZATION, scanId: (await scanByNo(store.db, fourth ?? 0)).scanId }]);
-    expect(await takeSlot(store.db, scans[4] ?? 0, max)).toBe('pending');
-    expect(await takeSlot(store.db, fourth ?? 0, max)).toBe('running');
-    expect(await partitions(fourth ?? 0)).toBe(1);
-    await expect(takeSlot(store.db, first ?? 0, max)).rejects.toThrow(ScanEnded);
-    expect(await setStatus(store.db, scans[4] ?? 0, 'cancelling')).toBe('cancelling');
-    await finishScan(store.db, scans[4] ?? 0, { end: 'cancelled', maxConcurrent: max });
-    expect(await takeSlot(store.db, scans[5] ?? 0, max)).toBe('pending');
-    expect(await takeSlot(store.db, scans[5] ?? 0, max + 1)).toBe('running');
+    const answers = await take(scans);
+    expect(answers.filter((answer) => answer === 'running')).toHaveLength(max);
+    expect(await take(scans)).toEqual(answers);
+    const inLine = await store.sql<{ no: number }>(
+      `SELECT scan_no AS no FROM outhaul.scans WHERE status = 'pending' AND scan_no = ANY($1) ORDER BY turn_asked_at`,
+      [scans],
+    );
+    const [next, later, last] = inLine.map(({ no }) => no) as [number, number, number];
+    const running = scans.find((_, index) => answers[index] === 'running') ?? 0;
+    const { waiting } = await finishScan(store.db, running, { end: 'ran', maxConcurrent: max });
+    expect(waiting).toEqual([{ organizationId: ORGANIZATION, scanId: (await scanByNo(store.db, next)).scanId }]);
+    expect(await takeSlot(store.db, later, max)).toBe('pending');
+    expect(await takeSlot(store.db, next, max)).toBe('running');
+    expect(await partitions(next)).toBe(1);
+    await expect(takeSlot(store.db, running, max)).rejects.toThrow(ScanEnded);
+    expect(await setStatus(store.db, later, 'cancelling')).toBe('cancelling');
+    await finishScan(store.db, later, { end: 'cancelled', maxConcurrent: max });
+    expect(await takeSlot(store.db, last, max)).toBe('pending');
+    expect(await takeSlot(store.db, last, max + 1)).toBe('running');
   });
 });
 

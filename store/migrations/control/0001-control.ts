@@ -15,6 +15,7 @@ CREATE TABLE outhaul.scans (
   status text NOT NULL,
   filters json NOT NULL,
   requested_at timestamptz NOT NULL DEFAULT now(),
+  turn_asked_at timestamptz,
   started_at timestamptz,
   ended_at timestamptz,
   records bigint,
