@@ -8,5 +8,8 @@ export function version(): string {
   return version;
 }
 
+/** What a person types to run this program: npm says so in the environment where it was npm that ran us. */
+export const programName = (env: NodeJS.ProcessEnv): string => (env['npm_command'] ? 'npx outhaul' : 'outhaul');
+
 /** The program that children of ours are started with: the entry that `npx outhaul` runs as well. */
 export const entryFile = (): string => join(packageRoot(), 'bin', 'outhaul.js');

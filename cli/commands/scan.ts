@@ -6,6 +6,7 @@ import { openClient, withClientOptions, type ClientOptions } from '../client-opt
 import type { CredentialOptions } from '../credential.ts';
 import { UsageError } from '../errors.ts';
 import { identifier, list, time } from '../options.ts';
+import { programName } from '../version.ts';
 
 interface ScanOptions extends ClientOptions, CredentialOptions {
   readonly clientSecret?: unknown;
@@ -65,11 +66,11 @@ async function scan(cli: Cli, options: ScanOptions): Promise<void> {
   const { readCredential } = await import('../credential.ts');
   const { endReport, exitCodeOf } = await import('../scan-report.ts');
   const { watchScan } = await import('../progress/watch-scan.ts');
-  // A scan is started in an organization of its own; only the request's body names it.
   const api = await openClient(cli, options);
   const auth = await readCredential(cli, options);
   const config = toRequest(options, cli.env, auth);
 
+  const outhaul = programName(cli.env);
   const started = await api.startScan(config);
   const { scanId } = started;
   cli.notes.line(
@@ -79,18 +80,17 @@ async function scan(cli: Cli, options: ScanOptions): Promise<void> {
   );
   if (!options.watch) {
     cli.out.line(scanId);
-    cli.notes.line(`Watch it: outhaul status --watch ${scanId}`);
+    cli.notes.line(`Watch it: ${outhaul} status --watch ${scanId}`);
     return;
   }
   try {
     const state = await watchScan(api, scanId, { notes: cli.notes, signal: cli.interrupts.signal });
     for (const line of endReport(state)) cli.out.line(line);
-    cli.notes.line(`See it: outhaul results ${scanId}`);
+    cli.notes.line(`See it: ${outhaul} results ${scanId}`);
     cli.exitCode = exitCodeOf(state.status);
   } catch (error) {
-    cli.notes.line(
-      `The scan goes on. Watch it: outhaul status --watch ${scanId}   Cancel it: outhaul cancel ${scanId}`,
-    );
+    cli.notes.line(`The scan goes on. Watch it: ${outhaul} status --watch ${scanId}`);
+    cli.notes.line(`Cancel it: ${outhaul} cancel ${scanId}`);
     throw error;
   }
 }

@@ -24,6 +24,7 @@ import { demoEnvironment } from './environment.ts';
 import { watchPeakMemory } from './peak-memory.ts';
 import { comparisonReport, demoFigures, isClean, leftOut, tenantInWords, type DemoOutcome } from './report.ts';
 import { storedTables } from './stored-tables.ts';
+import { programName } from '../version.ts';
 import { openTruth, type Truth } from './truth.ts';
 
 /** The simulated tenant, as whoever scans it must name it. */
@@ -219,7 +220,7 @@ function whereIsWhat({ cli, tenant }: Demo, { apiUrl, services, adminKey }: Stac
     ['Temporal Web UI', services.temporalUiUrl],
     ['Database', `psql '${services.databaseUrl}'`],
     ['Simulator', `${tenant.url}/_sim/truth/summary`],
-    ['Try', `outhaul results SCAN_ID --url ${apiUrl} --api-key-file ${adminKey?.file ?? ''}`],
+    ['Try', `${programName(cli.env)} status --url ${apiUrl} --api-key-file ${adminKey?.file ?? ''}`],
   ];
   return [
     '',

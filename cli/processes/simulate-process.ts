@@ -5,6 +5,7 @@ import type { SimulateOptions } from '../commands/simulate.ts';
 import { CommandError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { aborted } from '../interrupts.ts';
+import { programName } from '../version.ts';
 import { safeJson } from '../text/safe-text.ts';
 
 /** Runs the simulator until it is told to end. */
@@ -14,7 +15,7 @@ export async function simulate(cli: Cli, options: SimulateOptions): Promise<void
     const { url, tenantId, clientId, clientSecret, control } = simulator;
     const summary = control.truth.summary();
     if (options.json) cli.out.line(safeJson({ url, tenantId, clientId, clientSecret, ...summary }));
-    else for (const line of describe(simulator)) cli.out.line(line);
+    else for (const line of describe(simulator, programName(cli.env))) cli.out.line(line);
     await aborted(cli.interrupts.signal);
   } finally {
     await simulator.close();
@@ -50,7 +51,7 @@ async function start(options: SimulatorOptions, port: number): Promise<Simulator
   });
 }
 
-function describe({ url, tenantId, clientId, clientSecret, control }: Simulator): string[] {
+function describe({ url, tenantId, clientId, clientSecret, control }: Simulator, outhaul: string): string[] {
   const { mailboxes, messages } = control.truth.summary();
   return [
     `A Microsoft 365 tenant runs at ${url}: ${mailboxes} mailboxes, ${messages} messages. Ctrl-C stops it.`,
@@ -59,8 +60,8 @@ function describe({ url, tenantId, clientId, clientSecret, control }: Simulator)
     `  client secret  ${clientSecret}`,
     `  ground truth   ${url}/_sim/truth/summary`,
     'Let Outhaul use it in place of Microsoft:',
-    `  OUTLOOK_API_BASE_URL=${url} OUTHAUL_AUTHORITY_URL=${url} outhaul up`,
+    `  OUTLOOK_API_BASE_URL=${url} OUTHAUL_AUTHORITY_URL=${url} ${outhaul} up`,
     'and scan it:',
-    `  CLIENT_SECRET='${clientSecret}' outhaul scan --tenant ${tenantId} --client-id ${clientId} --folders all`,
+    `  CLIENT_SECRET='${clientSecret}' ${outhaul} scan --tenant ${tenantId} --client-id ${clientId} --folders all`,
   ];
 }

@@ -3,7 +3,7 @@ import { openDataFolder } from '../../embedded/data-folder.ts';
 import type { Cli } from '../cli.ts';
 import type { UpOptions } from '../commands/up.ts';
 import { aborted } from '../interrupts.ts';
-import { version } from '../version.ts';
+import { programName, version } from '../version.ts';
 import { choosePort } from './ports.ts';
 import { startStack, type Stack } from './stack.ts';
 
@@ -50,7 +50,7 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
     return [
       cli.out.paint('bold', 'Outhaul runs. Ctrl-C stops it.'),
       ...where.flatMap(([name, place]) => (place === undefined ? [] : [`  ${name.padEnd(15)} ${place}`])),
-      `Scan a tenant: outhaul scan --tenant TENANT --client-id CLIENT${flags && ` ${flags}`}`,
+      `Scan a tenant: ${programName(env)} scan --tenant TENANT --client-id CLIENT${flags && ` ${flags}`}`,
     ];
   }
 }
