@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Sealer } from '../model/sealing.ts';
-import { toStoreError } from './errors.ts';
+import { StoreUnavailable, toStoreError } from './errors.ts';
 import type { Organization } from './organizations.ts';
 import { types } from './values.ts';
 
@@ -23,7 +23,10 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
   /** Milliseconds to wait for a connection, new or free. Default 30,000. */
   readonly poolTimeoutMs?: number;
-  /** Milliseconds after which PostgreSQL gives a statement up. Default 60,000. */
+  /**
+   * Milliseconds after which PostgreSQL gives a statement up; some time later the caller does, should PostgreSQL not
+   * answer at all. Default 60,000.
+   */
   readonly statementTimeoutMs?: number;
   /** As `pg_stat_activity` shows it. Default `outhaul`. */
   readonly applicationName?: string;
@@ -34,6 +37,8 @@ export interface DatabaseOptions {
 /** The first parameter of every function of the store. */
 export interface Database {
   readonly pool: pg.Pool;
+  /** One connection more, without limits of time: for what waits for others, or takes long and rarely happens. */
+  readonly patientPool: pg.Pool;
   readonly sealer: Sealer;
   readonly log: StoreLog;
   /** Organizations whose schema this process knows to be there and up to date, by id. */
@@ -56,41 +61,49 @@ export interface NamedStatement extends Statement {
 /**
  * What every connection is set to. The store finds rows by their keys and asks for little else, and its tables grow from
  * nothing: plans are made once, for any parameters, and of nothing but index look-ups, so that a plan made while a table
- * was small is right when it has grown.
+ * was small is right when it has grown. A process that freezes in the middle of a transaction loses it, and its locks,
+ * before anyone's patience ends.
  */
 const settings = (statementTimeoutMs: number): string => `
   SET TIME ZONE 'UTC';
   SET statement_timeout = ${Math.trunc(statementTimeoutMs)};
+  SET idle_in_transaction_session_timeout = '15s';
   SET plan_cache_mode = force_generic_plan;
   SET enable_seqscan = off;
   SET enable_hashjoin = off;
   SET enable_mergejoin = off;
   SET jit = off`;
 
-/** Makes the pool; no connection is made before the first use. */
+/** Makes the pools; no connection is made before the first use. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const { url, host, port, database, user, password, sealer, log } = options;
-  const sql = settings(options.statementTimeoutMs ?? 60_000);
-  // The pool waits for it before it hands a new connection out, though its type does not say so.
-  const hooks = { onConnect: (client: Client): Promise<unknown> => client.query(sql) };
-  const pool = new pg.Pool({
+  const { url, host, port, database, user, password, sealer, log, statementTimeoutMs = 60_000 } = options;
+  const connection: pg.PoolConfig = {
     ...(url !== undefined ? { connectionString: url } : { host, port, database, user, password }),
-    max: options.poolSize ?? 10,
     connectionTimeoutMillis: options.poolTimeoutMs ?? 30_000,
     idleTimeoutMillis: 30_000,
-    maxLifetimeSeconds: 1_800,
     keepAlive: true,
     application_name: options.applicationName ?? 'outhaul',
     types,
+  };
+  // The pool waits for it before it hands a new connection out, though its type does not say so.
+  const hooks = { onConnect: (client: Client): Promise<unknown> => client.query(settings(statementTimeoutMs)) };
+  const pool = new pg.Pool({
+    ...connection,
     ...hooks,
+    max: options.poolSize ?? 10,
+    maxLifetimeSeconds: 1_800,
+    query_timeout: statementTimeoutMs * 1.2 + 1_000,
   });
-  pool.on('error', (error) => log.warn({ err: error }, 'An idle connection to the database was lost'));
-  return { pool, sealer, log, organizations: new Map() };
+  const patientPool = new pg.Pool({ ...connection, max: 1 });
+  for (const each of [pool, patientPool]) {
+    each.on('error', (error) => log.warn({ err: error }, 'An idle connection to the database was lost'));
+  }
+  return { pool, patientPool, sealer, log, organizations: new Map() };
 }
 
 /** Ends every connection when what runs on it has ended. */
-export async function closeDatabase({ pool }: Database): Promise<void> {
-  if (!pool.ending) await pool.end();
+export async function closeDatabase({ pool, patientPool }: Database): Promise<void> {
+  await Promise.all([pool, patientPool].filter((each) => !each.ending).map((each) => each.end()));
 }
 
 /** Runs one statement, in a transaction of its own. */
@@ -132,31 +145,33 @@ export function runPrepared<Row extends object = never>(
   return run(client, config);
 }
 
-/** Does the work on one connection; whatever passes comes out as `StoreUnavailable`. */
-export async function withClient<Result>(
-  { pool }: Pick<Database, 'pool'>,
-  work: (client: Client) => Promise<Result>,
-): Promise<Result> {
+/**
+ * Does the work on one connection of the pool; whatever passes comes out as `StoreUnavailable`. After that nobody knows
+ * what the connection is at, so it is closed.
+ */
+export async function withClient<Result>(pool: pg.Pool, work: (client: Client) => Promise<Result>): Promise<Result> {
   const client = await pool.connect().catch((error: unknown) => {
     throw toStoreError(error);
   });
   // A connection may be lost between two statements; an event that nobody listens to would end the process.
-  let lost: Error | undefined;
-  const onLoss = (error: Error): void => void (lost = error);
+  let broken: Error | undefined;
+  const onLoss = (error: Error): void => void (broken = error);
   client.on('error', onLoss);
   try {
     return await work(client);
   } catch (error) {
-    throw toStoreError(error);
+    const storeError = toStoreError(error);
+    if (storeError instanceof StoreUnavailable) broken = storeError;
+    throw storeError;
   } finally {
     client.off('error', onLoss);
-    client.release(lost);
+    client.release(broken);
   }
 }
 
 /** Does the work in one transaction: all of it is committed, or none. */
-export const transaction = <Result>(db: Database, work: (client: Client) => Promise<Result>): Promise<Result> =>
-  withClient(db, async (client) => {
+export const transaction = <Result>({ pool }: Database, work: (client: Client) => Promise<Result>): Promise<Result> =>
+  withClient(pool, async (client) => {
     await client.query('BEGIN');
     try {
       const result = await work(client);

@@ -1,15 +1,9 @@
-import type { MailFolder } from '../model/mail.ts';
+import type { FolderWithPath } from '../model/folders.ts';
 import { storableText } from '../model/text.ts';
 import type { Database } from './database.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
 import { byId } from './values.ts';
-
-/** A folder as it is stored: with its path and, for a standard folder, its well-known name. */
-export interface FolderRow extends MailFolder {
-  readonly path: string;
-  readonly wellKnownName: string | null;
-}
 
 const COLUMNS = [
   'display_name',
@@ -29,7 +23,7 @@ const COLUMNS = [
 export async function saveFolders(
   db: Database,
   organization: Organization,
-  { scanId, folders, ...held }: HeldMailbox & { readonly scanId: string; readonly folders: readonly FolderRow[] },
+  { scanId, folders, ...held }: HeldMailbox & { readonly scanId: string; readonly folders: readonly FolderWithPath[] },
 ): Promise<void> {
   await queryHeld(db, organization, held, {
     text: `answer AS (
@@ -50,7 +44,7 @@ export async function saveFolders(
   });
 }
 
-const toRow = (folder: FolderRow): object => ({
+const toRow = (folder: FolderWithPath): object => ({
   id: storableText(folder.id),
   display_name: storableText(folder.displayName),
   parent_folder_id: folder.parentFolderId === null ? null : storableText(folder.parentFolderId),

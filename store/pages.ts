@@ -11,7 +11,7 @@ import {
   type NamedStatement,
 } from './database.ts';
 import { EMAIL_COLUMNS, encodeRows, type PageRow } from './email-columns.ts';
-import { LeaseLost, RoundLost, StoreUnavailable, sqlState } from './errors.ts';
+import { LeaseLost, RoundLost, StoreUnavailable, UnknownScan, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
 import { pageStatement, type PageAnswer } from './page-statement.ts';
 import { byId } from './values.ts';
@@ -42,6 +42,9 @@ export interface Page {
   };
 }
 
+/** SQLSTATE of a row for which `scan_messages` has no partition. */
+const NO_PARTITION = '23514';
+
 /** What became of the messages of a page. */
 export interface PageResult {
   readonly inserted: number;
@@ -61,6 +64,7 @@ export interface PageResult {
  *
  * @throws {LeaseLost} when the mailbox's lease is not held under the token; nothing is written
  * @throws {RoundLost} when the round is not the folder's open one; nothing is written
+ * @throws {UnknownScan} when a scan was discarded or never ran
  */
 export async function writePage(db: Database, organization: Organization, page: Page): Promise<PageResult> {
   for (let attempt = 1; ; attempt++) {
@@ -72,6 +76,7 @@ export async function writePage(db: Database, organization: Organization, page: 
           ? writeSingly(db, organization, page)
           : writePage(db, organization, { ...page, suspicious: true });
       }
+      if (sqlState(error) === NO_PARTITION) throw new UnknownScan(page.scanNos[0] ?? 0);
       // Two folders' pages that hold the same moved messages may stand in each other's way: one of them tries again.
       if (attempt === 3 || !(error instanceof StoreUnavailable) || sqlState(error.cause) !== '40P01') throw error;
     }
@@ -83,7 +88,7 @@ async function writeWhole(db: Database, organization: Organization, page: Page):
   const partial = [...messages].filter(([, message]) => isPartial(message)).map(([id]) => id);
   if (partial.length === 0) {
     const statement = statementOf(organization, page, messages, new Map());
-    const [answer] = await withClient(db, (client) => runPrepared<PageAnswer>(client, statement));
+    const [answer] = await withClient(db.pool, (client) => runPrepared<PageAnswer>(client, statement));
     return resultOf(page, answer);
   }
   return transaction(db, (client) => writeMerged(client, organization, page, messages, partial));

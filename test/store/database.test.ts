@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { closeDatabase, openDatabase, query, runPrepared, transaction, withClient } from '../../store/database.ts';
 import { StoreUnavailable, isRetryable, toStoreError } from '../../store/errors.ts';
@@ -75,10 +75,43 @@ describe('a connection that is cut', () => {
   });
 });
 
+describe('a database that stops answering', () => {
+  it('is given up, and the next call has a new connection', async () => {
+    const { hostname, port } = new URL(store.url);
+    const silent = new Set<Socket>();
+    let deaf = false;
+    const proxy = createServer((client) => {
+      const server = connect(Number(port), hostname);
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        silent.add(from);
+        from
+          .on('data', (data) => deaf || to.write(data))
+          .on('close', () => to.destroy())
+          .on('error', () => undefined);
+      }
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const url = new URL(store.url);
+    url.port = String((proxy.address() as AddressInfo).port);
+    const db = store.open({ url: url.href, poolSize: 1, statementTimeoutMs: 100 });
+    await health(db);
+    deaf = true;
+    const unanswered = withClient(db.pool, (client) => client.query('SELECT 1'));
+    await expect(unanswered).rejects.toThrow(StoreUnavailable);
+    deaf = false;
+    await health(db);
+    for (const socket of silent) socket.destroy();
+    proxy.close();
+  });
+});
+
 describe('a pool', () => {
   it('that is used up makes callers wait, and then fails as unavailable', async () => {
     const db = store.open({ poolSize: 1, poolTimeoutMs: 200 });
-    await withClient(db, async () => {
+    await withClient(db.pool, async () => {
       await expect(health(db)).rejects.toThrow(StoreUnavailable);
     });
     await health(db);
@@ -117,7 +150,7 @@ describe('a pool', () => {
   });
 
   it('keeps few statements prepared on a connection, and runs the others all the same', async () => {
-    await withClient(store.open(), async (client) => {
+    await withClient(store.open().pool, async (client) => {
       for (let i = 0; i < 40; i++) {
         const rows = await runPrepared<{ n: number }>(client, { name: `s${i}`, text: `SELECT ${i} AS n` });
         expect(rows).toEqual([{ n: i }]);

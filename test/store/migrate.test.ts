@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { closeDatabase } from '../../store/database.ts';
 import { IncompatibleDatabase } from '../../store/errors.ts';
 import { migrate } from '../../store/migrate.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
@@ -86,6 +87,24 @@ describe('a database user that may not create schemas', () => {
       await expect(migrate(store.open({ url: url.href }))).rejects.toThrow(/may not create.*grant it CREATE/);
     } finally {
       await store.sql('DROP ROLE poor');
+    }
+  });
+});
+
+describe('a database in another encoding', () => {
+  const store = useStore({ migrated: false });
+
+  it('is refused, for it could not hold every message', async () => {
+    const url = new URL(store.url);
+    const name = `${url.pathname.slice(1)}_ascii`;
+    await store.sql(`CREATE DATABASE ${name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0`);
+    url.pathname = `/${name}`;
+    const db = store.open({ url: url.href });
+    try {
+      await expect(migrate(db)).rejects.toThrow(/encoded in SQL_ASCII.*ENCODING 'UTF8'/);
+    } finally {
+      await closeDatabase(db);
+      await store.sql(`DROP DATABASE ${name} WITH (FORCE)`);
     }
   });
 });

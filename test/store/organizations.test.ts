@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { closeDatabase } from '../../store/database.ts';
 import { UnknownOrganization } from '../../store/errors.ts';
 import { ensureOrganization, listOrganizations, organizationOf } from '../../store/organizations.ts';
 import { useStore } from './support.ts';
@@ -31,7 +32,7 @@ describe('an organization', () => {
   it('costs no query once it is known', async () => {
     const db = store.open();
     await ensureOrganization(db, 'cached');
-    await db.pool.end();
+    await closeDatabase(db);
     await expect(ensureOrganization(db, 'cached')).resolves.toMatchObject({ organizationId: 'cached' });
     await expect(organizationOf(db, 'cached')).resolves.toMatchObject({ organizationId: 'cached' });
   });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { LeaseLost, RoundLost } from '../../store/errors.ts';
+import { LeaseLost, RoundLost, UnknownScan } from '../../store/errors.ts';
 import { acquireLease, releaseLease } from '../../store/leases.ts';
 import { mailboxTotals } from '../../store/mailbox-totals.ts';
 import { writePage } from '../../store/pages.ts';
 import { folderCoverage, startFolders } from '../../store/scan-folders.ts';
 import { recordUsers } from '../../store/scan-mailboxes.ts';
+import { discardScan } from '../../store/scan-end.ts';
 import { addScan } from '../../store/scans.ts';
 import { markDeleted, unsettledEmails } from '../../store/settlement.ts';
 import { deltaLinkOf, openRound } from '../../store/sync-state.ts';
@@ -252,6 +253,14 @@ describe('writePage', () => {
     const page = reading.page([message('a')]);
     const late = { ...page, progress: { ...page.progress, round: 99 } };
     await expect(writePage(store.db, reading.organization, late)).rejects.toThrow(RoundLost);
+    expect(await emails(reading)).toEqual([]);
+  });
+
+  it('writes nothing for a scan that was discarded', async () => {
+    const reading = await startReading(store.db);
+    await discardScan(store.db, reading.scanNo);
+    const written = writePage(store.db, reading.organization, reading.page([message('a')]));
+    await expect(written).rejects.toThrow(UnknownScan);
     expect(await emails(reading)).toEqual([]);
   });
 

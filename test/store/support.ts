@@ -1,8 +1,9 @@
 import { afterAll, beforeAll } from 'vitest';
 import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
+import type { FolderWithPath } from '../../model/folders.ts';
 import type { GraphMessage, GraphUser } from '../../model/mail.ts';
 import { closeDatabase, openDatabase, query, type Database, type DatabaseOptions } from '../../store/database.ts';
-import { saveFolders, type FolderRow } from '../../store/folders.ts';
+import { saveFolders } from '../../store/folders.ts';
 import { acquireLease } from '../../store/leases.ts';
 import { migrate } from '../../store/migrate.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
@@ -70,7 +71,7 @@ export const user = (id: string, more: Partial<GraphUser> = {}): GraphUser => ({
   ...more,
 });
 
-export const folder = (id: string, more: Partial<FolderRow> = {}): FolderRow => ({
+export const folder = (id: string, more: Partial<FolderWithPath> = {}): FolderWithPath => ({
   id,
   displayName: id,
   parentFolderId: 'root',
