@@ -37,7 +37,12 @@ export interface ReadingContext {
 export interface FolderToRead {
   readonly id: string;
   readonly path: string;
+  /** Items in it, as Graph counts: a hint of how large its pages will be. */
+  readonly totalItemCount: number;
 }
+
+/** What a page is reserved at least, so that folders said to be empty cannot be asked for without bound. */
+const LEAST_RESERVATION = 64 << 10;
 
 /** `unfinished`: the slice's time was up; the folder's open round goes on from its next link in the next slice. */
 export type FolderEnd = 'finished' | 'unfinished';
@@ -170,8 +175,9 @@ class PageSource {
   async #fetch(link: string | undefined): Promise<FetchedPage> {
     if (link !== undefined) this.#links.pass(link);
     const { budget, pageSize } = this.#context;
-    const expected = Math.ceil(this.size * (this.#bytesEach ?? budget.bytesEach));
-    const reservation = await budget.reserve(expected, this.#signal);
+    const messagesExpected = link === undefined ? Math.min(this.size, this.#folder.totalItemCount) : this.size;
+    const expected = Math.ceil(messagesExpected * (this.#bytesEach ?? budget.bytesEach));
+    const reservation = await budget.reserve(Math.max(expected, LEAST_RESERVATION), this.#signal);
     this.#held.add(reservation);
     const page = await this.#ask(link);
     this.#signal.throwIfAborted();

@@ -19,7 +19,7 @@ import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
 import { failureInterceptor } from './interceptors.ts';
 
 /** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
-const PAGE_BUDGET = 16 << 20;
+const PAGE_BUDGET = 8 << 20;
 /** How long a slice reads before it hands over to the next. */
 const SLICE_MS = 5 * 60_000;
 /** How long running slices have to stop at a page border once the process is told to end. */
