@@ -5,7 +5,7 @@ import { closeDatabase, openDatabase } from '../../store/database.ts';
 import { countEmails, emailsById } from '../../store/email-lookup.ts';
 import { organizationOf } from '../../store/organizations.ts';
 import type { Output } from '../output.ts';
-import { bar } from '../progress/figures.ts';
+import { createDisplay } from '../progress/display.ts';
 import type { Stack } from '../stack/stack.ts';
 import { count } from '../text/numbers.ts';
 import { compareWithTruth, type Comparison } from './comparison.ts';
@@ -39,17 +39,17 @@ export async function compareStored(options: CompareStoredOptions): Promise<Stor
     sealer: parseKeyRing(stack.keys),
     log: pino({ enabled: false }),
   });
+  const display = createDisplay(notes);
   try {
     const organization = await organizationOf(db, organizationId);
     const comparison = await compareWithTruth({
       truth: truth.batches(mailboxes, { tenantId, scanId }),
       lookUp: (mailboxId, ids) => emailsById(db, organization, { mailboxId, ids }),
-      onProgress: (compared) =>
-        notes.setStatus(`${bar(compared / Math.max(1, messages), 24)}  ${count(compared)} messages compared`),
+      onProgress: (compared) => display.show(`${count(compared)} messages compared`, compared / Math.max(1, messages)),
     });
     return { comparison, rows: await countEmails(db, organization) };
   } finally {
-    notes.setStatus('');
+    display.end();
     await closeDatabase(db);
   }
 }

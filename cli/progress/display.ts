@@ -1,5 +1,5 @@
 import type { Output } from '../output.ts';
-import { bar, figuresLine, type Figures } from './figures.ts';
+import { bar } from './figures.ts';
 
 const BAR_WIDTH = 24;
 /** A terminal narrower than this has figures without a bar. */
@@ -11,9 +11,10 @@ export interface DisplayOptions {
   readonly now?: () => number;
 }
 
-/** Shows figures as they change: one line that is overwritten on a terminal, a line every few seconds elsewhere. */
+/** Shows what changes: one line that is overwritten on a terminal, a line every few seconds elsewhere. */
 export interface Display {
-  show(figures: Figures): void;
+  /** @param fraction 0 to 1; undefined while nothing can be said */
+  show(line: string, fraction: number | undefined): void;
   /** Takes the line away. */
   end(): void;
 }
@@ -22,10 +23,9 @@ export function createDisplay(notes: Output, { everyMs = 5000, now = Date.now }:
   let nextAt = now() + everyMs;
   let last = '';
   return {
-    show(figures) {
-      const line = figuresLine(figures);
+    show(line, fraction) {
       if (notes.isLive) {
-        const drawn = notes.width < ROOM_FOR_BAR ? '' : bar(figures.fraction, BAR_WIDTH);
+        const drawn = notes.width < ROOM_FOR_BAR ? '' : bar(fraction, BAR_WIDTH);
         return notes.setStatus(drawn === '' ? line : `${drawn}  ${line}`);
       }
       if (now() < nextAt || line === last) return;

@@ -4,7 +4,7 @@ import type { ApiClient, ScanStateAnswer } from '../api-client.ts';
 import { ApiError, ApiUnreachable } from '../api-errors.ts';
 import type { Output } from '../output.ts';
 import { createDisplay } from './display.ts';
-import { figuresOf } from './figures.ts';
+import { figuresLine, figuresOf } from './figures.ts';
 
 export interface WatchOptions {
   readonly notes: Output;
@@ -37,7 +37,8 @@ export async function watchScan(api: ApiClient, scanId: string, options: WatchOp
         awayUntil = undefined;
         onState?.(state);
         if (isFinal(state.status)) return state;
-        display.show(figuresOf(state, messages));
+        const figures = figuresOf(state, messages);
+        display.show(figuresLine(figures), figures.fraction);
       } catch (error) {
         if (!isAway(error)) throw error;
         if (awayUntil === undefined)

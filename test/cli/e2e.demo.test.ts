@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import '../provided.ts';
 import { processesNaming, startOuthaul, type Outhaul } from './outhaul-process.ts';
 
 const realMail = fileURLToPath(new URL('../../../shared/data/real-mail', import.meta.url));
@@ -78,6 +79,17 @@ describe('outhaul demo', { timeout: 180_000 }, () => {
     expect(running.notes()).toMatch(/API docs +http/);
     running.kill('SIGINT');
     expect(await running.ended).toBe(0);
+    await expectNothingLeft();
+  });
+
+  it('uses a Temporal server that is named, apart from whatever else runs there', async () => {
+    const env = { TEMPORAL_ADDRESS: inject('temporalAddress'), DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+    command = startOuthaul(['demo', '--exit', '--json', '--mailboxes', '2', '--messages', '100', '--port', '0'], {
+      ...env,
+      TMPDIR: folder,
+    });
+    expect(await command.ended, command.notes()).toBe(0);
+    expect(JSON.parse(command.out())).toMatchObject({ stored: 100, missing: 0, duplicated: 0, different: 0 });
     await expectNothingLeft();
   });
 

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { startSimulator } from '../../simulator/index.ts';
 import { processesNaming, startOuthaul, type Outhaul } from './outhaul-process.ts';
 
 const RUNS = 'Outhaul runs';
@@ -18,17 +19,18 @@ afterEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function up(): Outhaul {
+function up(env: NodeJS.ProcessEnv = {}): Outhaul {
   const ports = ['--port', '0', '--temporal-port', '0', '--ui-port', '0'];
-  command = startOuthaul(['up', ...ports, '--data-dir', join(folder, 'data')]);
+  command = startOuthaul(['up', ...ports, '--data-dir', join(folder, 'data')], env);
   return command;
 }
 
 const urlOf = ({ out }: Outhaul): string => /API +(http:\S+)/.exec(out())?.[1] ?? '';
 
 /** A client command against the API of a running `up`, with the key from its data folder. */
-async function client(running: Outhaul, ...args: string[]) {
-  const asking = startOuthaul([...args, '--url', urlOf(running), '--data-dir', join(folder, 'data')]);
+async function client(running: Outhaul, ...args: (string | NodeJS.ProcessEnv)[]) {
+  const [words, [env]] = [args.filter((arg) => typeof arg === 'string'), args.filter((arg) => typeof arg === 'object')];
+  const asking = startOuthaul([...words, '--url', urlOf(running), '--data-dir', join(folder, 'data')], env);
   return { code: await asking.ended, out: asking.out(), notes: asking.notes() };
 }
 
@@ -86,6 +88,52 @@ describe('outhaul up', { timeout: 180_000 }, () => {
     expect((await client(running, 'keys', 'list')).code).toBe(0);
     running.kill('SIGTERM');
     expect(await running.ended).toBe(0);
+    await expectNothingLeft();
+  });
+
+  it('brings PostgreSQL and Temporal back when they are killed', async () => {
+    const running = up();
+    await running.says(RUNS);
+    for (const [name, option] of [
+      ['PostgreSQL', 'bin/postgres'],
+      ['The Temporal server', 'server start-dev'],
+    ] as const) {
+      const [pid] = processesNaming(join(folder, 'data')).filter((line) => line.includes(option));
+      process.kill(Number.parseInt(pid ?? '', 10), 'SIGKILL');
+      await running.says(`${name} ended unexpectedly (SIGKILL)`);
+      await running.says(`${name} runs again.`);
+    }
+    await vi.waitFor(async () => expect((await client(running, 'keys', 'list')).code).toBe(0), { timeout: 30_000 });
+    running.kill('SIGINT');
+    expect(await running.ended).toBe(0);
+    await expectNothingLeft();
+  });
+
+  it('goes on at its next start with a scan that was running when it was stopped', async () => {
+    const simulator = await startSimulator({ tenant: { mailboxes: 3, messages: 6000 }, latencyMs: 150 });
+    try {
+      const env = { OUTLOOK_API_BASE_URL: simulator.url, OUTHAUL_AUTHORITY_URL: simulator.url, BATCH_SIZE: '50' };
+      const credential = ['--tenant', simulator.tenantId, '--client-id', simulator.clientId];
+      const secret = { CLIENT_SECRET: simulator.clientSecret };
+      const running = up(env);
+      await running.says(RUNS);
+      const scan = ['scan', ...credential, '--scan-id', 's1', '--folders', 'all', '--no-watch'];
+      expect(await client(running, ...scan, secret)).toMatchObject({ code: 0, out: 's1\n' });
+      await vi.waitFor(() => expect(simulator.control.stats().requests).toBeGreaterThan(40), { timeout: 30_000 });
+      running.kill('SIGINT');
+      expect(await running.ended).toBe(0);
+      await expectNothingLeft();
+
+      const next = up(env);
+      await next.says(RUNS);
+      const { code, out } = await client(next, 'status', '--watch', 's1');
+      expect(out).toContain('6,000');
+      expect(code).toBe(5);
+      next.kill('SIGINT');
+      expect(await next.ended).toBe(0);
+    } finally {
+      await simulator.close();
+    }
     await expectNothingLeft();
   });
 

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 
@@ -52,9 +52,17 @@ const ofCache = (): NodeJS.ProcessEnv => {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 };
 
-/** Processes whose command line names the text. */
+/** Processes whose command line, or where the machine tells it whose working folder, names the text. */
 export function processesNaming(text: string): string[] {
   return execFileSync('ps', ['-ww', '-eo', 'pid=,args='], { encoding: 'utf8' })
     .split('\n')
-    .filter((line) => line.includes(text) && !line.includes(' ps -ww'));
+    .filter((line) => line.includes(text) || workingFolder(Number.parseInt(line, 10)).includes(text));
+}
+
+function workingFolder(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return '';
+  }
 }
