@@ -72,7 +72,7 @@ export const VARIABLES = {
     default: '500',
     meaning: 'Messages asked for in one page, at most; large messages make pages smaller',
   },
-  MAX_WORKERS: { schema: integer(1, 500), default: '20', meaning: 'Mailboxes that a scan reads at a time' },
+  MAX_WORKERS: { schema: integer(1, 500), default: '40', meaning: 'Mailboxes that a scan reads at a time' },
   MAX_RETRIES: {
     schema: integer(1, 100),
     default: '8',

@@ -20,7 +20,7 @@ describe('the configuration', () => {
       graph: { cloud: 'global', requestTimeoutMs: 30_000, pageSize: 500, attempts: 8 },
       log: { level: 'info', format: 'json' },
       maxConcurrentScans: 5,
-      mailboxesAtOnce: 20,
+      mailboxesAtOnce: 40,
       dataDir: '/home/someone/.local/share/outhaul',
     });
     expect(warnings).toEqual([]);
