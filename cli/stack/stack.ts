@@ -1,5 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import type { DataFolder } from '../../embedded/data-folder.ts';
+import { WORKER_NODE_OPTIONS } from '../../workers/node-options.ts';
 import { API_KEY_FILE } from '../client-options.ts';
 import type { Interrupts } from '../interrupts.ts';
 import { saidReady } from '../processes/ready-file.ts';
@@ -60,11 +61,15 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     say('Starting the API and the worker');
     const [worker, api] = await startTogether<[KeptService<Service>, KeptService<Service>]>(
       [
-        keep(options, env, {
-          command: 'worker',
-          args: ['--ready-file', readyFile],
-          isReady: ({ pid }) => saidReady(readyFile, pid),
-        }),
+        keep(
+          options,
+          { NODE_OPTIONS: WORKER_NODE_OPTIONS, ...env },
+          {
+            command: 'worker',
+            args: ['--ready-file', readyFile],
+            isReady: ({ pid }) => saidReady(readyFile, pid),
+          },
+        ),
         keep(options, env, {
           command: 'api',
           args: ['--admin-key-file', keyReader.file],
@@ -103,6 +108,7 @@ const keep =
           env,
           logFile: folder.path(`logs/${command}.log`),
           isReady,
+          say,
           signal: abort,
         }),
       signal,
