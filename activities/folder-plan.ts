@@ -73,6 +73,9 @@ async function lookUp(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<(readonly [name: string, folder: MailFolder])[]> {
-  const folders = await Promise.all(names.map((name) => mailbox.folder(name, signal)));
-  return folders.flatMap((folder, index) => (folder ? [[names[index] as string, folder] as const] : []));
+  const [only] = names;
+  if (only === undefined) return [];
+  if (names.length > 1) return [...(await mailbox.foldersByName(names, signal))];
+  const folder = await mailbox.folder(only, signal);
+  return folder ? [[only, folder]] : [];
 }

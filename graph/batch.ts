@@ -81,17 +81,23 @@ async function readBatch(
   }
 }
 
-interface InnerAnswer {
+/** The answer to one request of a batch. */
+export interface InnerAnswer {
   readonly id: string;
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: unknown;
 }
 
-/** The answers by message id; they come in any order. */
-function readAnswers(ids: readonly string[], content: unknown): Map<string, FoundMessage> {
+/** The answers of a batch by the ids of their requests; they come in any order. */
+export function innerAnswers(content: unknown): Map<string, InnerAnswer> {
   const { responses } = Object(content) as { responses?: unknown };
-  const answers = new Map((Array.isArray(responses) ? (responses as InnerAnswer[]) : []).map((one) => [one.id, one]));
+  return new Map((Array.isArray(responses) ? (responses as InnerAnswer[]) : []).map((one) => [one.id, one]));
+}
+
+/** The answers by message id. */
+function readAnswers(ids: readonly string[], content: unknown): Map<string, FoundMessage> {
+  const answers = innerAnswers(content);
   return new Map(ids.map((id, index) => [id, understood(answers.get(String(index)))]));
 }
 

@@ -1,4 +1,6 @@
 import type { MailFolder } from '../model/mail.ts';
+import { innerAnswers, type InnerAnswer } from './batch.ts';
+import { MAILBOX_SLOTS } from './client.ts';
 import { GraphError, type GraphTarget } from './errors.ts';
 import { LinkGuard } from './links.ts';
 import type { MailboxClient } from './mailbox.ts';
@@ -43,6 +45,40 @@ export async function readFolder(
     await askFolder(mailbox, 'inbox', signal);
     return undefined;
   }
+}
+
+/**
+ * Folders by well-known name, all in one request; those that the mailbox lacks are absent. What the batch cannot tell,
+ * because it was throttled or the mailbox itself cannot be read, is asked for singly.
+ * https://learn.microsoft.com/graph/json-batching
+ * @throws GraphError `mailbox_missing`, `mailbox_denied`
+ */
+export async function readFolders(
+  mailbox: MailboxClient,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, MailFolder>> {
+  const requests = names.map((name, index) => ({
+    id: String(index),
+    method: 'GET',
+    url: `${mailbox.path}${withQuery(`/mailFolders/${segment(name)}`, { $select: FOLDER_MEMBERS })}`,
+  }));
+  const batch = { kind: 'batch', target: 'folder', batch: { requests }, slots: MAILBOX_SLOTS, signal } as const;
+  const answers = innerAnswers((await mailbox.send(batch)).content);
+  const folders = new Map<string, MailFolder>();
+  for (const [index, name] of names.entries()) {
+    const answer = answers.get(String(index));
+    if (isMissing(answer) && !CERTAIN_FOLDERS.has(name)) continue;
+    const told = answer?.status === 200 ? folderOf(Object(answer.body) as Record<string, unknown>) : undefined;
+    const folder = told ?? (await readFolder(mailbox, name, signal));
+    if (folder) folders.set(name, folder);
+  }
+  return folders;
+}
+
+function isMissing(answer: InnerAnswer | undefined): boolean {
+  const { error } = Object(answer?.body) as { error?: { code?: unknown } };
+  return answer?.status === 404 && String(error?.code).toLowerCase() === 'erroritemnotfound';
 }
 
 async function askFolder(mailbox: MailboxClient, idOrName: string, signal: AbortSignal): Promise<MailFolder> {

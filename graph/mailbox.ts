@@ -2,7 +2,7 @@ import { MESSAGE_MEMBERS, type GraphMessage, type MailFolder } from '../model/ma
 import { readMessagesById, type FoundMessage } from './batch.ts';
 import type { GraphAnswer } from './call.ts';
 import { MAILBOX_SLOTS, type GraphClient, type GraphRequest } from './client.ts';
-import { readFolder, readFolderTree, type FolderTreeOptions } from './folders.ts';
+import { readFolder, readFolders, readFolderTree, type FolderTreeOptions } from './folders.ts';
 import { countMessages, readMessage, readPage, type MessagesPage, type PageRequest } from './messages.ts';
 import { segment } from './paths.ts';
 
@@ -15,6 +15,8 @@ export interface GraphMailbox {
   readonly id: string;
   /** A folder by id or well-known name, or undefined where the mailbox has none such. */
   folder(idOrWellKnownName: string, signal: AbortSignal): Promise<MailFolder | undefined>;
+  /** Folders by well-known name, in one request; those that the mailbox lacks are absent. */
+  foldersByName(names: readonly string[], signal: AbortSignal): Promise<Map<string, MailFolder>>;
   /** Every folder below the root, parents before children. Search folders are marked virtual. */
   folderTree(options: FolderTreeOptions, signal: AbortSignal): Promise<MailFolder[]>;
   /** One page of a folder's messages. */
@@ -63,6 +65,7 @@ export function openMailbox(client: GraphClient, mailboxId: string): GraphMailbo
   return {
     id: mailboxId,
     folder: (idOrName, signal) => readFolder(mailbox, idOrName, signal),
+    foldersByName: (names, signal) => readFolders(mailbox, names, signal),
     folderTree: (options, signal) => readFolderTree(mailbox, options, signal),
     messages: (request, signal) => readPage(mailbox, request, signal),
     message: (id, { select = MESSAGE_MEMBERS }, signal) => readMessage(mailbox, id, select, signal),

@@ -49,6 +49,31 @@ const truthOf = (mailbox: string, folder: string): string[] =>
   idsOf(Array.from(simulator.control.truth.messages({ mailbox, folder }), ({ message }) => message));
 
 describe('Against the simulator', () => {
+  test('standard folders are found by name in one request, and one that is missing is absent', async () => {
+    await using opened = open();
+    const [mailbox] = readable().filter(({ folders }) =>
+      folders.some(({ wellKnownName }) => wellKnownName === 'inbox'),
+    );
+    const known = new Map(mailbox?.folders.map(({ wellKnownName, id }) => [wellKnownName, id]));
+    simulator.control.resetStats();
+    const names = ['inbox', 'sentitems', 'drafts', 'clutter', 'conversationhistory', 'syncissues'];
+    const found = await opened.graph.mailbox(mailbox?.id ?? '').foldersByName(names, unhurried());
+    expect(new Map([...found].map(([name, { id }]) => [name, id]))).toEqual(
+      new Map(names.flatMap((name) => (known.has(name) ? [[name, known.get(name)]] : []))),
+    );
+    expect(simulator.control.stats().byKind.batch).toBe(1);
+  });
+
+  test.each([
+    ['denied', 'mailbox_denied'],
+    ['unlicensed', 'mailbox_missing'],
+  ])('standard folders of a mailbox that cannot be read are refused as the mailbox is: %s', async (kind, expected) => {
+    await using opened = open();
+    const id = simulator.control.truth.mailboxes().find((mailbox) => mailbox.kind === kind)?.id ?? '';
+    const failure = await failureOf(opened.graph.mailbox(id).foldersByName(['inbox', 'drafts'], unhurried()));
+    expect(failure).toMatchObject({ kind: expected });
+  });
+
   test('all users are listed, in pages of any size', async () => {
     await using opened = open();
     const expected = idsOf(simulator.control.truth.mailboxes());
