@@ -1,6 +1,7 @@
 import { EmbeddedServiceError } from '../embedded/errors.ts';
 import { ConfigError } from '../config/config.ts';
 import { KeyRingError } from '../config/key-ring.ts';
+import { StoreUnavailable } from '../store/errors.ts';
 import { EXIT } from './exit-codes.ts';
 
 export interface CommandErrorOptions {
@@ -47,6 +48,9 @@ export function explain(error: unknown): Explanation {
   if (error instanceof KeyRingError) return { message: error.message, exitCode: EXIT.usage };
   if (error instanceof EmbeddedServiceError) return { message: error.message, exitCode: EXIT.machine };
   if (isFileError(error)) return explainFileError(error);
+  if (error instanceof StoreUnavailable) {
+    return { message: sentence(error.message), advice: `Is it running? ${DATABASE_ADVICE}`, exitCode: EXIT.failure };
+  }
   if (isDatabaseError(error)) {
     return { message: `PostgreSQL refuses: ${error.message}`, advice: DATABASE_ADVICE, exitCode: EXIT.failure };
   }
@@ -58,6 +62,8 @@ export function explain(error: unknown): Explanation {
 }
 
 const DATABASE_ADVICE = 'Check DATABASE_URL (or DB_HOST, DB_USER, DB_PASSWORD and DB_NAME).';
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 const UNFORESEEN = 'This was not foreseen. LOG_LEVEL=debug shows where it happened.';
 
 /** Our own errors are written for people; those of the language and of libraries are not. */

@@ -27,14 +27,15 @@ export function keysCommand(cli: Cli): Command {
     .description('make a key; it is printed this once')
     .requiredOption('--name <text>', 'who uses it, for people to tell keys apart')
     .option('--organization <id>', 'the organization that it sees', identifier)
-    .option('--admin', "make an administrator's key, which sees everything");
-  const list = withOrganization(new Command('list').description('list the keys, without the keys themselves')).option(
-    '--json',
-    'print what the API answers',
-  );
+    .option('--admin', "make an administrator's key, which sees everything")
+    .addHelpText('after', '\nExample:\n  $ outhaul keys create --organization contoso --name "nightly export"');
+  const list = withOrganization(new Command('list').description('list the keys, without the keys themselves'))
+    .option('--json', 'print what the API answers')
+    .addHelpText('after', '\nExample:\n  $ outhaul keys list --json');
   const revoke = new Command('revoke')
     .description('end a key for good')
-    .argument('<id>', 'its number, as `outhaul keys list` shows it', wholeNumber(1, 2_147_483_647));
+    .argument('<id>', 'its number, as `outhaul keys list` shows it', wholeNumber(1, 2_147_483_647))
+    .addHelpText('after', '\nExample:\n  $ outhaul keys revoke 3');
   keys.addCommand(withClientOptions(create).action((options: CreateOptions) => createKey(cli, options)));
   keys.addCommand(withClientOptions(list).action((options: ListOptions) => listKeys(cli, options)));
   keys.addCommand(

@@ -101,7 +101,10 @@ async function runDemo(demo: Demo): Promise<void> {
   }
 }
 
-async function startSimulatorProcess({ options, folder, tenant, cli }: Demo, signal: AbortSignal): Promise<Service> {
+async function startSimulatorProcess(
+  { options, folder, tenant, cli, say }: Demo,
+  signal: AbortSignal,
+): Promise<Service> {
   const secretFile = folder.data.path('client-secret');
   await writeFile(secretFile, tenant.clientSecret, { mode: 0o600 });
   const choice = {
@@ -121,6 +124,7 @@ async function startSimulatorProcess({ options, folder, tenant, cli }: Demo, sig
     env: demoEnvironment(cli.env),
     logFile: folder.data.path('logs/simulator.log'),
     isReady: answersAt(`${tenant.url}/_sim/truth/summary`),
+    say,
     signal,
   });
 }

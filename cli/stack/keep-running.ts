@@ -1,6 +1,6 @@
 import { pause } from '../../embedded/pause.ts';
 import { explain } from '../errors.ts';
-import { exitInWords, lastWordsOf, type Service } from './service.ts';
+import { exitInWords, lastWords, type Service } from './service.ts';
 
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 30_000;
@@ -54,7 +54,7 @@ export async function keepRunning<S extends Service>(options: KeepRunningOptions
       if (stopping.signal.aborted) return;
       if (Date.now() - startedAt >= HEALTHY_MS) delay = firstDelayMs;
       say(`${name} ended unexpectedly (${exitInWords(exit)}); it is started again in ${inSeconds(delay)}.`);
-      const words = await lastWordsOf(current);
+      const words = lastWords((await current.lastLines?.().catch(() => '')) ?? '');
       if (words !== '') say(`  it said last: ${words}`);
       if (!(await restart())) return;
     }

@@ -1,16 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { spawnGuarded, type Exit } from '../../embedded/guarded-process.ts';
+import { spawnGuarded, type Exit, type GuardedProcess } from '../../embedded/guarded-process.ts';
 import { openLog } from '../../embedded/log-file.ts';
 import { pause } from '../../embedded/pause.ts';
 import { CommandError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { entryFile } from '../version.ts';
-import { exitInWords, type Service } from './service.ts';
+import { exitInWords, lastWords, type Service } from './service.ts';
 
 /** Longer than any of our processes takes to hand back its work. */
 const GRACE_MS = 25_000;
 const READY_MS = 120_000;
+const WORD_AFTER_MS = 8000;
 const ASK_EVERY_MS = 100;
 
 export interface OuthaulProcessOptions {
@@ -23,6 +24,8 @@ export interface OuthaulProcessOptions {
   readonly logFile: string;
   /** Asked again and again until it is true. */
   readonly isReady: (process: { readonly pid: number; readonly signal: AbortSignal }) => Promise<boolean>;
+  /** Told once when it takes longer than a few seconds. */
+  readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -49,9 +52,10 @@ export async function startOuthaulProcess(options: OuthaulProcessOptions): Promi
     ]);
   };
   try {
-    const exit = await untilReady(options, child);
+    const exit = await untilReady(options, { ...child, lastLines: log.lastLines });
     if (exit) {
-      throw new CommandError(`${name} ended at its start (${exitInWords(exit)}):\n${await log.lastLines()}`, {
+      const words = lastWords(await log.lastLines());
+      throw new CommandError(`${name} ended at its start (${exitInWords(exit)}).\n${words}`, {
         advice: `Its log is ${logFile}.`,
         exitCode: exit.code === EXIT.usage ? EXIT.usage : EXIT.failure,
       });
@@ -65,10 +69,11 @@ export async function startOuthaulProcess(options: OuthaulProcessOptions): Promi
 
 /** Resolves when the process is ready, or with its exit where that comes first. */
 async function untilReady(
-  { name, isReady, logFile, signal }: OuthaulProcessOptions,
-  { pid, exited }: { readonly pid: number; readonly exited: Promise<Exit> },
+  { name, isReady, logFile, say, signal }: OuthaulProcessOptions,
+  { pid, exited, lastLines }: Pick<GuardedProcess, 'pid' | 'exited'> & { readonly lastLines: () => Promise<string> },
 ): Promise<Exit | undefined> {
-  const giveUpAt = Date.now() + READY_MS;
+  const startedAt = Date.now();
+  let isTold = false;
   const ended = new AbortController();
   const exit = exited.then((how) => {
     ended.abort();
@@ -79,7 +84,11 @@ async function untilReady(
     const ready = await isReady({ pid, signal: either }).catch(() => false);
     signal.throwIfAborted();
     if (ready) return undefined;
-    if (Date.now() > giveUpAt) {
+    if (!isTold && Date.now() - startedAt > WORD_AFTER_MS) {
+      isTold = true;
+      say(`${name} is not ready yet. It says: ${lastWords(await lastLines())}`);
+    }
+    if (Date.now() - startedAt > READY_MS) {
       throw new CommandError(`${name} is not ready after ${READY_MS / 1000} s`, {
         advice: `Its log is ${logFile}.`,
         exitCode: EXIT.machine,

@@ -13,11 +13,24 @@ export interface Service {
   readonly kill: (signal: NodeJS.Signals) => void;
 }
 
-/** What a service said last, for a person who wonders why it ended; empty where that is not known. */
-export async function lastWordsOf({ lastLines }: Service): Promise<string> {
-  const lines = (await lastLines?.().catch(() => '')) ?? '';
-  const last = lines.trimEnd().split('\n').at(-1) ?? '';
-  return last.length > 300 ? `${last.slice(0, 300)}…` : last;
+const LONGEST_WORDS = 300;
+
+/** What a log says last, for a person who wonders: an error with all its lines, else the message of the last entry. */
+export function lastWords(log: string): string {
+  const lines = log.trimEnd().split('\n');
+  const error = lines.findLastIndex((line) => line.startsWith('error: '));
+  const words = error === -1 ? messageOf(lines.at(-1) ?? '') : lines.slice(error).join('\n');
+  return words.length > LONGEST_WORDS ? `${words.slice(0, LONGEST_WORDS)}…` : words;
+}
+
+/** The message of a log entry; the line itself where it is none. */
+function messageOf(line: string): string {
+  try {
+    const { msg } = JSON.parse(line) as { msg?: unknown };
+    return typeof msg === 'string' ? msg : line;
+  } catch {
+    return line;
+  }
 }
 
 /** `exit code 1`, `SIGKILL` */

@@ -71,7 +71,10 @@ export async function startServices(options: ServicesOptions): Promise<Services>
 }
 
 async function postgresPart({ config, folder, say, signal }: ServicesOptions): Promise<Part<{ url: string }>> {
-  if (config.database.url) return elsewhere({ url: config.database.url });
+  if (config.database.url) {
+    say(`Using the PostgreSQL server at ${new URL(config.database.url).host}`);
+    return elsewhere({ url: config.database.url });
+  }
   // Once started, it is started again where its clients look for it.
   let port = await wishedPort({ service: 'PostgreSQL', preferred: POSTGRES_PORT });
   const kept = await keepRunning({
@@ -95,7 +98,10 @@ async function postgresPart({ config, folder, say, signal }: ServicesOptions): P
 async function temporalPart(options: ServicesOptions): Promise<Part<{ address: string; uiUrl: string | undefined }>> {
   const { config, env, folder, say, signal } = options;
   const { address, namespace, uiUrl } = config.temporal;
-  if (address) return elsewhere({ address, uiUrl });
+  if (address) {
+    say(`Using the Temporal server at ${address}`);
+    return elsewhere({ address, uiUrl });
+  }
   const { path: binary } = await findTemporalBinary({ cacheDir: cacheDir(env), env, log: say, signal });
   let port = await wishedPort({
     service: 'the Temporal server',

@@ -23,10 +23,13 @@ describe('the command line', () => {
   });
 
   it('has help with an example for every command', async () => {
-    for (const command of buildProgram(fakeCli()).commands) {
-      const { code, out } = await runCli([command.name(), '--help']);
+    const program = buildProgram(fakeCli());
+    const names = program.commands.map((command) => [command.name()]);
+    const ofKeys = program.commands.find((command) => command.name() === 'keys')?.commands ?? [];
+    for (const words of [...names, ...ofKeys.map((command) => ['keys', command.name()])]) {
+      const { code, out } = await runCli([...words, '--help']);
       expect(code).toBe(0);
-      expect(out, command.name()).toMatch(/Examples?:\n {2}\$/);
+      expect(out, words.join(' ')).toMatch(/Examples?:\n {2}\$/);
     }
   });
 

@@ -9,7 +9,7 @@ import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
 import { keepRunning } from '../../cli/stack/keep-running.ts';
 import { openKeyRing } from '../../cli/stack/key-ring-file.ts';
 import { choosePort } from '../../cli/stack/ports.ts';
-import type { Service } from '../../cli/stack/service.ts';
+import { lastWords, type Service } from '../../cli/stack/service.ts';
 import { createStops, startTogether } from '../../cli/stack/stops.ts';
 
 let folder: string;
@@ -99,6 +99,18 @@ describe('a service that is kept running', () => {
   it('fails at its first start with what start says', async () => {
     await expect(keep([new Error('no such program')])).rejects.toThrow('no such program');
   });
+});
+
+describe('the last words of a log', () => {
+  it.each([
+    [
+      '{"level":"INFO","msg":"one"}\n{"level":"INFO","msg":"Waiting for the database …"}\n',
+      'Waiting for the database …',
+    ],
+    ['starting\nkilled', 'killed'],
+    ['{"msg":"x"}\nerror: The port is taken\nStop what uses it.\n', 'error: The port is taken\nStop what uses it.'],
+    ['', ''],
+  ])('of %j are %j', (log, words) => expect(lastWords(log)).toBe(words));
 });
 
 describe('several starts at a time', () => {
