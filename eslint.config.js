@@ -19,7 +19,19 @@ const ARROWS = {
   embedded: ['config'],
   simulator: [],
   cli: ['model', 'config', 'embedded', 'simulator', 'store', 'workers', 'api'],
-  bench: ['model', 'config', 'graph', 'store', 'temporal', 'workers', 'embedded', 'simulator', 'cli', 'api', 'workflows'],
+  bench: [
+    'model',
+    'config',
+    'graph',
+    'store',
+    'temporal',
+    'workers',
+    'embedded',
+    'simulator',
+    'cli',
+    'api',
+    'workflows',
+  ],
 };
 
 const rooms = Object.keys(ARROWS);
@@ -53,7 +65,7 @@ export default tseslint.config(
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['eslint.config.js', 'bin/*.js'] },
+        projectService: true,
         tsconfigRootDir: import.meta.dirname,
       },
     },
@@ -69,6 +81,11 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
-  { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked, languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
+  {
+    files: ['**/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly' } },
+  },
+  { files: ['test/support/*.js'], rules: { 'no-console': 'off' } },
   ...rooms.map(arrowsOf),
 );

@@ -43,7 +43,7 @@ describe('reading a mailbox', () => {
   const messagesOf = (mailbox: string, folder?: string): string[] =>
     stage.simulator.control.truth
       .page({ mailbox, limit: 1000, ...(folder && { folder }) })
-      .value.map(({ message }) => String(message['id']))
+      .value.map(({ message }) => message['id'] as string)
       .sort();
 
   it('stores every message of its folders once', async () => {
@@ -205,7 +205,7 @@ describe('reading a mailbox', () => {
     const before = await stored(mailbox);
     const times = stage.simulator.control.truth
       .page({ mailbox, limit: 1000 })
-      .value.map(({ message }) => String(message['receivedDateTime']))
+      .value.map(({ message }) => message['receivedDateTime'] as string)
       .sort();
     const [since, until] = [times[60], times[120]] as [string, string];
     const { scanNo } = await stage.addScan({ since, until });

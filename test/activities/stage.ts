@@ -83,15 +83,18 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
         filters: { folders: ['all'], ...filters },
         candidate: { tenantId, clientId, cloud: 'global', credential: { kind: 'secret', clientSecret } },
       });
-      const { checkCredential, discoverMailboxes } = scans();
+      const activities = scans();
       const input = { organizationId, scanNo };
-      const verdict: CredentialVerdict = await new MockActivityEnvironment().run(checkCredential, input);
+      const verdict: CredentialVerdict = await new MockActivityEnvironment().run(
+        (asked: typeof input) => activities.checkCredential(asked),
+        input,
+      );
       if (verdict.status !== 'accepted') throw new Error(verdict.reason);
-      await new MockActivityEnvironment().run(discoverMailboxes, input);
+      await new MockActivityEnvironment().run((asked: typeof input) => activities.discoverMailboxes(asked), input);
       return { scanNo, scanId };
     },
     read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, environment } = {}) {
-      const { readMailbox } = createMailboxActivities({
+      const activities = createMailboxActivities({
         db: store.db,
         connections: state.connections,
         budget: new ByteBudget(16 << 20),
@@ -100,11 +103,9 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
         sliceMs,
       });
       const { organizationId } = state.organization;
-      return (environment ?? new MockActivityEnvironment({ attempt })).run(readMailbox, {
-        organizationId,
-        mailboxId,
-        scanNos: [scanNo],
-      });
+      return (environment ?? new MockActivityEnvironment({ attempt })).run(() =>
+        activities.readMailbox({ organizationId, mailboxId, scanNos: [scanNo] }),
+      );
     },
   };
 }

@@ -68,7 +68,7 @@ export async function openWorkflowStage(keys = generateKey()): Promise<WorkflowS
         Worker.create({ ...common, taskQueue: queues.graph }),
       ]);
       const [first, second] = workers;
-      return first!.runUntil(second!.runUntil(during()));
+      return first.runUntil(second.runUntil(during()));
     },
     async startScan(scanId, { window = 10, scanNo = 1, maxEvents = 3000 } = {}) {
       const startWorkflowOperation = new WithStartWorkflowOperation<typeof scanTenant>('scanTenant', {
