@@ -79,14 +79,17 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** Which users of the tenant have no mailbox that can be read, and why. */
 export function leftOut(mailboxes: readonly TruthMailbox[]): string[] {
-  return mailboxes
-    .filter(({ readable }) => !readable)
-    .map(({ userPrincipalName, kind, reason }) => {
+  const unread = mailboxes.filter(({ readable }) => !readable);
+  if (unread.length === 0) return [];
+  return [
+    'Users without a mailbox that can be read, left out of the scan:',
+    ...unread.map(({ userPrincipalName, kind, reason }) => {
       return `  ${userPrincipalName}: ${REASONS[kind] ?? kind}${reason === null ? '' : ` (Graph: ${reason})`}`;
-    });
+    }),
+  ];
 }
 
-/** `A tenant of 13 users with 10 mailboxes, 182 folders and 5,000 messages.` */
+/** `a tenant of 13 users with 10 mailboxes, 182 folders and 5,000 messages.` */
 export function tenantInWords({ users, mailboxes, folders, messages }: TruthSummary): string {
   return (
     `a tenant of ${counted(users, 'user')} with ${counted(mailboxes, 'mailbox', 'mailboxes')}, ` +

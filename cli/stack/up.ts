@@ -1,9 +1,10 @@
 import { loadConfig } from '../../config/config.ts';
-import { openDataFolder } from '../../embedded/data-folder.ts';
+import { openDataFolder, type DataFolder } from '../../embedded/data-folder.ts';
 import type { Cli } from '../cli.ts';
 import type { UpOptions } from '../commands/up.ts';
 import { aborted } from '../interrupts.ts';
 import { programName, version } from '../version.ts';
+import { places } from './places.ts';
 import { choosePort } from './ports.ts';
 import { startStack, type Stack } from './stack.ts';
 
@@ -24,7 +25,9 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
       if (stack.hasNewKeys) {
         say(`Made ${folder.keysFile}: without this key file nobody can open the stored secrets. Back it up.`);
       }
-      for (const line of whereIsWhat(stack, options)) cli.out.line(line);
+      cli.out.line(cli.out.paint('bold', 'Outhaul runs. Ctrl-C stops it.'));
+      for (const line of whereIsWhat(stack, folder)) cli.out.line(line);
+      cli.out.line(`Scan a tenant: ${scanCommand(stack, folder, cli.env, options)}`);
       await aborted(interrupts.signal);
     } finally {
       await stack.stop();
@@ -33,24 +36,23 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
   } finally {
     await folder.release();
   }
+}
 
-  function whereIsWhat({ apiUrl, services, adminKey }: Stack, { dataDir, port }: UpOptions): string[] {
-    const where: [string, string | undefined][] = [
-      ['API', apiUrl],
-      ['API docs', `${apiUrl}/docs/`],
-      ['Temporal Web UI', services.temporalUiUrl],
-      ['Database', `psql '${services.databaseUrl}'`],
-      ['Logs', folder.path('logs')],
-      ['API key', adminKey && (adminKey.isNew ? `${adminKey.key} (shown this once)` : `in ${adminKey.file}`)],
-    ];
-    const flags = [
-      ...(port === undefined ? [] : [`--url ${apiUrl}`]),
-      ...(dataDir === undefined ? [] : [`--data-dir ${folder.folder}`]),
-    ].join(' ');
-    return [
-      cli.out.paint('bold', 'Outhaul runs. Ctrl-C stops it.'),
-      ...where.flatMap(([name, place]) => (place === undefined ? [] : [`  ${name.padEnd(15)} ${place}`])),
-      `Scan a tenant: ${programName(env)} scan --tenant TENANT --client-id CLIENT${flags && ` ${flags}`}`,
-    ];
-  }
+const whereIsWhat = ({ apiUrl, services, adminKey }: Stack, folder: DataFolder): string[] =>
+  places({
+    API: apiUrl,
+    'API docs': `${apiUrl}/docs/`,
+    'Temporal Web UI': services.temporalUiUrl,
+    Database: `psql '${services.databaseUrl}'`,
+    Logs: folder.path('logs'),
+    'API key': adminKey && (adminKey.isNew ? `${adminKey.key} (shown this once)` : `in ${adminKey.file}`),
+  });
+
+/** A command that finds this stack, as it can be typed. */
+function scanCommand({ apiUrl }: Stack, { folder }: DataFolder, env: NodeJS.ProcessEnv, options: UpOptions): string {
+  return [
+    `${programName(env)} scan --tenant TENANT --client-id CLIENT`,
+    ...(options.port === undefined ? [] : [`--url ${apiUrl}`]),
+    ...(options.dataDir === undefined ? [] : [`--data-dir ${folder}`]),
+  ].join(' ');
 }
