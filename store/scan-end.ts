@@ -40,20 +40,35 @@ export const finishScan = (
     if (isFinal(scan.status) && scan.status !== 'crashed') {
       return { status: scan.status, waiting: await nextInLine(client, maxConcurrent) };
     }
-    const status = end === 'ran' ? await statusOf(client, scanNo) : end;
-    await close(client, { scanNo, status, message });
+    const faults = end === 'ran' ? await faultsOf(client, scanNo) : undefined;
+    const ran = faults ? 'completed_with_errors' : 'completed';
+    const status = end === 'ran' ? ran : end;
+    await close(client, { scanNo, status, message: message ?? faults });
     return { status, waiting: await nextInLine(client, maxConcurrent) };
   });
 
-/** A scan is complete when every mailbox was read or left out for a harmless reason, and no folder or message of any failed. */
-async function statusOf(client: Client, scanNo: number): Promise<FinalScanStatus> {
-  const [faults] = await run<{ any: boolean }>(client, {
-    text: `SELECT EXISTS (SELECT FROM outhaul.scan_mailboxes WHERE scan_no = $1
-          AND state <> 'completed' AND NOT (state = 'skipped' AND reason IS NOT NULL AND reason = ANY($2)))
-        OR EXISTS (SELECT FROM outhaul.scan_folders WHERE scan_no = $1 AND (state = 'failed' OR refused > 0)) AS any`,
+/**
+ * What kept a scan from being complete, in words: mailboxes neither read nor left out for a harmless reason, folders and
+ * messages that failed. Undefined where nothing did.
+ */
+async function faultsOf(client: Client, scanNo: number): Promise<string | undefined> {
+  const mailboxes = await run<{ state: string; reason: string | null; count: number }>(client, {
+    text: `SELECT state, reason, count(*) FROM outhaul.scan_mailboxes WHERE scan_no = $1
+        AND state <> 'completed' AND NOT (state = 'skipped' AND reason IS NOT NULL AND reason = ANY($2))
+      GROUP BY state, reason ORDER BY state, reason`,
     values: [scanNo, HARMLESS],
   });
-  return faults?.any ? 'completed_with_errors' : 'completed';
+  const [folders] = await run<{ failed: number; refused: number }>(client, {
+    text: `SELECT count(*) FILTER (WHERE state = 'failed') AS failed, coalesce(sum(refused), 0) AS refused
+      FROM outhaul.scan_folders WHERE scan_no = $1`,
+    values: [scanNo],
+  });
+  const faults = [
+    ...mailboxes.map(({ state, reason, count }) => `mailboxes ${state}${reason ? ` (${reason})` : ''}: ${count}`),
+    ...(folders?.failed ? [`folders failed: ${folders.failed}`] : []),
+    ...(Number(folders?.refused) ? [`messages refused by the database: ${folders?.refused}`] : []),
+  ];
+  return faults.length > 0 ? faults.join('; ') : undefined;
 }
 
 async function close(
