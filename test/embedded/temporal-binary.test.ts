@@ -138,7 +138,7 @@ describe('the Temporal CLI', () => {
 
   it.each([
     ['is too old', go('go1.19.8', ''), /Go 1\.19\.8, too old/],
-    ['cannot build', go('go1.26.4', 'echo "dial tcp: lookup proxy.golang.org: no such host"; exit 1'), /no such host/],
+    ['cannot build', go('go1.26.4', 'echo "dial tcp: lookup modules.example: no such host"; exit 1'), /no such host/],
     [
       'builds what does not run',
       go('go1.26.4', 'echo nonsense > "$out"; /bin/chmod 755 "$out"'),
