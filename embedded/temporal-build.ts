@@ -52,5 +52,8 @@ export async function buildTemporal(
   }
   const end = output.split('\n').slice(-5).join('\n    ');
   log('The Temporal CLI cannot be built');
-  return failed(`go build failed:\n    ${end}`, 'Its modules come from where Go is set to fetch modules (GOPROXY): is that within reach?');
+  return failed(
+    `go build failed:\n    ${end}`,
+    'Its modules come from where Go is set to fetch modules (GOPROXY): is that within reach?',
+  );
 }
