@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Patience } from '../model/patience.ts';
 import { query, type Database } from './database.ts';
 import { StoreUnavailable } from './errors.ts';
 
@@ -9,14 +10,6 @@ import { StoreUnavailable } from './errors.ts';
 export async function health(db: Database): Promise<{ readonly version: string }> {
   const [row] = await query<{ server_version: string }>(db, { text: 'SHOW server_version' });
   return { version: row?.server_version ?? '' };
-}
-
-export interface Patience {
-  /** How long to wait, in milliseconds. */
-  readonly patienceMs: number;
-  /** Told once that the wait begins. */
-  readonly log: (line: string) => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
