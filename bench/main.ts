@@ -1,119 +1,29 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
-import { openRig } from './rig.ts';
-import { raw, scan, type Workload } from './scan.ts';
+import { benchScan } from './scan-matrix.ts';
+import { benchSimulator } from './simulator.ts';
 
 /**
- * `npm run bench -- scan [--json]`: the product against the raw loop, in one run, on one machine, with default settings
- * (codec, authentication and fsync on). Rates are messages per second.
+ * `npm run bench -- scan|simulator [--json]`: figures on standard output, the last of them one JSON object; what is
+ * being done on standard error.
  */
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
-if (positionals[0] !== 'scan') {
-  process.stderr.write('Usage: npm run bench -- scan [--json]\n');
-  process.exit(2);
-}
-
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
-const plain = { seed: 7, specialUsers: false, oddMessages: false } as const;
-const small50 = { ...plain, mailboxes: 50, messagesPerMailbox: 2000, folders: 2 };
-const oneBig = { ...plain, mailboxes: 1, messagesPerMailbox: 20_000, folders: 8 };
+const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
 
-const matrix: Workload[] = [0, 50].flatMap((latencyMs) =>
-  [100, 1000].flatMap((pageSize) => [
-    { name: '50 mailboxes of 2,000', tenant: small50, pageSize, latencyMs, walkers: 20 },
-    { name: 'one mailbox of 20,000', tenant: oneBig, pageSize, latencyMs, walkers: 3 },
-  ]),
-);
-
-const rig = await openRig(note);
-try {
-  note('Warming up …');
-  await scan(rig, {
-    name: 'warm-up',
-    tenant: { ...plain, mailboxes: 2, messagesPerMailbox: 500 },
-    pageSize: 500,
-    latencyMs: 0,
-    walkers: 1,
-  });
-  const table = new Table({
-    head: [
-      'tenant',
-      'page',
-      'latency ms',
-      'raw loop/s',
-      'scan/s',
-      'ratio',
-      'RSS MB',
-      'CPU s/1k',
-      'actions/1k',
-      'requests/1k',
-    ],
-    style: { head: [], border: [] },
-  });
-  const results = new Map<Workload, { rawRate: number; scanRate: number }>();
-  for (const workload of matrix) {
-    note(`${workload.name}, pages of ${workload.pageSize}, ${workload.latencyMs} ms …`);
-    const loop = await raw(rig, workload);
-    const figures = await scan(rig, workload);
-    if (loop.messages !== figures.messages)
-      throw new Error(`raw loop ${loop.messages}, scan ${figures.messages} messages`);
-    const rawRate = Math.round(loop.messages / loop.seconds);
-    results.set(workload, { rawRate, scanRate: figures.messagesPerSecond });
-    table.push([
-      workload.name,
-      workload.pageSize,
-      workload.latencyMs,
-      rawRate,
-      figures.messagesPerSecond,
-      ratio(figures.messagesPerSecond, rawRate),
-      figures.workerRssMb,
-      figures.cpuPer1000,
-      Math.round((figures.actions / figures.messages) * 1e6) / 1000,
-      figures.requestsPer1000,
-    ]);
-  }
-  const sized = (messagesPerMailbox: number, mailboxes = 1): Workload => ({
-    name: `${mailboxes} of ${messagesPerMailbox}`,
-    tenant: { ...plain, mailboxes, messagesPerMailbox, folders: 8 },
-    pageSize: 500,
-    latencyMs: 0,
-    walkers: 1,
-  });
-  note('Memory: 20,000 and 200,000 messages …');
-  const with20k = await scan(rig, sized(1000, 20));
-  const with200k = await scan(rig, sized(10_000, 20), false);
-  note('Temporal actions: a mailbox of 100 and one of 100,000 …');
-  const [one, twenty] = [await scan(rig, sized(100)), await scan(rig, sized(100, 20))];
-  const big = await scan(rig, sized(100_000));
-  note('1,000 empty mailboxes …');
-  const nothing = { ...sized(0, 1000), tenant: { ...plain, mailboxes: 1000, messagesPerMailbox: 0, folders: 1 } };
-  const empty = await scan(rig, { ...nothing, folders: ['inbox'] }, false);
-
-  const headline = results.get(
-    matrix.find((one) => one.tenant === small50 && one.pageSize === 1000 && one.latencyMs === 0)!,
-  )!;
-  const at50ms = results.get(
-    matrix.find((one) => one.tenant === oneBig && one.pageSize === 100 && one.latencyMs === 50)!,
-  )!;
-  const summary = {
-    rawLoop: headline.rawRate,
-    scan: headline.scanRate,
-    ratio: ratio(headline.scanRate, headline.rawRate),
-    oneMailboxAt50ms: at50ms.scanRate,
-    workerRssMb20k: with20k.workerRssMb,
-    workerRssMb200k: with200k.workerRssMb,
-    actionsSmallMailbox: Math.round(((twenty.actions - one.actions) / 19) * 10) / 10,
-    actionsPer1000Big: Math.round((big.actions / (big.messages / 1000)) * 1000) / 1000,
-    emptyMailboxes1000Seconds: Math.round(empty.seconds * 10) / 10,
-  };
-  const out = values.json ? process.stderr : process.stdout;
-  out.write(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}\n${table.toString()}\n`);
-  process.stdout.write(`${JSON.stringify(summary, null, values.json ? undefined : 2)}\n`);
-} finally {
-  await rig.close();
+const [what] = positionals;
+if (what === 'scan') {
+  const { table, summary } = await benchScan(note);
+  print(`${machine}\n${table}`, summary);
+} else if (what === 'simulator') {
+  note('Reading 1,000,000 messages …');
+  print(machine, await benchSimulator());
+} else {
+  note('Usage: npm run bench -- scan|simulator [--json]');
+  process.exitCode = 2;
 }
 
-function ratio(a: number, b: number): number {
-  return Math.round((a / b) * 100) / 100;
+function print(text: string, summary: object): void {
+  (values.json ? process.stderr : process.stdout).write(`${text}\n`);
+  process.stdout.write(`${JSON.stringify(summary, null, values.json ? undefined : 2)}\n`);
 }
