@@ -56,7 +56,8 @@ export function openClient(connection: Connection, options: GraphOptions): Graph
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  const issue = tokenIssuer({ connection, endpoints, dispatcher, timeoutMs, report });
+  const latest = options.latest ?? (() => Promise.resolve(connection));
+  const issue = tokenIssuer({ latest, endpoints, dispatcher, timeoutMs, report });
   const tokens = new TokenSource(issue, closing.signal, log);
   const steps: Step[] = [
     throttling(maxRetries, log),

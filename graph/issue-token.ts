@@ -23,7 +23,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 const UNKNOWN_LIFE_MS = 60_000;
 
 export interface IssuerOptions {
-  readonly connection: Connection;
+  /** Asked before each token. */
+  readonly latest: () => Promise<Connection>;
   readonly endpoints: Endpoints;
   readonly dispatcher: Dispatcher;
   readonly timeoutMs: number;
@@ -38,7 +39,8 @@ export interface IssuerOptions {
  */
 export function tokenIssuer(options: IssuerOptions): TokenIssuer {
   return async (signal) => {
-    const { connection, endpoints, timeoutMs } = options;
+    const { endpoints, timeoutMs } = options;
+    const connection = await options.latest();
     if (!/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(connection.tenantId)) throw malformedTenant();
     const controller = new AbortController();
     const off = onAbort(signal, () => controller.abort(signal.reason));

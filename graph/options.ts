@@ -1,3 +1,5 @@
+import type { Connection } from '../model/connection.ts';
+
 /** What the room logs through; pino fits. */
 export interface GraphLogger {
   debug(facts: object, message: string): void;
@@ -32,6 +34,11 @@ export interface GraphOptions {
   readonly requestsPerSecond?: number | undefined;
   /** Retries inside one call, after short waits. Default 4. */
   readonly maxRetries?: number | undefined;
+  /**
+   * The connection as it is stored now, asked before each token, so that a rotated credential takes effect in requests
+   * that are under way. Tenant and cloud must stay. Default: the connection that was opened.
+   */
+  readonly latest?: (() => Promise<Connection>) | undefined;
   /** Default `outhaul`. */
   readonly userAgent?: string | undefined;
   /** Called after every attempt of a request, token requests included. */
