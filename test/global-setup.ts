@@ -2,7 +2,9 @@ import './provided.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
+import { isBuilt } from '../build.js';
 import { startPostgres, startTemporal } from '../embedded/index.ts';
 import { bundleWorkflows } from '../workers/bundle.ts';
 
@@ -31,9 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       log,
     });
     stops.push(temporal.stop);
-    const workflowBundlePath = join(folder, 'workflow-bundle.js');
-    await writeFile(workflowBundlePath, (await bundleWorkflows()).code);
-    project.provide('workflowBundlePath', workflowBundlePath);
+    project.provide('workflowBundlePath', await workflowBundle(folder));
     project.provide('postgresUrl', postgres.url);
     project.provide('temporalAddress', temporal.address);
     project.provide('temporalNamespace', NAMESPACE);
@@ -42,4 +42,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     throw error;
   }
   return teardown;
+}
+
+/** The built one, or one made here where sources have changed since the build. */
+async function workflowBundle(folder: string): Promise<string> {
+  if (await isBuilt()) return fileURLToPath(new URL('../dist/workflow-bundle.js', import.meta.url));
+  const file = join(folder, 'workflow-bundle.js');
+  await writeFile(file, (await bundleWorkflows()).code);
+  return file;
 }

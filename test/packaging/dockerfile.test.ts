@@ -102,7 +102,15 @@ describe('Dockerfile', () => {
 describe('.dockerignore', () => {
   it('lets through what the build needs and nothing else', async () => {
     const { include } = JSON.parse(await text('tsconfig.build.json')) as { include: string[] };
-    const needed = ['package.json', 'package-lock.json', 'LICENSE', 'tsconfig.json', 'tsconfig.build.json', 'bin'];
+    const needed = [
+      'package.json',
+      'package-lock.json',
+      'LICENSE',
+      'tsconfig.json',
+      'tsconfig.build.json',
+      'build.js',
+      'bin',
+    ];
     const lines = (await text('.dockerignore')).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
     expect(lines[0]).toBe('*');
     expect(lines.slice(1).sort()).toEqual([...needed, ...include].map((name) => `!${name}`).sort());
