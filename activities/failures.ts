@@ -2,6 +2,13 @@ import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from
 import { GraphError } from '../graph/errors.ts';
 import { SealError } from '../model/sealing.ts';
 import { LeaseLost, RoundLost, ScanEnded, StoreUnavailable, Unknown } from '../store/errors.ts';
+import { isFinal, pauseAfter, type AttemptHistory, type AttemptLimits } from './attempts.ts';
+
+/** Where Graph throttles and does not say for how long; the request itself has waited some seconds already. */
+const UNSAID_THROTTLING_MS = 30_000;
+/** Between attempts while the store is away: soon enough to go on when it is back, and not all at once. */
+const STORE_PAUSE_MS = { least: 2_000, spread: 3_000 };
+const LOST_PAUSE_MS = 1_000;
 
 /**
  * The activities' border: every error that leaves one becomes an `ApplicationFailure` whose type names the cause, and
@@ -10,34 +17,45 @@ import { LeaseLost, RoundLost, ScanEnded, StoreUnavailable, Unknown } from '../s
  * Types: `CredentialRefused`, `PermissionMissing`, `GraphFailed`, `Throttled`, `KeyMissing`, `InternalError`, and the
  * names of the store's errors.
  *
- * @param attempt this attempt's number, from 1
- * @param attempts how many attempts an error of Graph, or of ours, is given before it is final
+ * @param history what the attempts came to, this one included
+ * @param now `Date.now()`
  */
-export function toFailure(error: unknown, attempt: number, attempts: number): Error {
+export function toFailure(error: unknown, history: AttemptHistory, limits: AttemptLimits, now = Date.now()): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
-  if (error instanceof GraphError) return graphFailure(error, attempt >= attempts);
-  if (error instanceof StoreUnavailable) return retryable('StoreUnavailable', error);
-  if (error instanceof LeaseLost || error instanceof RoundLost) return retryable(error.name, error);
-  if (error instanceof SealError) return failure('KeyMissing', error, true);
-  if (error instanceof ScanEnded || error instanceof Unknown) return failure(error.name, error, true);
-  return failure('InternalError', error instanceof Error ? error : new Error(String(error)), attempt >= attempts);
+  if (error instanceof StoreUnavailable) {
+    return waiting('StoreUnavailable', error, STORE_PAUSE_MS.least + Math.random() * STORE_PAUSE_MS.spread);
+  }
+  if (error instanceof LeaseLost || error instanceof RoundLost) return waiting(error.name, error, LOST_PAUSE_MS);
+  if (error instanceof SealError) return final('KeyMissing', error);
+  if (error instanceof ScanEnded || error instanceof Unknown) return final(error.name, error);
+  if (error instanceof GraphError && error.kind === 'throttled') {
+    return waiting('Throttled', error, error.retryAfterMs ?? UNSAID_THROTTLING_MS);
+  }
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const type = error instanceof GraphError ? typeOf(error) : 'InternalError';
+  if (isFinal(error, history, limits, now)) return final(type, cause);
+  return ApplicationFailure.create({
+    type,
+    message: cause.message,
+    cause,
+    nextRetryDelay: pauseAfter(error, history, now),
+  });
 }
 
-function graphFailure(error: GraphError, last: boolean): ApplicationFailure {
-  if (error.kind === 'credential_refused') return failure('CredentialRefused', error, true);
-  if (error.kind === 'permission_missing') return failure('PermissionMissing', error, true);
-  if (error.kind === 'throttled') return retryable('Throttled', error, error.retryAfterMs);
-  return failure('GraphFailed', error, last || !error.retryable);
+function typeOf({ kind }: GraphError): string {
+  if (kind === 'credential_refused') return 'CredentialRefused';
+  return kind === 'permission_missing' ? 'PermissionMissing' : 'GraphFailed';
 }
 
-const retryable = (type: string, cause: Error, nextRetryDelay?: number): ApplicationFailure =>
+/** No failure, but a reason to wait: tried again without limit. */
+const waiting = (type: string, cause: Error, nextRetryDelay: number): ApplicationFailure =>
   ApplicationFailure.create({
     type,
     message: cause.message,
     cause,
     category: ApplicationFailureCategory.BENIGN,
-    ...(nextRetryDelay !== undefined && { nextRetryDelay }),
+    nextRetryDelay: Math.round(nextRetryDelay),
   });
 
-const failure = (type: string, cause: Error, nonRetryable: boolean): ApplicationFailure =>
-  ApplicationFailure.create({ type, message: cause.message, cause, nonRetryable });
+const final = (type: string, cause: Error): ApplicationFailure =>
+  ApplicationFailure.create({ type, message: cause.message, cause, nonRetryable: true });

@@ -3,9 +3,10 @@ import type { MailboxOutcome, MailboxReason } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
 import { scansOf } from '../store/scans.ts';
+import { afterFailure, isFinal } from './attempts.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { GraphConnections } from './graph-connections.ts';
-import { whileBeating } from './heartbeat.ts';
+import { historyOf, whileBeating } from './heartbeat.ts';
 import { withLease } from './lease.ts';
 import { readSlice } from './mailbox-slice.ts';
 
@@ -31,7 +32,7 @@ export interface MailboxActivitiesOptions {
   readonly budget: ByteBudget;
   /** Messages asked for in one page. */
   readonly pageSize: number;
-  /** Attempts for a slice while Graph fails. */
+  /** Failures of Graph after which a slice gives up. */
   readonly attempts: number;
   /** How long a slice reads before it hands over to the next, ms. */
   readonly sliceMs: number;
@@ -41,10 +42,11 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
   const { db, connections, budget, pageSize, attempts, sliceMs } = options;
   return {
     async readMailbox({ organizationId, mailboxId, scanNos }) {
-      const { info, cancellationSignal } = Context.current();
+      const context = Context.current();
+      const { cancellationSignal } = context;
       const endsAt = performance.now() + sliceMs;
       let messages = 0;
-      return whileBeating(async (beat) => {
+      return whileBeating(async (beat: (progress: { messages: number }) => void) => {
         const organization = await organizationOf(db, organizationId);
         const [graph, scans] = await Promise.all([connections.graphFor(organizationId), scansOf(db, [...scanNos])]);
         const result = await withLease(db, organization, mailboxId, cancellationSignal, (lease) =>
@@ -57,7 +59,10 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
             lease,
             budget,
             pageSize,
-            lastAttempt: info.attempt >= attempts,
+            givesUp(error) {
+              const now = Date.now();
+              return isFinal(error, afterFailure(historyOf(context), error, now), { attempts }, now);
+            },
             timeIsUp: () => performance.now() > endsAt,
             onPage: (count) => beat({ messages: (messages += count) }),
           }),

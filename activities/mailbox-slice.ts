@@ -27,8 +27,8 @@ export interface SliceRequest {
   readonly lease: Lease;
   readonly budget: ByteBudget;
   readonly pageSize: number;
-  /** No later attempt follows: what fails now is recorded as failed. */
-  readonly lastAttempt: boolean;
+  /** Whether no later attempt would follow this error: what it struck is recorded as failed then. */
+  givesUp(error: GraphError): boolean;
   timeIsUp(): boolean;
   onPage(messages: number): void;
 }
@@ -102,7 +102,7 @@ async function readFolders(request: SliceRequest, scanNos: readonly number[]): P
     folders.map((folder) =>
       limit(async () => {
         context.signal.throwIfAborted();
-        return readOrRecord(context, folder, request.lastAttempt);
+        return readOrRecord(context, folder, (error) => request.givesUp(error));
       }).catch((error: unknown) => {
         failing.abort(error);
         throw error;
@@ -154,7 +154,7 @@ const FOLDERS_OWN = new Set([
 async function readOrRecord(
   context: ReadingContext,
   folder: FolderToRead,
-  lastAttempt: boolean,
+  givesUp: (error: GraphError) => boolean,
 ): Promise<FolderEnd | 'failed'> {
   try {
     return await readFolder(context, folder);
@@ -165,7 +165,7 @@ async function readOrRecord(
       await missingFolder(db, { scanNos, mailboxId: mailbox.id, name: folder.path });
       return 'finished';
     }
-    const givenUp = lastAttempt && (error.kind === 'unavailable' || error.kind === 'mailbox_busy');
+    const givenUp = (error.kind === 'unavailable' || error.kind === 'mailbox_busy') && givesUp(error);
     if (!FOLDERS_OWN.has(error.kind) && !givenUp) throw error;
     await failFolder(db, {
       scanNos,

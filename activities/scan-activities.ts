@@ -93,8 +93,8 @@ export function createScanActivities({
     takeTurn: ({ scanNo }) => takeSlot(db, scanNo, maxConcurrentScans),
 
     discoverMailboxes: ({ organizationId, scanNo }) =>
-      whileBeating(async (beat) => {
-        const { cancellationSignal: signal, info } = Context.current();
+      whileBeating(async (beat: (progress: DiscoveryProgress) => void, before) => {
+        const { cancellationSignal: signal } = Context.current();
         const [organization, graph, scan, connection] = await Promise.all([
           organizationOf(db, organizationId),
           connections.graphFor(organizationId),
@@ -102,7 +102,6 @@ export function createScanActivities({
           loadConnection(db, scanNo),
         ]);
         const tenantId = connection?.tenantId ?? '';
-        const before = info.heartbeatDetails as DiscoveryProgress | undefined;
         let mailboxes = before?.mailboxes ?? 0;
         for await (const page of graph.users(before ? { link: before.link } : {}, signal)) {
           const users = page.users.map((user) => {
@@ -111,7 +110,7 @@ export function createScanActivities({
           });
           await recordUsers(db, organization, { scanNo, tenantId, users });
           mailboxes += users.length;
-          if (page.next !== undefined) beat({ link: page.next, mailboxes } satisfies DiscoveryProgress);
+          if (page.next !== undefined) beat({ link: page.next, mailboxes });
         }
         return { mailboxes };
       }),

@@ -3,7 +3,8 @@ import type { Urgency } from './requests.ts';
 
 /**
  * Every time-out and retry policy of Outhaul's activities. Errors that no retry mends reach Temporal as non-retryable
- * (the activity interceptor decides by type), so the policies here only say how patient to be with the rest.
+ * (the activity interceptor decides by type), and it says when to try the others again. So the intervals here hold for
+ * attempts that were lost with their worker, which should be made up for at once, however many were lost before.
  */
 
 /** Short statements on the store. The store may be away for hours: they wait for it. */
@@ -18,12 +19,14 @@ export const CREDENTIAL_CHECK: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' },
 };
 
+const LOST_ATTEMPTS = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 seconds' } as const;
+
 /** Lists a tenant's users, page by page; resumes from its heartbeat. */
 export const DISCOVERY: ActivityOptions = {
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '15 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
+  retry: LOST_ATTEMPTS,
 };
 
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
@@ -31,7 +34,7 @@ export const SLICE: ActivityOptions = {
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '15 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+  retry: LOST_ATTEMPTS,
 };
 
 /** Temporal's priority of a read, 1 first: a big first scan never delays new mail. */
