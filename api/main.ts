@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Client } from '@temporalio/client';
 import { ConfigError, type Config } from '../config/config.ts';
-import { parseKeyRing } from '../config/key-ring.ts';
+import { NO_KEYS, openConfiguredKeyRing } from '../config/live-key-ring.ts';
 import type { Logger } from '../config/logging.ts';
 import { taskQueues } from '../model/task-queues.ts';
 import { firstAdminKey } from '../store/api-keys.ts';
@@ -59,7 +59,8 @@ const HANG_MS = 3_000;
  */
 export async function startApi(options: ApiOptions): Promise<RunningApi> {
   const { config, log } = options;
-  const settings = required(config);
+  const settings = required(config, log);
+  const { keyRing } = settings;
   const closers: (() => Promise<void>)[] = [];
   const closing = new AbortController();
   const leave = (err: unknown): void => log.warn({ err }, 'A connection could not be closed and is left behind');
@@ -68,9 +69,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     for (const close of closers.splice(0).reverse()) await close();
   };
   try {
-    const db = openDatabase({ ...settings.database, applicationName: 'outhaul-api', log });
+    const db = openDatabase({ ...settings.database, applicationName: 'outhaul-api', sealer: keyRing, log });
     closers.push(() => within(HANG_MS, closeDatabase(db), () => new Error('the database hangs')).catch(leave));
-    const client = await createTemporalClient(settings.temporal, settings.database.sealer);
+    const client = await createTemporalClient(settings.temporal, keyRing);
     closers.push(() => client.connection.close());
     const workflows = createScanWorkflows(client, {
       orchestrationQueue: taskQueues(options.taskQueuePrefix ?? 'outhaul').orchestration,
@@ -102,14 +103,16 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
 }
 
 /** What the API cannot start without. */
-function required({ keys, database, temporal }: Config) {
+function required(config: Config, log: Logger) {
+  const { keys, keysFile, database, temporal } = config;
+  const { url } = database;
   const problems: string[] = [];
-  if (!keys)
-    problems.push('No key, no start: set OUTHAUL_KEYS to the key ring that seals secrets (`id:base64` of 32 bytes)');
-  if (!database.url) problems.push('DATABASE_URL (or DB_HOST) is not set: the API needs PostgreSQL');
-  if (!keys || !database.url) throw new ConfigError(problems);
+  if (keys === undefined && keysFile === undefined) problems.push(NO_KEYS);
+  if (url === undefined) problems.push('DATABASE_URL (or DB_HOST) is not set: the API needs PostgreSQL');
+  if (url === undefined || problems.length > 0) throw new ConfigError(problems);
   return {
-    database: { ...database, url: database.url, sealer: parseKeyRing(keys) },
+    database: { ...database, url },
+    keyRing: openConfiguredKeyRing(config, log),
     temporal: { ...temporal, address: temporal.address ?? 'localhost:7233' },
   };
 }

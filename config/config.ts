@@ -54,7 +54,9 @@ export interface Config {
   readonly database: DatabaseConfig;
   readonly temporal: TemporalConfig;
   readonly graph: GraphConfig;
+  /** Where the key ring comes from; neither is set where `up` is to make one. */
   readonly keys: string | undefined;
+  readonly keysFile: string | undefined;
   readonly dataDir: string;
   readonly maxConcurrentScans: number;
   /** Mailboxes that a scan reads at a time. */
@@ -169,6 +171,7 @@ function toConfig(values: Values, environment: Environment): Config {
       attempts: required(values.MAX_RETRIES),
     },
     keys: values.OUTHAUL_KEYS,
+    keysFile: values.OUTHAUL_KEYS_FILE,
     dataDir: values.OUTHAUL_DATA_DIR ?? join(baseDir(environment, 'XDG_DATA_HOME', '.local/share'), 'outhaul'),
     maxConcurrentScans: required(values.MAX_CONCURRENT_SCANS),
     mailboxesAtOnce: required(values.MAX_WORKERS),

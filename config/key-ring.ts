@@ -1,16 +1,17 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { SealError, type Sealer } from '../model/sealing.ts';
+import { KEY_ID, SealError, sealedUnder, type Sealer } from '../model/sealing.ts';
 
 const ALGORITHM = 'aes-256-gcm';
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const ID_PATTERN = /^[A-Za-z0-9_-]{1,32}$/;
 
-/** `OUTHAUL_KEYS` cannot be used. The message says why, and shows no key. */
+/** A key ring cannot be used or changed. The message says why, and shows no key. */
 export class KeyRingError extends Error {
   override readonly name = 'KeyRingError';
 }
+
+const PUT_BACK = 'Put it back behind the newest key, in OUTHAUL_KEYS or in the key file, of every process';
 
 /**
  * Seals under the newest key and opens under any. Sealed bytes are: length of the key's id (1 byte), the id, a random
@@ -20,12 +21,15 @@ export class KeyRing implements Sealer {
   readonly #keys: ReadonlyMap<string, Buffer>;
   /** The key that seals: the first of the ring. */
   readonly currentKeyId: string;
+  /** All keys, newest first. */
+  readonly keyIds: readonly string[];
 
   constructor(keys: ReadonlyMap<string, Buffer>) {
     const [newest] = keys.keys();
     if (newest === undefined) throw new KeyRingError('The key ring is empty');
     this.#keys = keys;
     this.currentKeyId = newest;
+    this.keyIds = [...keys.keys()];
   }
 
   seal(plain: Uint8Array, context: string): Buffer {
@@ -41,7 +45,7 @@ export class KeyRing implements Sealer {
     const nonceAt = 1 + (bytes[0] ?? 0);
     const bodyAt = nonceAt + NONCE_BYTES;
     if (bytes.length < bodyAt + TAG_BYTES) throw new SealError('The sealed bytes are cut short');
-    const key = this.#key(bytes.toString('latin1', 1, nonceAt));
+    const key = this.#key(sealedUnder(bytes));
     const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(nonceAt, bodyAt), { authTagLength: TAG_BYTES });
     decipher.setAAD(Buffer.from(context));
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
@@ -55,41 +59,52 @@ export class KeyRing implements Sealer {
   #key(id: string): Buffer {
     const key = this.#keys.get(id);
     if (!key) {
-      const name = ID_PATTERN.test(id) ? `the key "${id}"` : 'a key of no valid name';
-      throw new SealError(`Sealed under ${name}, which OUTHAUL_KEYS does not hold`);
+      if (!KEY_ID.test(id)) throw new SealError('Sealed under a key of no valid name: the sealed bytes were altered');
+      throw new SealError(`Sealed under the key "${id}", which the key ring does not hold. ${PUT_BACK}`, {
+        missingKeyId: id,
+      });
     }
     return key;
   }
 }
 
+/** The keys of a ring as they are written: `id:base64`, separated by commas or new lines. */
+export const keyEntries = (text: string): string[] =>
+  text
+    .split(/[,\n]/)
+    .map((entry) => entry.trim())
+    .filter(Boolean);
+
 /**
- * Reads `OUTHAUL_KEYS`: `id:base64` of 32 bytes, newest first, separated by commas or new lines.
+ * Reads a key ring: `id:base64` of 32 bytes, newest first, separated by commas or new lines.
+ * @param source what the text is, for errors
  * @throws {KeyRingError}
  */
-export function parseKeyRing(text: string): KeyRing {
+export function parseKeyRing(text: string, source = 'OUTHAUL_KEYS'): KeyRing {
   const keys = new Map<string, Buffer>();
-  const entries = text.split(/[,\n]/).map((entry) => entry.trim());
-  for (const [index, entry] of entries.filter(Boolean).entries()) {
+  for (const [index, entry] of keyEntries(text).entries()) {
     const separator = entry.indexOf(':');
     const id = entry.slice(0, Math.max(separator, 0));
-    if (!ID_PATTERN.test(id)) {
+    if (!KEY_ID.test(id)) {
       throw new KeyRingError(
-        `Key ${index + 1} of OUTHAUL_KEYS needs the form id:base64, with an id of letters, digits, "-" or "_"`,
+        `Key ${index + 1} of ${source} needs the form id:base64, with an id of letters, digits, "-" or "_"`,
       );
     }
-    if (keys.has(id)) throw new KeyRingError(`OUTHAUL_KEYS holds two keys named "${id}"`);
+    if (keys.has(id)) throw new KeyRingError(`${source} holds two keys named "${id}"`);
     const key = Buffer.from(entry.slice(separator + 1), 'base64');
     if (key.length !== KEY_BYTES) {
       throw new KeyRingError(
-        `Key "${id}" of OUTHAUL_KEYS must be the base64 of ${KEY_BYTES} bytes, but has ${key.length}`,
+        `Key "${id}" of ${source} must be the base64 of ${KEY_BYTES} bytes, but has ${key.length}`,
       );
     }
     keys.set(id, key);
   }
+  if (keys.size === 0) throw new KeyRingError(`${source} is empty: a key ring needs a key`);
   return new KeyRing(keys);
 }
 
-/** A new key, as a line of a key file: `k<date>:<base64>`. */
+/** A new key, as a line of a key file: `k<date>-<4 random digits>:<base64>`. No two keys have the same id. */
 export function generateKey(now: Date = new Date()): string {
-  return `k${now.toISOString().slice(0, 10).replaceAll('-', '')}:${randomBytes(KEY_BYTES).toString('base64')}`;
+  const id = `k${now.toISOString().slice(0, 10).replaceAll('-', '')}-${randomBytes(2).toString('hex')}`;
+  return `${id}:${randomBytes(KEY_BYTES).toString('base64')}`;
 }

@@ -57,6 +57,10 @@ export const VARIABLES = {
     secret: true,
     meaning: 'Key ring that seals secrets: `id:base64` of 32 bytes, newest first. `up` and `demo` make a key file',
   },
+  OUTHAUL_KEYS_FILE: {
+    schema: text,
+    meaning: 'File with the key ring, a key a line, read again when it changes; keys of `OUTHAUL_KEYS` come first',
+  },
   OUTHAUL_DATA_DIR: { schema: text, meaning: 'Where `outhaul up` keeps PostgreSQL, Temporal and the key file' },
   OUTHAUL_AUTHORITY_URL: { schema: webUrl, meaning: "Microsoft Entra's URL; default: the public cloud's" },
   OUTHAUL_CLOUD: {

@@ -6,7 +6,7 @@ import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
 import { type Config, ConfigError } from '../config/config.ts';
-import { parseKeyRing } from '../config/key-ring.ts';
+import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
 import { openGraph } from '../graph/graph.ts';
 import { taskQueues } from '../model/task-queues.ts';
 import { loadActive } from '../store/connections.ts';
@@ -51,8 +51,7 @@ export interface RunningWorker {
  */
 export async function startWorker(settings: WorkerSettings): Promise<RunningWorker> {
   const { config, log, patienceMs = 60_000, signal } = settings;
-  if (!config.keys) throw new ConfigError(['OUTHAUL_KEYS is not set: without a key ring no secret can be opened']);
-  const sealer = parseKeyRing(config.keys);
+  const sealer = openConfiguredKeyRing(config, log);
   const { url, poolSize, poolTimeoutMs } = config.database;
   if (!url) throw new ConfigError(['DATABASE_URL (or DB_HOST) is not set: the worker needs PostgreSQL']);
   const db = openDatabase({ url, poolSize, poolTimeoutMs, applicationName: 'outhaul-worker', sealer, log });

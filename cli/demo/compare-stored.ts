@@ -1,5 +1,4 @@
 import { pino } from 'pino';
-import { parseKeyRing } from '../../config/key-ring.ts';
 import type { TruthMailbox } from '../../simulator/index.ts';
 import { closeDatabase, openDatabase } from '../../store/database.ts';
 import { countEmails, emailsById } from '../../store/email-lookup.ts';
@@ -36,7 +35,7 @@ export async function compareStored(options: CompareStoredOptions): Promise<Stor
     url: stack.services.databaseUrl,
     poolSize: 2,
     applicationName: 'outhaul-demo',
-    sealer: parseKeyRing(stack.keys),
+    sealer: stack.keys.ring,
     log: pino({ enabled: false }),
   });
   const display = createDisplay(notes);

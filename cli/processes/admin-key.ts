@@ -1,6 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises';
 import type { Config } from '../../config/config.ts';
-import { parseKeyRing } from '../../config/key-ring.ts';
+import { openConfiguredKeyRing } from '../../config/live-key-ring.ts';
 import type { Logger } from '../../config/logging.ts';
 import { createKey, verifyKey } from '../../store/api-keys.ts';
 import { readTextFileIfThere } from '../text-file.ts';
@@ -20,13 +20,13 @@ export interface KeepAdminKeyOptions {
  */
 export async function keepAdminKey({ file, made, config, log }: KeepAdminKeyOptions): Promise<void> {
   if (made !== undefined) return writeKey(file, made);
-  const { keys, database } = config;
-  if (keys === undefined || database.url === undefined) throw new TypeError('the API has started without a database');
+  const { database } = config;
+  if (database.url === undefined) throw new TypeError('the API has started without a database');
   const db = openDatabase({
     url: database.url,
     poolSize: 1,
     applicationName: 'outhaul',
-    sealer: parseKeyRing(keys),
+    sealer: openConfiguredKeyRing(config, log),
     log,
   });
   try {

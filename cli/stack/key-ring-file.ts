@@ -1,10 +1,12 @@
-import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
+import { existsSync } from 'node:fs';
+import { generateKey } from '../../config/key-ring.ts';
+import { LiveKeyRing, type KeySources } from '../../config/live-key-ring.ts';
 import { writeOnce } from '../../embedded/lock.ts';
-import { readTextFileIfThere } from '../text-file.ts';
 
-export interface KeyRingText {
-  /** As `OUTHAUL_KEYS` has it. */
-  readonly keys: string;
+export interface StackKeyRing {
+  readonly ring: LiveKeyRing;
+  /** Of the file; undefined where there is none, for the keys of the environment are all there are. */
+  readonly file: string | undefined;
   /** The key file was made now. */
   readonly isNew: boolean;
 }
@@ -14,19 +16,8 @@ export interface KeyRingText {
  * is stored already. Where there are neither, a key file is made (mode 0600).
  * @throws {KeyRingError}
  */
-export async function openKeyRing(file: string, fromEnvironment: string | undefined): Promise<KeyRingText> {
+export async function openKeyRing(file: string, fromEnvironment: string | undefined): Promise<StackKeyRing> {
   const isNew = fromEnvironment === undefined && (await writeOnce(file, `${generateKey()}\n`));
-  const kept = (await readTextFileIfThere(file)) ?? '';
-  const first = entries(fromEnvironment ?? '');
-  const named = new Set(first.map(idOf));
-  const keys = [...first, ...entries(kept).filter((entry) => !named.has(idOf(entry)))].join('\n');
-  parseKeyRing(keys);
-  return { keys, isNew };
+  const sources: KeySources = { keys: fromEnvironment, file: existsSync(file) ? file : undefined };
+  return { ring: new LiveKeyRing(sources, () => undefined), file: sources.file, isNew };
 }
-
-const entries = (text: string): string[] =>
-  text
-    .split(/[,\n]/)
-    .map((entry) => entry.trim())
-    .filter(Boolean);
-const idOf = (entry: string): string | undefined => entry.split(':')[0];

@@ -20,6 +20,8 @@ export interface ServicesOptions {
   readonly config: Config;
   readonly env: NodeJS.ProcessEnv;
   readonly folder: DataFolder;
+  /** Where the Temporal Web UI has payloads decoded. */
+  readonly codecEndpoint: string;
   readonly temporalPort?: number | undefined;
   readonly uiPort?: number | undefined;
   readonly say: (line: string) => void;
@@ -123,6 +125,7 @@ async function temporalPart(options: ServicesOptions): Promise<Part<{ address: s
         ...(uiPort !== undefined && { uiPort }),
         namespace,
         searchAttributes: SEARCH_ATTRIBUTES,
+        uiCodecEndpoint: options.codecEndpoint,
         log: say,
         signal: abort,
       });

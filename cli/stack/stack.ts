@@ -6,7 +6,7 @@ import type { Interrupts } from '../interrupts.ts';
 import { saidReady } from '../processes/ready-file.ts';
 import { adminKeyReader, type AdminKey } from './admin-key.ts';
 import { keepRunning, type KeptService } from './keep-running.ts';
-import { openKeyRing } from './key-ring-file.ts';
+import { openKeyRing, type StackKeyRing } from './key-ring-file.ts';
 import { answersAt, startOuthaulProcess, type OuthaulProcessOptions } from './outhaul-process.ts';
 import type { Service } from './service.ts';
 import { startServices, type Services } from './services.ts';
@@ -31,10 +31,7 @@ export interface StackOptions {
 export interface Stack {
   readonly apiUrl: string;
   readonly services: Services;
-  /** The key ring, as `OUTHAUL_KEYS` has it. */
-  readonly keys: string;
-  /** The key file was made now. */
-  readonly hasNewKeys: boolean;
+  readonly keys: StackKeyRing;
   /** Undefined where the API asks for no key. */
   readonly adminKey: AdminKey | undefined;
   readonly api: KeptService<Service>;
@@ -49,13 +46,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { signal } = interrupts;
   const stops = createStops();
   try {
-    const { keys, isNew: hasNewKeys } = await openKeyRing(folder.keysFile, config.keys);
-    const services = await startServices({ ...options, signal });
+    const keys = await openKeyRing(config.keysFile ?? folder.keysFile, config.keys);
+    const apiUrl = `http://${loopback(config.http.host)}:${apiPort}`;
+    const services = await startServices({ ...options, codecEndpoint: `${apiUrl}/codec`, signal });
     stops.add(services.stop);
     interrupts.atOnce(services.killAtOnce);
     const env = environmentOf(options, services, keys);
 
-    const apiUrl = `http://${loopback(config.http.host)}:${apiPort}`;
     const readyFile = folder.path('worker-ready');
     const keyReader = await adminKeyReader(folder.path(API_KEY_FILE));
     say('Starting the API and the worker');
@@ -82,7 +79,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     stops.add(api.stop);
     interrupts.atOnce(() => [api, worker].forEach(({ current }) => current.kill('SIGKILL')));
     const adminKey = config.http.auth === 'none' ? undefined : await keyReader.untilValid(apiUrl, signal);
-    return { apiUrl, services, keys, hasNewKeys, adminKey, api, worker, stop: stops.all };
+    return { apiUrl, services, keys, adminKey, api, worker, stop: stops.all };
   } catch (error) {
     await stops.all();
     throw error;
@@ -116,13 +113,17 @@ const keep =
     });
   };
 
-function environmentOf({ config, env, apiPort }: StackOptions, services: Services, keys: string): NodeJS.ProcessEnv {
+function environmentOf(
+  { config, env, apiPort }: StackOptions,
+  services: Services,
+  { file }: StackKeyRing,
+): NodeJS.ProcessEnv {
   return {
     ...env,
     DATABASE_URL: services.databaseUrl,
     TEMPORAL_ADDRESS: services.temporalAddress,
     ...(services.temporalUiUrl && { TEMPORAL_UI_URL: services.temporalUiUrl }),
-    OUTHAUL_KEYS: keys,
+    ...(file !== undefined && { OUTHAUL_KEYS_FILE: file }),
     HOST: config.http.host,
     PORT: String(apiPort),
   };

@@ -22,8 +22,8 @@ export async function up(cli: Cli, options: UpOptions): Promise<void> {
     const { temporalPort, uiPort } = options;
     const stack = await startStack({ config, env, folder, apiPort, temporalPort, uiPort, say, interrupts });
     try {
-      if (stack.hasNewKeys) {
-        say(`Made ${folder.keysFile}: without this key file nobody can open the stored secrets. Back it up.`);
+      if (stack.keys.isNew) {
+        say(`Made ${stack.keys.file}: without this key file nobody can open the stored secrets. Back it up.`);
       }
       cli.out.line(cli.out.paint('bold', 'Outhaul runs. Ctrl-C stops it.'));
       for (const line of whereIsWhat(stack, folder)) cli.out.line(line);

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
+import { generateKey } from '../../config/key-ring.ts';
 import { keepRunning } from '../../cli/stack/keep-running.ts';
 import { openKeyRing } from '../../cli/stack/key-ring-file.ts';
 import { choosePort } from '../../cli/stack/ports.ts';
@@ -165,24 +165,26 @@ describe('the key ring of a data folder', () => {
   it('is made once, for nobody else to read, and found again', async () => {
     const file = join(folder, 'keys-1');
     const first = await openKeyRing(file, undefined);
-    expect(first.isNew).toBe(true);
+    expect(first).toMatchObject({ file, isNew: true });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(await openKeyRing(file, undefined)).toEqual({ keys: first.keys, isNew: false });
+    const again = await openKeyRing(file, undefined);
+    expect(again).toMatchObject({ file, isNew: false });
+    expect(again.ring.ring.keyIds).toEqual(first.ring.ring.keyIds);
   });
 
   it('is that of OUTHAUL_KEYS, without a file, where that is set', async () => {
-    const key = generateKey();
     const file = join(folder, 'keys-2');
-    expect(await openKeyRing(file, key)).toEqual({ keys: key, isNew: false });
+    const { ring, ...rest } = await openKeyRing(file, generateKey());
+    expect(rest).toEqual({ file: undefined, isNew: false });
+    expect(ring.ring.keyIds).toHaveLength(1);
     await expect(stat(file)).rejects.toThrow('ENOENT');
   });
 
   it('keeps what the file holds behind the keys of the environment, so that nothing stored is lost', async () => {
     const file = join(folder, 'keys-3');
-    const { keys: kept } = await openKeyRing(file, undefined);
-    const { keys } = await openKeyRing(file, `newer:${Buffer.alloc(32, 1).toString('base64')}`);
-    expect(parseKeyRing(keys).currentKeyId).toBe('newer');
-    expect(keys).toContain(kept);
+    const kept = await openKeyRing(file, undefined);
+    const { ring } = await openKeyRing(file, `newer:${Buffer.alloc(32, 1).toString('base64')}`);
+    expect(ring.ring.keyIds).toEqual(['newer', kept.ring.ring.currentKeyId]);
     expect(await readFile(file, 'utf8')).not.toContain('newer');
   });
 
