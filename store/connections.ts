@@ -1,7 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Cloud, Connection, Credential } from '../model/connection.ts';
+import { SealError } from '../model/sealing.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 
-interface ConnectionRow {
+/** A connection as a row holds it. */
+export interface ConnectionRow {
   readonly connection_no: number;
   readonly organization_id: string;
   readonly tenant_id: string;
@@ -52,8 +55,8 @@ export async function loadConnection(db: Database, scanNo: number): Promise<Conn
 }
 
 /**
- * Makes a scan's candidate the organization's active connection in place of the one before. False where there is no
- * candidate (any more), so that a second call does no harm.
+ * Makes a scan's candidate the organization's active connection in place of the one before, whose id it takes over.
+ * False where there is no candidate (any more), so that a second call does no harm.
  */
 export const promoteCandidate = (db: Database, scanNo: number): Promise<boolean> =>
   transaction(db, async (client) => {
@@ -62,22 +65,35 @@ export const promoteCandidate = (db: Database, scanNo: number): Promise<boolean>
       values: [scanNo],
     });
     if (!candidate) return false;
-    const { organization_id: organizationId } = candidate;
-    // Two scans of one organization take turns here: the second finds and replaces what the first has put.
+    const before = await takeActive(client, candidate.organization_id);
     await run(client, {
-      text: 'SELECT FROM outhaul.organizations WHERE organization_id = $1 FOR NO KEY UPDATE',
-      values: [organizationId],
-    });
-    await run(client, {
-      text: 'DELETE FROM outhaul.connections WHERE organization_id = $1 AND scan_no IS NULL',
-      values: [organizationId],
-    });
-    await run(client, {
-      text: 'UPDATE outhaul.connections SET scan_no = NULL, promoted_at = now() WHERE scan_no = $1',
-      values: [scanNo],
+      text: `UPDATE outhaul.connections SET scan_no = NULL, promoted_at = now(),
+          connection_id = coalesce($2, connection_id), created_at = coalesce($3, created_at)
+        WHERE scan_no = $1`,
+      values: [scanNo, before?.id, before?.createdAt],
     });
     return true;
   });
+
+/**
+ * Takes the active connection of an organization away, to be replaced in the same transaction. Two that replace it take
+ * turns here: the second finds what the first has put.
+ */
+export async function takeActive(
+  client: Client,
+  organizationId: string,
+): Promise<{ readonly id: string; readonly createdAt: string } | undefined> {
+  await run(client, {
+    text: 'SELECT FROM outhaul.organizations WHERE organization_id = $1 FOR NO KEY UPDATE',
+    values: [organizationId],
+  });
+  const [before] = await run<{ id: string; createdAt: string }>(client, {
+    text: `DELETE FROM outhaul.connections WHERE organization_id = $1 AND scan_no IS NULL
+      RETURNING connection_id AS id, created_at AS "createdAt"`,
+    values: [organizationId],
+  });
+  return before;
+}
 
 /** Stores a scan's candidate, its credential sealed for the row that holds it. */
 export async function addCandidate(
@@ -85,26 +101,65 @@ export async function addCandidate(
   client: Client,
   { scanNo, organizationId, connection }: { scanNo: number; organizationId: string; connection: Connection },
 ): Promise<void> {
+  const { tenantId, clientId, cloud } = connection;
+  const { connectionNo, sealed } = await sealCredential(db, client, organizationId, connection);
+  const told = await toldExpiry(db, client, organizationId, connection);
+  await run(client, {
+    text: `INSERT INTO outhaul.connections
+      (connection_no, organization_id, scan_no, tenant_id, client_id, cloud, sealed_credential, secret_expires_at)
+      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    values: [connectionNo, organizationId, scanNo, tenantId, clientId, cloud, sealed, told],
+  });
+}
+
+/** Seals a credential for a row that is to come: a candidate keeps the number when it is promoted. */
+export async function sealCredential(
+  { sealer }: Database,
+  client: Client,
+  organizationId: string,
+  { credential }: Connection,
+): Promise<{ readonly connectionNo: number; readonly sealed: Buffer }> {
   const [next] = await run<{ no: number }>(client, {
     text: `SELECT nextval(pg_get_serial_sequence('outhaul.connections', 'connection_no')) AS no`,
   });
   const connectionNo = next?.no ?? 0;
-  const { tenantId, clientId, cloud, credential } = connection;
-  const sealed = db.sealer.seal(Buffer.from(JSON.stringify(credential)), contextOf(organizationId, connectionNo));
-  await run(client, {
-    text: `INSERT INTO outhaul.connections
-      (connection_no, organization_id, scan_no, tenant_id, client_id, cloud, sealed_credential)
-      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    values: [connectionNo, organizationId, scanNo, tenantId, clientId, cloud, sealed],
+  const context = contextOf(organizationId, connectionNo);
+  return { connectionNo, sealed: sealer.seal(Buffer.from(JSON.stringify(credential)), context) };
+}
+
+/** What was told of the end of the active connection's secret, where the candidate brings the same secret again. */
+async function toldExpiry(
+  db: Database,
+  client: Client,
+  organizationId: string,
+  connection: Connection,
+): Promise<string | null> {
+  const [active] = await run<ConnectionRow & { told: string | null }>(client, {
+    text: `SELECT ${COLUMNS}, secret_expires_at AS told FROM outhaul.connections c
+      WHERE organization_id = $1 AND scan_no IS NULL AND secret_expires_at IS NOT NULL`,
+    values: [organizationId],
   });
+  const before = active && openOrNothing(db, active);
+  return before && isDeepStrictEqual(before, connection) ? active.told : null;
 }
 
 /** A credential sealed for one row opens as no other's. */
-const contextOf = (organizationId: string, connectionNo: number): string =>
+export const contextOf = (organizationId: string, connectionNo: number): string =>
   `connection/${organizationId}/${connectionNo}`;
 
-function open(db: Database, row: ConnectionRow): Connection {
+/** @throws {SealError} when the key ring does not open it. */
+export function open(db: Database, row: ConnectionRow): Connection {
   const plain = db.sealer.open(row.sealed_credential, contextOf(row.organization_id, row.connection_no));
   const credential = JSON.parse(plain.toString()) as Credential;
   return { tenantId: row.tenant_id, clientId: row.client_id, cloud: row.cloud, credential };
+}
+
+/** The same; undefined where the key ring does not open it. */
+export function openOrNothing(db: Database, row: ConnectionRow): Connection | undefined {
+  try {
+    return open(db, row);
+  } catch (error) {
+    if (error instanceof SealError) return undefined;
+    throw error;
+  }
 }
