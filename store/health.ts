@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Patience } from '../model/patience.ts';
+import { patiently, type Patience } from '../model/patience.ts';
 import { query, type Database } from './database.ts';
 import { StoreUnavailable } from './errors.ts';
 
@@ -17,16 +16,8 @@ export async function health(db: Database): Promise<{ readonly version: string }
  * @throws {StoreUnavailable} when time is up. What waiting does not mend (a wrong password, no such database) is thrown
  *   at once, as PostgreSQL said it.
  */
-export async function whenDatabaseAnswers(db: Database, { patienceMs, log, signal }: Patience): Promise<void> {
-  const deadline = performance.now() + patienceMs;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      await health(db);
-      return;
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable) || performance.now() >= deadline) throw error;
-      if (attempt === 1) log('Waiting for the database …');
-      await delay(500, undefined, { signal });
-    }
-  }
+export async function whenDatabaseAnswers(db: Database, patience: Patience): Promise<void> {
+  await patiently('the database', () => health(db), patience, {
+    mayPass: (error) => error instanceof StoreUnavailable,
+  });
 }

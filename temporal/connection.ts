@@ -46,7 +46,8 @@ export async function connectionOptions(
  * @throws {TemporalUnavailable} when patience is used up.
  */
 export function whenTemporalAnswers<T>(address: string, connect: () => Promise<T>, patience: Patience): Promise<T> {
-  return patiently(`Temporal at ${address}`, connect, patience, (error) => new TemporalUnavailable(address, error));
+  const giveUp = (error: unknown): Error => new TemporalUnavailable(address, error);
+  return patiently(`Temporal at ${address}`, connect, patience, { giveUp });
 }
 
 /** A failed call is tried again for about a second: a person may wait for the answer. */
