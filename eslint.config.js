@@ -32,6 +32,7 @@ const ARROWS = {
     'api',
     'workflows',
   ],
+  chaos: ['model', 'config', 'store', 'workers', 'embedded', 'simulator', 'cli'],
 };
 
 const rooms = Object.keys(ARROWS);

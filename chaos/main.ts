@@ -1,0 +1,79 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { EXIT } from '../cli/exit-codes.ts';
+import { listenForInterrupts } from '../cli/interrupts.ts';
+import { wholeNumber } from '../cli/options.ts';
+import { version } from '../cli/version.ts';
+import { openDataFolder } from '../embedded/data-folder.ts';
+import { faultsOf } from './report.ts';
+import { run } from './run.ts';
+import { developmentServer } from './temporal.ts';
+
+interface Options {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly workers: number;
+  readonly mailboxes: number;
+  readonly messages: number;
+  readonly json?: boolean;
+  readonly keep?: boolean;
+}
+
+const AFTER_HELP = `
+Runs the API, the workers, PostgreSQL, Temporal and a simulated tenant, all as processes of this run alone; kills and
+freezes them, cuts the network between them, and lets Graph fail, while mail is read and changes. Then everything is read
+once more in peace and compared with the tenant, field by field. The same seed makes the same plan of faults.
+
+The last line is one JSON object. Exit code 0: nothing was missing, duplicated, different or unexplained, and no mailbox
+was asked more than 4 things at a time.`;
+
+const minutes = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && value <= 24 * 60) return value;
+  throw new InvalidArgumentError('It must be a number of minutes, such as 10 or 1.5.');
+};
+
+const options = new Command('chaos')
+  .description('run the product among faults, and prove that nothing is lost')
+  .option('--minutes <minutes>', 'how long faults go on', minutes, 10)
+  .option('--seed <number>', 'what the plan of faults is made from', wholeNumber(0, 0xffff_ffff), 1)
+  .option('--workers <number>', 'worker processes', wholeNumber(1, 8), 2)
+  .option('--mailboxes <number>', 'mailboxes of the tenant', wholeNumber(1, 1000), 12)
+  .option('--messages <number>', 'messages in all mailboxes together', wholeNumber(1, 1_000_000), 12_000)
+  .option('--json', 'print the last line only, what happens goes to standard error')
+  .option('--keep', 'keep the data folder, with all logs')
+  .addHelpText('after', AFTER_HELP)
+  .parse()
+  .opts<Options>();
+
+const say = (line: string): void => {
+  (options.json ? process.stderr : process.stdout).write(`${line}\n`);
+};
+const interrupts = listenForInterrupts({ source: process, exit: (code) => process.exit(code) });
+const place = await mkdtemp(join(tmpdir(), 'outhaul-chaos-'));
+const folder = await openDataFolder(place, { outhaulVersion: version() });
+let passed = false;
+try {
+  const { signal } = interrupts;
+  const report = await run({
+    ...options,
+    temporal: developmentServer,
+    folder,
+    say,
+    signal,
+    atOnce: (end) => interrupts.atOnce(end),
+  });
+  const faults = faultsOf(report);
+  passed = faults.length === 0;
+  if (!passed) say(`FAILED with seed ${options.seed}: ${faults.join(', ')}`);
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+} catch (error) {
+  say(`FAILED with seed ${options.seed}: ${error instanceof Error ? error.stack : String(error)}`);
+} finally {
+  await folder.release();
+  if (options.keep || !(passed || interrupts.signal.aborted)) say(`The data and all logs are in ${place}`);
+  else await rm(place, { recursive: true, force: true, maxRetries: 5 });
+}
+process.exit(passed ? EXIT.ok : EXIT.failure);

@@ -1,0 +1,135 @@
+import { randomFrom, type Random } from './random.ts';
+
+/** Who can be killed and frozen. */
+export const PROCESSES = ['worker', 'api', 'postgres', 'temporal'] as const;
+export type ProcessKind = (typeof PROCESSES)[number];
+
+/** Between whom the network can be cut. */
+export const PAIRS = ['worker-temporal', 'worker-postgres', 'worker-graph', 'api-temporal', 'api-postgres'] as const;
+export type Pair = (typeof PAIRS)[number];
+
+/** How a cut network answers: with a reset at once, or not at all. */
+export type Cut = 'refuse' | 'swallow';
+
+/** What a deed does. Where there are several workers, `worker` (taken modulo their number) says which. */
+export type Act =
+  | { readonly kind: 'kill' | 'freeze'; readonly target: ProcessKind; readonly worker: number }
+  | { readonly kind: 'cut'; readonly pair: Pair; readonly how: Cut; readonly worker: number }
+  | { readonly kind: 'fill' }
+  | { readonly kind: 'cancel' | 'pause' | 'restart' }
+  | { readonly kind: 'arrive' | 'move' | 'vanish'; readonly messages: number; readonly seed: number }
+  | { readonly kind: 'graph'; readonly fault: GraphFault };
+
+/** A burst of errors that Graph answers with. */
+export interface GraphFault {
+  readonly status: 429 | 500 | 503 | 504;
+  readonly times: number;
+  readonly retryAfterSeconds?: number;
+}
+
+/** One fault, when it begins and how long it lasts, in ms; 0 for what is done at once. */
+export type Deed = Act & { readonly atMs: number; readonly forMs: number };
+
+const NAMES = {
+  fill: 'fillConnections',
+  cancel: 'cancelScan',
+  pause: 'pauseScan',
+  restart: 'restartScan',
+  arrive: 'mailArrives',
+  move: 'mailMoves',
+  vanish: 'mailVanishes',
+} as const;
+
+/** The name under which deeds are counted, as in `killWorker` or `cutApiPostgres`. */
+export function nameOf(act: Act): string {
+  if (act.kind === 'kill' || act.kind === 'freeze') return camel(act.kind, act.target);
+  if (act.kind === 'cut') return camel(act.kind, ...act.pair.split('-'));
+  return act.kind === 'graph' ? `graph${act.fault.status}` : NAMES[act.kind];
+}
+
+const camel = (first: string, ...rest: string[]): string =>
+  first + rest.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+
+/** Longer than a heartbeat time-out and a lease together: a reader that is frozen so long wakes beside its successor. */
+const LONG_FREEZE_MS = [25_000, 45_000] as const;
+const GAP_MS = [3_000, 11_000] as const;
+const FIRST_MS = 2_000;
+
+interface Card {
+  readonly act: (random: Random) => Act;
+  readonly forMs: readonly [least: number, most: number];
+}
+
+const worker = (random: Random): number => random.between(0, 999);
+const kill = (target: ProcessKind): Card => ({
+  act: (random) => ({ kind: 'kill', target, worker: worker(random) }),
+  forMs: [200, 4_000],
+});
+const freeze = (target: ProcessKind, forMs: Card['forMs']): Card => ({
+  act: (random) => ({ kind: 'freeze', target, worker: worker(random) }),
+  forMs,
+});
+const cut = (pair: Pair): Card => ({
+  act: (random) => ({ kind: 'cut', pair, how: random.of(['refuse', 'swallow']), worker: worker(random) }),
+  forMs: [1_000, 20_000],
+});
+const mail = (kind: 'arrive' | 'move' | 'vanish'): Card => ({
+  act: (random) => ({ kind, messages: random.between(5, 40), seed: random.between(0, 2 ** 31) }),
+  forMs: [0, 0],
+});
+const once = (kind: 'cancel' | 'restart'): Card => ({ act: () => ({ kind }), forMs: [0, 0] });
+const graph = (status: GraphFault['status']): Card => ({
+  act: (random) => ({
+    kind: 'graph',
+    fault: {
+      status,
+      times: random.between(1, 12),
+      ...(status === 429 && { retryAfterSeconds: random.between(1, 15) }),
+    },
+  }),
+  forMs: [0, 0],
+});
+
+/** What is dealt from, shuffled; when it is used up it is shuffled anew, so that every kind comes as often as it should. */
+const DECK: readonly Card[] = [
+  ...[kill('worker'), kill('worker'), kill('worker'), kill('api')],
+  ...[kill('postgres'), kill('postgres'), kill('temporal'), kill('temporal')],
+  ...[freeze('worker', [2_000, 12_000]), freeze('worker', LONG_FREEZE_MS)],
+  ...[freeze('api', [1_000, 8_000]), freeze('postgres', [1_000, 12_000]), freeze('temporal', [1_000, 12_000])],
+  ...PAIRS.map(cut),
+  { act: () => ({ kind: 'fill' }), forMs: [2_000, 8_000] },
+  once('cancel'),
+  { act: () => ({ kind: 'pause' }), forMs: [2_000, 10_000] },
+  once('restart'),
+  ...[mail('arrive'), mail('move'), mail('vanish')],
+  ...[graph(429), graph(503), graph(504)],
+];
+
+/**
+ * The plan of faults: a pure function of seed and minutes, in the order of time. No deed begins before the one before it
+ * on the same target has ended, and all have ended when the minutes are over.
+ */
+export function planOf({ seed, minutes }: { readonly seed: number; readonly minutes: number }): Deed[] {
+  const random = randomFrom(seed);
+  const endMs = minutes * 60_000;
+  const deeds: Deed[] = [];
+  const busyUntil = new Map<string, number>();
+  let hand: Card[] = [];
+  for (let atMs = FIRST_MS; atMs < endMs; atMs += random.between(...GAP_MS)) {
+    if (hand.length === 0) hand = random.shuffled(DECK);
+    const card = hand.pop() as Card;
+    const deed = { ...card.act(random), atMs, forMs: random.between(...card.forMs) };
+    const target = targetOf(deed);
+    if (atMs < (busyUntil.get(target) ?? 0) || atMs + deed.forMs > endMs) continue;
+    busyUntil.set(target, atMs + deed.forMs);
+    deeds.push(deed);
+  }
+  return deeds;
+}
+
+/** What can suffer one deed at a time only. Workers share one, for the plan does not know how many there are. */
+function targetOf(act: Act): string {
+  if (act.kind === 'kill' || act.kind === 'freeze') return act.target;
+  if (act.kind === 'cut') return act.pair;
+  return act.kind === 'fill' ? 'postgres' : act.kind;
+}

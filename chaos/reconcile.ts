@@ -1,0 +1,74 @@
+import { pino } from 'pino';
+import { compareWithTruth, type Comparison, type TrueBatch } from '../cli/demo/comparison.ts';
+import { openTruth } from '../cli/demo/truth.ts';
+import { parseKeyRing } from '../config/key-ring.ts';
+import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
+import { countEmails, emailsById } from '../store/email-lookup.ts';
+import { organizationOf } from '../store/organizations.ts';
+import type { Answer, ChaosApi } from './api.ts';
+import { ORGANIZATION } from './scans.ts';
+import type { Stage } from './stage.ts';
+
+/** What the store and the ground truth disagree in. */
+export type Reconciliation = Pick<Comparison, 'messages' | 'missing' | 'duplicated' | 'different' | 'findings'>;
+
+/** Opens the product's database past every proxy. */
+export async function withDatabase<T>(
+  { keys, databaseUrl }: Pick<Stage, 'keys' | 'databaseUrl'>,
+  work: (db: Database) => Promise<T>,
+): Promise<T> {
+  const db = openDatabase({
+    url: databaseUrl(),
+    poolSize: 2,
+    applicationName: 'outhaul-chaos',
+    sealer: parseKeyRing(keys),
+    log: pino({ enabled: false }),
+  });
+  try {
+    return await work(db);
+  } finally {
+    await closeDatabase(db);
+  }
+}
+
+/**
+ * Compares every field of every message with the simulator's ground truth, read past the API. A message that is stored
+ * as deleted counts as missing; a row without a message that is not marked as deleted, as different.
+ */
+export const reconcile = (stage: Stage, signal: AbortSignal): Promise<Reconciliation> =>
+  withDatabase(stage, async (db) => {
+    const organization = await organizationOf(db, ORGANIZATION);
+    const truth = openTruth(stage.simulator.url, signal);
+    const scan = { tenantId: stage.simulator.tenantId, scanId: '' };
+    const compared = await compareWithTruth({
+      truth: ofAnyScan(truth.batches(await truth.mailboxes(), scan)),
+      lookUp: async (mailboxId, ids) => {
+        const rows = await emailsById(db, organization, { mailboxId, ids });
+        return rows.filter((row) => row['_deleted_at'] === null);
+      },
+    });
+    const { messages, stored, missing, duplicated, different, findings } = compared;
+    const leftover = (await countEmails(db, organization)) - stored - duplicated;
+    return { messages, missing, duplicated, different: different + Math.max(0, leftover), findings };
+  });
+
+/** Which of many scans changed a row last is no matter of truth. */
+async function* ofAnyScan(batches: AsyncIterable<TrueBatch>): AsyncGenerator<TrueBatch> {
+  for await (const { mailboxId, messages } of batches) {
+    yield {
+      mailboxId,
+      messages: messages.map(({ message, origin: { _scan_id: _, ...origin } }) => ({ message, origin })),
+    };
+  }
+}
+
+/** How many messages the coverage of a scan does not explain. */
+export async function unexplainedOf(
+  api: ChaosApi,
+  { scanId, recordsExtracted }: Answer['body'],
+  { messages }: Pick<Reconciliation, 'messages'>,
+): Promise<number> {
+  const { status, body } = await api.insist('GET', `/api/v1/scan/${String(scanId)}/coverage`);
+  if (status === 200) return Number((body['totals'] as { unexplained?: number } | undefined)?.unexplained);
+  return Math.abs(messages - Number(recordsExtracted));
+}

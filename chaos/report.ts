@@ -1,0 +1,70 @@
+import type { Done } from './chaos.ts';
+import type { Reconciliation } from './reconcile.ts';
+import { groupedBy } from './grouped.ts';
+import { medianAndWorst, type Recovery } from './recovery.ts';
+import type { Rereads } from './reread.ts';
+
+/** The last line of a run. */
+export interface Report {
+  readonly seed: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly kills: number;
+  readonly scans: number;
+  readonly messages: number;
+  readonly missing: number;
+  readonly duplicated: number;
+  readonly different: number;
+  readonly unexplained: number;
+  readonly peakMailboxConcurrency: number;
+  readonly recoverySecondsMedian: number | null;
+  readonly recoverySecondsWorst: number | null;
+  /** Pages of one mailbox that one kill made be read again: what was in flight. */
+  readonly rereadPagesWorst: number;
+  /** Pages that were read again though they were committed. */
+  readonly rereadCommitted: number;
+}
+
+export interface Outcome {
+  readonly seed: number;
+  readonly done: Done;
+  readonly scans: number;
+  readonly reconciliation: Reconciliation;
+  readonly unexplained: number;
+  readonly peakMailboxConcurrency: number;
+  readonly recoveries: readonly Recovery[];
+  readonly rereads: Rereads;
+}
+
+export function reportOf(outcome: Outcome): Report {
+  const { seed, done, scans, reconciliation, unexplained, peakMailboxConcurrency, recoveries, rereads } = outcome;
+  const { messages, missing, duplicated, different } = reconciliation;
+  const { median, worst } = medianAndWorst(recoveries);
+  return {
+    ...{ seed, faults: done.counts, kills: done.kills.length, scans },
+    ...{ messages, missing, duplicated, different, unexplained, peakMailboxConcurrency },
+    ...{ recoverySecondsMedian: median, recoverySecondsWorst: worst },
+    ...{ rereadPagesWorst: rereads.worst, rereadCommitted: rereads.committed },
+  };
+}
+
+/** Graph lets an app make so many requests at a time for one mailbox. */
+const MOST_AT_A_TIME = 4;
+
+/** What a run is failed for, in words; nothing where it passed. */
+export function faultsOf(report: Report): string[] {
+  const { missing, duplicated, different, unexplained, peakMailboxConcurrency } = report;
+  const wrong = Object.entries({ missing, duplicated, different, unexplained }).filter(([, count]) => count !== 0);
+  return [
+    ...wrong.map(([what, count]) => `${count} ${what}`),
+    ...(peakMailboxConcurrency > MOST_AT_A_TIME
+      ? [`${peakMailboxConcurrency} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`]
+      : []),
+  ];
+}
+
+/** How soon the product went on, for each kind of kill. */
+export const recoveryLines = (recoveries: readonly Recovery[]): string[] =>
+  [...groupedBy(recoveries, ({ name }) => name)].map(([name, some]) => {
+    const { median, worst } = medianAndWorst(some);
+    return `${name}: ${some.length} measured, went on after ${median} s in the median, ${worst} s at worst`;
+  });

@@ -1,0 +1,79 @@
+import { groupedBy } from './grouped.ts';
+import type { PageRequest } from './pages.ts';
+import type { Event } from './timeline.ts';
+
+/** Pages that were asked for again. */
+export interface Rereads {
+  /** Asked for again in the same round though they were committed: there should be none. */
+  readonly committed: number;
+  /** Of the pages that a kill cost because they were read and not yet committed, the most for one mailbox and kill. */
+  readonly worst: number;
+}
+
+/** What became of one page in one round of its folder. */
+interface PageLife {
+  readonly mailboxId: string;
+  /** Begin and end of the round. */
+  readonly from: number;
+  readonly until: number;
+  readonly committedAt: number;
+}
+
+/** Where a stored link and a request meet: path and query; of a round's first page, mailbox and folder. */
+const keyOfEvent = ({ link, mailboxId, folderId }: Event): string =>
+  link === null ? `${mailboxId} ${folderId}` : link.replace(/^https?:\/\/[^/]+/, '');
+
+const FIRST_PAGE = /\/users\/([^/]+)\/mailFolders\/([^/]+)\/messages/;
+
+function keyOfRequest({ target }: PageRequest): string {
+  const first = /token=/i.test(target) ? null : FIRST_PAGE.exec(target);
+  return first ? `${decodeURIComponent(first[1]!)} ${decodeURIComponent(first[2]!)}` : target;
+}
+
+/** Compares what was asked of Graph with what was committed, around each kill (ms by the machine's clock). */
+export function rereadsOf(
+  kills: readonly number[],
+  { events, requests }: { readonly events: readonly Event[]; readonly requests: readonly PageRequest[] },
+): Rereads {
+  const asked = groupedBy(requests, keyOfRequest);
+  let committed = 0;
+  const lost = new Map<string, number>();
+  for (const [key, lives] of livesOf(events)) {
+    for (const { mailboxId, from, until, committedAt } of lives) {
+      const inRound = (asked.get(key) ?? []).filter(({ at }) => at > from && at < until);
+      committed += inRound.filter(({ at }) => at > committedAt).length;
+      const before = inRound.filter(({ at, isRead }) => isRead && at < committedAt);
+      const kill = kills.find(
+        (at) => before.some((one) => one.at < at) && inRound.some((one) => one.at > at && one.at < committedAt),
+      );
+      if (kill !== undefined) lost.set(`${kill} ${mailboxId}`, (lost.get(`${kill} ${mailboxId}`) ?? 0) + 1);
+    }
+  }
+  return { committed, worst: Math.max(0, ...lost.values()) };
+}
+
+/** Every page that was committed, by its key, with the round that it belonged to. */
+function livesOf(events: readonly Event[]): Map<string, PageLife[]> {
+  const lives = new Map<string, PageLife[]>();
+  for (const ofFolder of groupedBy(
+    events.filter(({ folderId }) => folderId !== null),
+    folderOf,
+  ).values()) {
+    const rounds = [0, ...ofFolder.filter(({ kind }) => kind === 'round').map(({ at }) => at), Infinity];
+    for (const event of ofFolder) {
+      if (event.kind !== 'page') continue;
+      const next = rounds.findIndex((at) => at > event.at);
+      const life = {
+        mailboxId: event.mailboxId ?? '',
+        from: rounds[next - 1]!,
+        until: rounds[next]!,
+        committedAt: event.at,
+      };
+      const key = keyOfEvent(event);
+      lives.set(key, [...(lives.get(key) ?? []), life]);
+    }
+  }
+  return lives;
+}
+
+const folderOf = ({ mailboxId, folderId }: Event): string => `${mailboxId} ${folderId}`;

@@ -1,0 +1,90 @@
+import type { DataFolder } from '../embedded/data-folder.ts';
+import { ensureOrganization } from '../store/organizations.ts';
+import { chaosApi } from './api.ts';
+import { carryOut } from './chaos.ts';
+import { planOf } from './plan.ts';
+import { reconcile, unexplainedOf, withDatabase } from './reconcile.ts';
+import { recoveriesOf } from './recovery.ts';
+import { recoveryLines, reportOf, type Report } from './report.ts';
+import { rereadsOf } from './reread.ts';
+import { ORGANIZATION, Scans } from './scans.ts';
+import { openStage, type Stage } from './stage.ts';
+import type { TemporalKind } from './temporal.ts';
+import { readEvents, recordEvents } from './timeline.ts';
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly minutes: number;
+  readonly workers: number;
+  readonly mailboxes: number;
+  /** In all mailboxes together. */
+  readonly messages: number;
+  readonly temporal: TemporalKind;
+  readonly folder: DataFolder;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+  /** Told how to end everything at once. */
+  readonly atOnce: (end: () => void) => void;
+}
+
+/**
+ * Runs the product among faults for some minutes, lets it finish, reads everything once more without faults, and compares
+ * what is stored with what the tenant holds.
+ */
+export async function run(options: RunOptions): Promise<Report> {
+  const { seed, workers, mailboxes, messages, temporal, folder, say, signal, atOnce } = options;
+  say(`Starting PostgreSQL, Temporal, a simulator, the API and ${workers} workers in ${folder.folder}`);
+  const tenant = { mailboxes, messages, seed };
+  const stage = await openStage({ folder, workers, tenant, temporal, say, signal });
+  atOnce(stage.end);
+  const endAtOnce = (): void => stage.end();
+  signal.addEventListener('abort', endAtOnce);
+  try {
+    const report = await runOn(stage, options);
+    await stage.stop();
+    return report;
+  } catch (error) {
+    stage.end();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', endAtOnce);
+  }
+}
+
+async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): Promise<Report> {
+  await withDatabase(stage, async (db) =>
+    recordEvents(stage.databaseUrl(), await ensureOrganization(db, ORGANIZATION)),
+  );
+  const api = chaosApi(stage.api, signal);
+  const { tenantId, clientId, clientSecret } = stage.simulator;
+  const auth = { tenantId, clientId, clientSecret };
+  const scans = new Scans({ api, auth, seed, say, signal });
+  scans.begin();
+  const done = await carryOut(planOf({ seed, minutes }), { stage, scans, say, signal });
+
+  say('The faults are over; letting everything finish');
+  await stage.simulator.calm();
+  await scans.finish();
+  say('Reading everything once more');
+  const last = await scans.untilEnded(await scans.start('full'));
+  say(`The last scan has ended: ${String(last['status'])} ${last['errorMessage'] as string | null}`);
+  const reconciliation = await reconcile(stage, signal);
+  for (const finding of reconciliation.findings) say(JSON.stringify(finding));
+  const { mailboxes } = await stage.simulator.stats();
+  const events = await readEvents(stage.databaseUrl());
+  const recoveries = recoveriesOf(done.kills, { events, incidents: done.incidents });
+  for (const line of recoveryLines(recoveries)) say(line);
+  for (const { name, endedByItself } of stage.subjects) {
+    if (endedByItself > 0) say(`${name} ended by itself ${endedByItself} times`);
+  }
+  return reportOf({
+    ...{ seed, done, reconciliation, recoveries },
+    scans: scans.ended.size,
+    unexplained: await unexplainedOf(api, last, reconciliation),
+    peakMailboxConcurrency: Math.max(0, ...Object.values(mailboxes).map((one) => one.peakConcurrency)),
+    rereads: rereadsOf(
+      done.kills.map(({ from }) => from),
+      { events, requests: stage.pages.requests },
+    ),
+  });
+}
