@@ -3,6 +3,7 @@ import { GraphError } from './errors.ts';
 import { openMailbox } from './mailbox.ts';
 import { collectionOf, text } from './pages.ts';
 import { withQuery } from './paths.ts';
+import { MAIL_ROLES, rolesOf } from './token-roles.ts';
 
 /** How far the app can read mail, as far as a few tries tell. */
 export interface CredentialCheck {
@@ -15,8 +16,6 @@ export interface CredentialCheck {
 /** Users looked through for some that have a mailbox, and mailboxes that must be closed before the matter is clear. */
 const CANDIDATES = 25;
 const DENIED_PROBES = 3;
-/** App roles that let an app read whole messages. There is no `Mail.Read.All`. */
-const MAIL_ROLES = ['Mail.Read', 'Mail.ReadWrite'];
 
 const GRANT_MAIL_READ =
   'The app registration may not read mail. In the Microsoft Entra admin center open App registrations, the app, API ' +
@@ -77,17 +76,5 @@ async function probe(client: GraphClient, mailboxId: string, signal: AbortSignal
     if (!(error instanceof GraphError) || error.kind === 'credential_refused') throw error;
     if (error.retryable && error.kind !== 'mailbox_busy') return 'unavailable';
     return error.kind === 'mailbox_denied' ? 'denied' : 'none';
-  }
-}
-
-/** The app roles in a token, or undefined where it cannot be looked into. For diagnosis only: tokens are opaque. */
-function rolesOf(token: string): string[] | undefined {
-  try {
-    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as unknown;
-    const { roles, appid } = Object(claims) as { roles?: unknown; appid?: unknown };
-    if (Array.isArray(roles)) return roles.filter((role) => typeof role === 'string');
-    return typeof appid === 'string' ? [] : undefined;
-  } catch {
-    return undefined;
   }
 }
