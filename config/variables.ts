@@ -61,6 +61,11 @@ export const VARIABLES = {
     schema: text,
     meaning: 'File with the key ring, a key a line, read again when it changes; keys of `OUTHAUL_KEYS` come first',
   },
+  OUTHAUL_API_KEY: {
+    schema: text,
+    secret: true,
+    meaning: 'Key with which the command line calls the API; `up` keeps one in its data folder',
+  },
   OUTHAUL_DATA_DIR: { schema: text, meaning: 'Where `outhaul up` keeps PostgreSQL, Temporal and the key file' },
   OUTHAUL_AUTHORITY_URL: { schema: webUrl, meaning: "Microsoft Entra's URL; default: the public cloud's" },
   OUTHAUL_CLOUD: {

@@ -14,6 +14,6 @@ const TAKEN_OVER = new Set([
  * change stays as it is. A Temporal server that is named is used, for a machine may have no other way to one.
  */
 export function demoEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const ours = new Set([...Object.keys(VARIABLES), ...Object.keys(ALIASES), 'OUTHAUL_API_KEY']);
+  const ours = new Set([...Object.keys(VARIABLES), ...Object.keys(ALIASES)]);
   return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.has(name) || TAKEN_OVER.has(name)));
 }

@@ -119,8 +119,9 @@ describe('docker-compose.yml', () => {
   });
 
   it('passes on every variable that a scan or a log depends on', () => {
-    // The rest is decided by the compose file itself, or needs a file that a container does not have.
-    const elsewhere = /^(HOST|PORT|CORS_ORIGINS|OUTHAUL_AUTH|OUTHAUL_DATA_DIR|DATABASE_URL|LOG_FILE|TEMPORAL_.*)$/;
+    // The rest is decided by the compose file itself, needs a file that a container does not have, or is for the API's clients.
+    const elsewhere =
+      /^(HOST|PORT|CORS_ORIGINS|OUTHAUL_(AUTH|API_KEY|KEYS_FILE|DATA_DIR)|DATABASE_URL|LOG_FILE|TEMPORAL_.*)$/;
     const passed = Object.keys(service('worker').environment ?? {});
     expect(passed).toEqual(expect.arrayContaining(Object.keys(VARIABLES).filter((name) => !elsewhere.test(name))));
   });

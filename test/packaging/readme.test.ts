@@ -73,7 +73,7 @@ describe('the pages', () => {
   });
 
   it('name variables that the code has', () => {
-    const others = ['OUTHAUL_API_KEY', 'UPDATE_README', 'WORKERS', 'NO_COLOR', 'TENANT_ID', 'SCAN_ID', 'OBJECT_ID'];
+    const others = ['UPDATE_README', 'WORKERS', 'NO_COLOR', 'TENANT_ID', 'SCAN_ID', 'OBJECT_ID'];
     for (const [page, name] of all(/`((?:OUTHAUL|OUTLOOK|TEMPORAL|DB|MAX|LOG)_[A-Z_]+)`/g)) {
       expect([...Object.keys(VARIABLES), 'OUTLOOK_RETRY_ATTEMPTS', ...others], page).toContain(name);
     }
