@@ -31,17 +31,22 @@ describe('scanTenant', () => {
     const tenant = new Tenant(30);
     let open = 0;
     let peak = 0;
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
     const readMailbox: MailboxActivities['readMailbox'] = async () => {
       peak = Math.max(peak, ++open);
-      await sleep(20);
+      await released;
       open--;
       return DONE;
     };
-    await stage.run(tenant.activities({ readMailbox }), async () =>
-      (await start('window', { window: 4 })).handle.result(),
-    );
-    expect(peak).toBeGreaterThan(1);
-    expect(peak).toBeLessThanOrEqual(4);
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const { handle } = await start('window', { window: 4 });
+      await vi.waitUntil(() => open === 4, { timeout: 20_000 });
+      expect((await handle.describe()).raw.pendingChildren).toHaveLength(4);
+      release();
+      expect(await handle.result()).toBe('completed');
+    });
+    expect(peak).toBe(4);
   });
 
   it('answers at once, and ends, when the credential is refused', async () => {
@@ -145,9 +150,11 @@ describe('scanTenant', () => {
     const tenant = new Tenant(40);
     const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
       tenant.reading(mailboxId, async () => {
-        for (let beats = 0; beats < 4; beats++) {
+        // Open until another read begins, so that reads and the cancellation overlap.
+        const begun = tenant.reads.length;
+        while (tenant.reads.length === begun && new Set(tenant.reads).size < 40) {
           Context.current().heartbeat();
-          await sleep(25);
+          await sleep(5);
         }
         return DONE;
       });
