@@ -7,7 +7,7 @@ import type { ScanMode } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { writePage } from '../store/pages.ts';
-import { openRound, resetRound, type Round } from '../store/sync-state.ts';
+import { resetRound, type Round } from '../store/sync-state.ts';
 import { completed } from './completion.ts';
 import type { ByteBudget, Reservation } from './byte-budget.ts';
 
@@ -39,6 +39,8 @@ export interface FolderToRead {
   readonly path: string;
   /** Items in it, as Graph counts: a hint of how large its pages will be. */
   readonly totalItemCount: number;
+  /** Where its reading stands; another one once Graph has had it begin anew. */
+  round: Round;
 }
 
 /** What a page is reserved at least, so that folders said to be empty cannot be asked for without bound. */
@@ -54,28 +56,24 @@ export type FolderEnd = 'finished' | 'unfinished';
  * A lost sync state starts the folder anew once; a mailbox whose delta Graph refuses (over quota) is listed instead.
  */
 export async function readFolder(context: ReadingContext, folder: FolderToRead): Promise<FolderEnd> {
-  const windowed = context.since !== undefined || context.until !== undefined;
-  let round = await open(context, folder, windowed ? 'list' : 'delta');
   for (let restarts = 0; ; restarts++) {
+    const { round } = folder;
     try {
       return await readRound(context, folder, round);
     } catch (error) {
       if (restarts > 0 || !(error instanceof GraphError)) throw error;
-      if (error.kind === 'sync_state_lost') round = await open(context, folder, round.method, resetRound);
-      else if (error.kind === 'quota_exceeded') round = await open(context, folder, 'list', resetRound);
+      if (error.kind === 'sync_state_lost') folder.round = await restart(context, folder, round.method);
+      else if (error.kind === 'quota_exceeded') folder.round = await restart(context, folder, 'list');
       else throw error;
     }
   }
 }
 
-async function open(
+const restart = (
   { db, organization, mailbox, leaseToken, scanNos, mode }: ReadingContext,
   folder: FolderToRead,
   method: Round['method'],
-  how = openRound,
-): Promise<Round> {
-  return how(db, organization, { mailboxId: mailbox.id, leaseToken, folder, scanNos, mode, method });
-}
+): Promise<Round> => resetRound(db, organization, { mailboxId: mailbox.id, leaseToken, folder, scanNos, mode, method });
 
 async function readRound(context: ReadingContext, folder: FolderToRead, round: Round): Promise<FolderEnd> {
   const pages = new PageSource(context, folder, round);

@@ -3,16 +3,16 @@ import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { MailboxReason } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
-import { saveFolders } from '../store/folders.ts';
 import type { Organization } from '../store/organizations.ts';
-import { failFolder, missingFolder, startFolders } from '../store/scan-folders.ts';
-import { finishMailbox, startMailbox } from '../store/scan-mailboxes.ts';
+import { failFolder, missingFolder } from '../store/scan-folders.ts';
+import { finishMailbox } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { planFolders } from './folder-plan.ts';
 import { readFolder, type FolderEnd, type FolderToRead, type ReadingContext } from './folder-reader.ts';
 import type { Lease } from './lease.ts';
 import type { SliceResult } from './mailbox-activities.ts';
+import { openFolders } from './open-folders.ts';
+import { alike } from './scan-groups.ts';
 import { settleMailbox } from './settlement.ts';
 
 /** Folders of a mailbox read at a time; Graph allows an app four requests at a time for a mailbox. */
@@ -40,18 +40,30 @@ export interface SliceRequest {
  * @throws {GraphError} of a kind that another attempt, or a person, may mend
  */
 export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult, 'messages'>> {
+  let ending: Ending = { outcome: 'completed' };
+  for (const scans of alike(request.scans)) {
+    const one = await readFor({ ...request, scans });
+    if (!one) return { done: false, outcome: 'completed' };
+    if (ending.outcome === 'completed') ending = one;
+  }
+  return { done: true, ...ending };
+}
+
+type Ending = Pick<SliceResult, 'outcome' | 'reason'>;
+
+/** Reads the mailbox for scans that want the same; undefined when the slice's time was up before the end. */
+async function readFor(request: SliceRequest): Promise<Ending | undefined> {
   const { db, scans, mailboxId } = request;
   const scanNos = scans.map(({ scanNo }) => scanNo);
-  await startMailbox(db, { scanNos, mailboxId });
   try {
     const ends = await readFolders(request, scanNos);
-    if (ends.includes('unfinished')) return { done: false, outcome: 'completed' };
+    if (ends.includes('unfinished')) return undefined;
     const failed = ends.includes('failed');
     const ending = failed
       ? ({ outcome: 'failed', reason: 'folder_failed' } as const)
       : ({ outcome: 'completed' } as const);
     await finishMailbox(db, { scanNos, mailboxId, ...ending });
-    return { done: true, ...ending };
+    return ending;
   } catch (error) {
     const reason = skipReason(error);
     if (!reason || !(error instanceof GraphError)) throw error;
@@ -64,7 +76,7 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
       errorCode: code,
       ...(requestId !== undefined && { requestId }),
     });
-    return { done: true, outcome: 'skipped', reason };
+    return { outcome: 'skipped', reason };
   }
 }
 
@@ -91,12 +103,13 @@ async function readFolders(request: SliceRequest, scanNos: readonly number[]): P
     pageSize,
     scanNos,
     scanId: first.scanId,
-    mode: scans.every(({ mode }) => mode === 'incremental') ? 'incremental' : 'full',
-    ...windowOf(scans),
+    mode: first.mode,
+    since: first.filters.since,
+    until: first.filters.until,
     timeIsUp: () => request.timeIsUp(),
     onPage: (messages) => request.onPage(messages),
   };
-  const folders = await foldersToRead(request, context);
+  const { folders, begun } = await openFolders(context, first.filters.folders);
   const limit = pLimit(FOLDERS_AT_ONCE);
   const settled = await Promise.allSettled(
     folders.map((folder) =>
@@ -111,34 +124,8 @@ async function readFolders(request: SliceRequest, scanNos: readonly number[]): P
   );
   if (failing.signal.aborted) throw failing.signal.reason;
   const ends = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-  if (!ends.includes('unfinished')) await settleMailbox(context, folders);
+  if (!ends.includes('unfinished')) await settleMailbox(context, folders, { begun });
   return ends;
-}
-
-/** The widest window that serves all the scans; none where one of them wants everything. */
-function windowOf(scans: readonly Scan[]): { since?: string; until?: string } {
-  const sinces = scans.flatMap(({ filters }) => filters.since ?? []);
-  const untils = scans.flatMap(({ filters }) => filters.until ?? []);
-  const since = sinces.length === scans.length ? sinces.sort()[0] : undefined;
-  const until = untils.length === scans.length ? untils.sort().at(-1) : undefined;
-  return { ...(since !== undefined && { since }), ...(until !== undefined && { until }) };
-}
-
-/** Plans the folders with Graph and the store, and leaves out those that were finished for these scans already. */
-async function foldersToRead(request: SliceRequest, context: ReadingContext): Promise<FolderToRead[]> {
-  const { db, organization, mailboxId, scans } = request;
-  const { scanNos, leaseToken, scanId, mailbox, signal } = context;
-  const wanted = [...new Set(scans.flatMap(({ filters }) => filters.folders))];
-  const plan = await planFolders(mailbox, wanted, signal);
-  await saveFolders(db, organization, { mailboxId, leaseToken, scanId, folders: [...plan.tree] });
-  for (const name of plan.missing) await missingFolder(db, { scanNos, mailboxId, name });
-  const started = await startFolders(db, {
-    scanNos,
-    mailboxId,
-    folders: plan.folders.map(({ id, path, totalItemCount }) => ({ id, path, graphCount: totalItemCount })),
-  });
-  const finished = new Set(started.filter(({ completed }) => completed).map(({ folderId }) => folderId));
-  return plan.folders.filter(({ id }) => !finished.has(id));
 }
 
 /** Kinds of error that end the folder alone; the rest concern the mailbox or the connection. */

@@ -10,17 +10,24 @@ const STRETCH = 200;
  * for by id. Graph says `@removed` for a move as well as for a deletion, so nothing is taken for deleted before it has
  * answered 404. A message that cannot be asked about stays unsettled for the next read.
  */
-export async function settleMailbox(context: ReadingContext, folders: readonly FolderToRead[]): Promise<void> {
+export async function settleMailbox(
+  context: ReadingContext,
+  folders: readonly FolderToRead[],
+  { begun }: { readonly begun: boolean },
+): Promise<void> {
   const { db, organization, mailbox, leaseToken, scanNos, scanId, mode, since, until, signal } = context;
   const ids = { mailboxId: mailbox.id, leaseToken };
   const [scanNo] = scanNos;
-  if (scanNo !== undefined && mode === 'full' && since === undefined && until === undefined) {
+  const readBefore = begun || folders.some(({ round }) => round.round > 1);
+  if (scanNo !== undefined && mode === 'full' && since === undefined && until === undefined && readBefore) {
     await noteVanished(db, organization, { ...ids, scanNo });
   }
   const paths = new Map(folders.map(({ id, path }) => [id, path]));
-  for (;;) {
-    const unsettled = await unsettledEmails(db, organization, { mailboxId: mailbox.id, limit: STRETCH });
-    if (unsettled.length === 0) return;
+  for (let after = 0; ;) {
+    const unsettled = await unsettledEmails(db, organization, { mailboxId: mailbox.id, after, limit: STRETCH });
+    const last = unsettled.at(-1);
+    if (!last) return;
+    after = last.no;
     const answers = await mailbox.messagesById(
       unsettled.map(({ id }) => id),
       { select: ['id', 'parentFolderId'] },
@@ -41,6 +48,5 @@ export async function settleMailbox(context: ReadingContext, folders: readonly F
       paths.set(folderId, path);
       await moveEmails(db, organization, { ...ids, scanId, folder: { id: folderId, path }, ids: movedIds });
     }
-    if (gone.length === 0 && moved.size === 0) return;
   }
 }

@@ -25,8 +25,6 @@ export interface FolderCoverage {
   readonly records: number;
   /** Messages that the filters left out. */
   readonly excluded: number;
-  /** Messages that the database refused. */
-  readonly refused: number;
   readonly pages: number;
   readonly errorCode: string | null;
   readonly requestId: string | null;
@@ -34,8 +32,8 @@ export interface FolderCoverage {
 }
 
 /**
- * The mailbox's folders are about to be read, all of them at once: their counts make up what the mailbox is expected to
- * come to. A folder that was completed stays so.
+ * The mailbox is being read now: all of its wanted folders at once, whose counts make up what the mailbox is expected to
+ * come to. A folder that was completed stays so; a mailbox that has ended too, unless it was cancelled.
  */
 export const startFolders = (
   db: Database,
@@ -58,7 +56,10 @@ export const startFolders = (
           state = CASE f.state WHEN 'completed' THEN 'completed' ELSE 'running' END
         RETURNING folder_id, state, pages
       ), expected AS (
-        UPDATE outhaul.scan_mailboxes SET expected = (SELECT coalesce(sum(count), 0) FROM wanted), updated_at = now()
+        UPDATE outhaul.scan_mailboxes SET expected = (SELECT coalesce(sum(count), 0) FROM wanted), updated_at = now(),
+          started_at = coalesce(started_at, now()),
+          state = CASE WHEN state IN ('waiting', 'cancelled') THEN 'running' ELSE state END,
+          ended_at = CASE WHEN state IN ('waiting', 'cancelled') THEN NULL ELSE ended_at END
         WHERE scan_no = ANY($1) AND mailbox_id = $2
       )
       SELECT folder_id AS "folderId", bool_and(state = 'completed') AS completed, max(pages) AS pages
@@ -120,7 +121,7 @@ export async function missingFolder(
 /** How the folders of a mailbox stand in a scan, by path. */
 export const folderCoverage = (db: Database, scanNo: number, mailboxId: string): Promise<FolderCoverage[]> =>
   query(db, {
-    text: `SELECT folder_id AS "folderId", path, state, graph_count AS "graphCount", records, excluded, refused, pages,
+    text: `SELECT folder_id AS "folderId", path, state, graph_count AS "graphCount", records, excluded, pages,
         error_code AS "errorCode", request_id AS "requestId", updated_at AS "updatedAt"
       FROM outhaul.scan_folders WHERE scan_no = $1 AND mailbox_id = $2 ORDER BY path, folder_id`,
     values: [scanNo, mailboxId],

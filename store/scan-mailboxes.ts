@@ -102,7 +102,10 @@ async function upsertMailboxes(
   });
 }
 
-/** The next mailboxes that wait for the scan, in the order of its list. Start after 0; an empty answer is the end. */
+/**
+ * The next mailboxes that the scan has not ended with, in the order of its list. Start after 0; an empty answer is the
+ * end. One that is `running` here was interrupted by a pause and begun once more before its reader heard of that.
+ */
 export async function nextMailboxes(
   db: Database,
   scanNo: number,
@@ -111,7 +114,7 @@ export async function nextMailboxes(
 ): Promise<{ readonly mailboxIds: readonly string[]; readonly after: number }> {
   const rows = await query<{ mailbox_id: string; position: number }>(db, {
     text: `SELECT mailbox_id, position FROM outhaul.scan_mailboxes
-      WHERE scan_no = $1 AND position > $2 AND state = 'waiting' ORDER BY position LIMIT $3`,
+      WHERE scan_no = $1 AND position > $2 AND state IN ('waiting', 'running') ORDER BY position LIMIT $3`,
     values: [scanNo, after, limit],
   });
   return { mailboxIds: rows.map(({ mailbox_id: id }) => id), after: rows.at(-1)?.position ?? after };
@@ -130,16 +133,6 @@ export async function unfinishedMailboxes(
   });
   const unfinished = new Set(rows.map(({ mailbox_id: id }) => id));
   return mailboxIds.filter((id) => unfinished.has(id));
-}
-
-/** The mailbox is being read now. One that has ended stays so, unless it was cancelled. */
-export async function startMailbox(db: Database, { scanNos, mailboxId }: ScannedMailbox): Promise<void> {
-  await query(db, {
-    text: `UPDATE outhaul.scan_mailboxes
-      SET state = 'running', started_at = coalesce(started_at, now()), ended_at = NULL, updated_at = now()
-      WHERE scan_no = ANY($1) AND mailbox_id = $2 AND state IN ('waiting', 'cancelled')`,
-    values: [scanNos, mailboxId],
-  });
 }
 
 /** The mailbox has ended. The first end stays; only `cancelled` gives way to what came of it after all. */

@@ -6,6 +6,7 @@ import { messagesOf } from './partitions.ts';
 
 /** A stored message of which nobody knows where it is now, and the folder it was last seen in. */
 export interface UnsettledEmail {
+  readonly no: number;
   readonly id: string;
   readonly folderId: string | null;
 }
@@ -39,18 +40,21 @@ export async function noteVanished(
   return answer?.noted ?? 0;
 }
 
-/** Messages of a mailbox that are said to have left their folder, or were not seen there: ask Graph where they are. */
+/**
+ * Messages of a mailbox that are said to have left their folder, or were not seen there, after the one with the number
+ * `after`, if that is given: ask Graph where they are.
+ */
 export const unsettledEmails = (
   db: Database,
   { schema }: Organization,
-  { mailboxId, limit }: { readonly mailboxId: string; readonly limit: number },
+  { mailboxId, after = 0, limit }: { readonly mailboxId: string; readonly after?: number; readonly limit: number },
 ): Promise<UnsettledEmail[]> =>
   query(db, {
-    text: `SELECT e.id, f.id AS "folderId" FROM ${schema}.emails e
+    text: `SELECT e._no AS no, e.id, f.id AS "folderId" FROM ${schema}.emails e
       JOIN ${schema}.mailboxes m ON m.mailbox_no = e._mailbox_no
       LEFT JOIN ${schema}.mail_folders f ON f.folder_no = e._folder_no
-      WHERE m.id = $1 AND e._removed_at IS NOT NULL ORDER BY e._no LIMIT $2`,
-    values: [mailboxId, limit],
+      WHERE m.id = $1 AND e._removed_at IS NOT NULL AND e._no > $2 ORDER BY e._no LIMIT $3`,
+    values: [mailboxId, after, limit],
   });
 
 /**

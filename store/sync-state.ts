@@ -8,9 +8,9 @@ import type { Organization } from './organizations.ts';
 /** How a folder is read: by its delta, or by listing it where Graph refuses the delta or the filters need it. */
 export type ReadMethod = 'delta' | 'list';
 
-export interface RoundRequest extends HeldMailbox {
-  readonly folder: { readonly id: string };
-  /** The scans that the round is to serve. */
+export interface RoundsRequest extends HeldMailbox {
+  readonly folders: readonly { readonly id: string }[];
+  /** The scans that the rounds are to serve. */
   readonly scanNos: readonly number[];
   /** `incremental` goes on from the saved delta link, where there is one. */
   readonly mode: ScanMode;
@@ -40,39 +40,81 @@ const ANSWER = `round_no AS round, method, from_nothing AS "fromNothing", page_s
   round_started_at < now() AS resumed, round_started_at AS "startedAt"`;
 
 /**
- * The folder's open round, if it serves all of these scans; otherwise a new one takes its place. The folder must have
- * been saved before.
+ * For each folder its open round, if that serves all of these scans; otherwise a new one takes its place. The folders
+ * must have been saved before.
+ * @returns the rounds by folder id
  * @throws {LeaseLost}
  * @throws {UnknownFolder}
  */
-export const openRound = (db: Database, organization: Organization, request: RoundRequest): Promise<Round> =>
+export const openRounds = (
+  db: Database,
+  organization: Organization,
+  request: RoundsRequest,
+): Promise<ReadonlyMap<string, Round>> =>
   begin(db, organization, request, 'state.round_ended_at IS NULL AND state.round_scans @> excluded.round_scans');
 
 /**
  * A new round from nothing, after Graph has refused to go on with the open one (410). The saved delta link, which grew
- * on the same lost state, is forgotten.
+ * on the same lost state, is forgotten, and so is what the scans have seen in the folder: what the new round does not
+ * name has left it since.
  * @throws {LeaseLost}
  * @throws {UnknownFolder}
  */
-export const resetRound = (db: Database, organization: Organization, request: RoundRequest): Promise<Round> =>
-  begin(db, organization, { ...request, mode: 'full' }, 'false', 'NULL');
+export async function resetRound(
+  db: Database,
+  organization: Organization,
+  { folder, ...request }: Omit<RoundsRequest, 'folders'> & { readonly folder: { readonly id: string } },
+): Promise<Round> {
+  const anew = { ...request, folders: [folder], mode: 'full' } as const;
+  return roundOf(
+    await begin(db, organization, anew, 'false', { deltaLink: 'NULL', before: unseen(organization) }),
+    folder,
+  );
+}
 
-/** `goesOn`: when the open round is kept. `deltaLink`: what a new round keeps of the saved link. */
+/** @throws {UnknownFolder} */
+export function roundOf(rounds: ReadonlyMap<string, Round>, folder: { readonly id: string }): Round {
+  const round = rounds.get(folder.id);
+  if (!round) throw new UnknownFolder(folder.id);
+  return round;
+}
+
+/** Takes what the scans have seen in the folders out of their lists and counters. Parameters as in `begin`. */
+const unseen = ({ schema }: Organization): string => `forgotten AS (
+      DELETE FROM outhaul.scan_messages WHERE scan_no = ANY($4::int[]) AND email_no IN (
+        SELECT e._no FROM lease JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = ANY($3::text[])
+          JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no AND e._folder_no = f.folder_no)
+      RETURNING scan_no
+    ), tally AS MATERIALIZED (
+      SELECT scan_no, count(*) AS count FROM forgotten GROUP BY scan_no
+    ), folder_records AS (
+      UPDATE outhaul.scan_folders f SET records = greatest(0, f.records - tally.count) FROM tally
+      WHERE f.scan_no = tally.scan_no AND f.mailbox_id = $1 AND f.folder_id = ANY($3::text[])
+    ), mailbox_records AS (
+      UPDATE outhaul.scan_mailboxes m SET records = greatest(0, m.records - tally.count) FROM tally
+      WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
+    ), `;
+
+/**
+ * `goesOn`: when the open round is kept. `deltaLink`: what a new round keeps of the saved link. `before`: what else the
+ * statement does.
+ */
 async function begin(
   db: Database,
   organization: Organization,
-  { folder, scanNos, mode, method, ...held }: RoundRequest,
+  { folders, scanNos, mode, method, ...held }: RoundsRequest,
   goesOn: string,
-  deltaLink = 'state.delta_link',
-): Promise<Round> {
+  { deltaLink = 'state.delta_link', before = '' } = {},
+): Promise<Map<string, Round>> {
   const { schema } = organization;
   const kept = (column: string, anew: string): string =>
     `${column} = CASE WHEN ${goesOn} THEN state.${column} ELSE ${anew} END`;
-  const [round] = await queryHeld<{ [Member in keyof Round]: Round[Member] | null }>(db, organization, held, {
-    text: `answer AS (
+  const storedIds = new Map(folders.map(({ id }) => [storableText(id), id]));
+  const rows = await queryHeld<{ folderId: string | null } & Round>(db, organization, held, {
+    text: `${before}opened AS (
       INSERT INTO ${schema}.sync_state AS state (folder_no, round_no, round_scans, method, from_nothing, round_started_at)
       SELECT f.folder_no, 1, $4::int[], $5::text, true, now()
-      FROM lease JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = $3
+      FROM lease JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = ANY($3::text[])
       ON CONFLICT (folder_no) DO UPDATE SET
         ${kept('round_no', 'state.round_no + 1')},
         ${kept('round_scans', 'excluded.round_scans')},
@@ -83,11 +125,18 @@ async function begin(
         ${kept('delta_link', deltaLink)},
         ${kept('round_started_at', 'now()')},
         ${kept('round_ended_at', 'NULL')}
-      RETURNING ${ANSWER})`,
-    values: [storableText(folder.id), scanNos, method, mode],
+      RETURNING folder_no, ${ANSWER}
+    ), answer AS (
+      SELECT f.id AS "folderId", opened.* FROM opened JOIN ${schema}.mail_folders f USING (folder_no)
+    )`,
+    values: [[...storedIds.keys()], scanNos, method, mode],
   });
-  if (round?.round == null) throw new UnknownFolder(folder.id);
-  return round as Round;
+  const rounds = new Map<string, Round>();
+  for (const { folderId, ...round } of rows) {
+    const id = folderId === null ? undefined : storedIds.get(folderId);
+    if (id !== undefined) rounds.set(id, round);
+  }
+  return rounds;
 }
 
 /** Where an incremental round of the folder would begin. */

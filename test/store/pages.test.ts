@@ -8,8 +8,8 @@ import { recordUsers } from '../../store/scan-mailboxes.ts';
 import { discardScan } from '../../store/scan-end.ts';
 import { addScan } from '../../store/scans.ts';
 import { markDeleted, unsettledEmails } from '../../store/settlement.ts';
-import { deltaLinkOf, openRound } from '../../store/sync-state.ts';
-import { message, startReading, unique, user, useStore, type Reading } from './support.ts';
+import { deltaLinkOf } from '../../store/sync-state.ts';
+import { message, openRound, startReading, unique, user, useStore, type Reading } from './support.ts';
 
 const store = useStore();
 

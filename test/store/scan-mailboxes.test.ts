@@ -6,7 +6,6 @@ import {
   finishMailbox,
   nextMailboxes,
   recordUsers,
-  startMailbox,
   unfinishedMailboxes,
   type FoundUser,
 } from '../../store/scan-mailboxes.ts';
@@ -107,10 +106,10 @@ describe('a mailbox of a scan', () => {
     const scanNo = await newScan();
     await record(scanNo, all(['a', 'b']));
     const scanNos = [scanNo];
-    await startMailbox(store.db, { scanNos, mailboxId: 'a' });
+    await startFolders(store.db, { scanNos, mailboxId: 'a', folders: [] });
     await finishMailbox(store.db, { scanNos, mailboxId: 'a', outcome: 'skipped', reason: 'denied', errorCode: 'E' });
     await finishMailbox(store.db, { scanNos, mailboxId: 'a', outcome: 'completed' });
-    await startMailbox(store.db, { scanNos, mailboxId: 'a' });
+    await startFolders(store.db, { scanNos, mailboxId: 'a', folders: [] });
     await finishMailbox(store.db, { scanNos, mailboxId: 'b', outcome: 'cancelled' });
     await finishMailbox(store.db, { scanNos, mailboxId: 'b', outcome: 'completed' });
     const rows = await store.sql(
@@ -126,17 +125,17 @@ describe('a mailbox of a scan', () => {
   it('is unfinished until it has ended', async () => {
     const scanNo = await newScan();
     await record(scanNo, all(['a', 'b', 'c']));
-    await startMailbox(store.db, { scanNos: [scanNo], mailboxId: 'b' });
+    await startFolders(store.db, { scanNos: [scanNo], mailboxId: 'b', folders: [] });
     await finishMailbox(store.db, { scanNos: [scanNo], mailboxId: 'a', outcome: 'failed', reason: 'internal_error' });
     expect(await unfinishedMailboxes(store.db, scanNo, ['c', 'b', 'a'])).toEqual(['c', 'b']);
-    expect((await nextMailboxes(store.db, scanNo, 0, 10)).mailboxIds).toEqual(['c']);
+    expect((await nextMailboxes(store.db, scanNo, 0, 10)).mailboxIds).toEqual(['b', 'c']);
   });
 
   it('shows among those that run, 50 at most', async () => {
     const scanNo = await newScan();
     const ids = Array.from({ length: 60 }, (_, i) => `run-${i}`);
     await record(scanNo, all(ids));
-    for (const mailboxId of ids) await startMailbox(store.db, { scanNos: [scanNo], mailboxId });
+    for (const mailboxId of ids) await startFolders(store.db, { scanNos: [scanNo], mailboxId, folders: [] });
     const totals = await mailboxTotals(store.db, scanNo);
     expect(totals).toMatchObject({ total: 60, running: 60, waiting: 0, completed: 0, records: 0 });
     expect(totals.runningMailboxes).toHaveLength(50);

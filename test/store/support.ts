@@ -11,7 +11,7 @@ import type { Page } from '../../store/pages.ts';
 import { recordUsers } from '../../store/scan-mailboxes.ts';
 import { addScan } from '../../store/scans.ts';
 import { startFolders } from '../../store/scan-folders.ts';
-import { openRound, type RoundRequest } from '../../store/sync-state.ts';
+import { openRounds, roundOf, type Round, type RoundsRequest } from '../../store/sync-state.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export const sealer = parseKeyRing(generateKey());
@@ -137,6 +137,17 @@ export interface ReadingOptions {
   readonly mode?: 'full' | 'incremental';
   /** Default `['inbox-id']`; the first is the one that is open. */
   readonly folders?: readonly string[];
+}
+
+export type RoundRequest = Omit<RoundsRequest, 'folders'> & { readonly folder: { readonly id: string } };
+
+/** The round of one folder. */
+export async function openRound(
+  db: Database,
+  organization: Organization,
+  { folder, ...request }: RoundRequest,
+): Promise<Round> {
+  return roundOf(await openRounds(db, organization, { ...request, folders: [folder] }), folder);
 }
 
 export async function startReading(db: Database, options: ReadingOptions = {}): Promise<Reading> {

@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { LeaseLost, UnknownFolder } from '../../store/errors.ts';
 import { saveFolders } from '../../store/folders.ts';
 import { writePage } from '../../store/pages.ts';
+import { folderCoverage } from '../../store/scan-folders.ts';
 import { recordUsers } from '../../store/scan-mailboxes.ts';
 import { addScan } from '../../store/scans.ts';
 import { markDeleted, moveEmails, noteVanished, unsettledEmails } from '../../store/settlement.ts';
-import { deltaLinkOf, openRound, resetRound, type Round } from '../../store/sync-state.ts';
-import { folder, message, startReading, unique, user, useStore, type Reading } from './support.ts';
+import { deltaLinkOf, openRounds, resetRound, type Round } from '../../store/sync-state.ts';
+import { folder, message, openRound, startReading, unique, user, useStore, type Reading } from './support.ts';
 
 const store = useStore();
 
@@ -75,6 +76,41 @@ describe('a round', () => {
     });
     const at = { mailboxId: reading.mailboxId, folderId: 'inbox-id' };
     expect(await deltaLinkOf(store.db, reading.organization, at)).toBeUndefined();
+  });
+
+  it('that is reset forgets what the scan saw in its folder, and in no other', async () => {
+    const reading = await startReading(store.db, { folders: ['inbox-id', 'archive-id'] });
+    const { organization, mailboxId, scanNo, request } = reading;
+    await writePage(store.db, organization, reading.page([message('a'), message('b')]));
+    const archive = { id: 'archive-id', path: 'archive-id' };
+    const { round } = await openRound(store.db, organization, { ...request, folder: archive });
+    const kept = reading.page([message('c', { parentFolderId: 'archive-id' })], { folder: archive });
+    await writePage(store.db, organization, { ...kept, progress: { ...kept.progress, round } });
+    const anew = await resetRound(store.db, organization, request);
+    const recordsOf = async (): Promise<unknown> =>
+      (await folderCoverage(store.db, scanNo, mailboxId)).map(({ folderId, records }) => [folderId, records]);
+    expect(await recordsOf()).toEqual([
+      ['archive-id', 1],
+      ['inbox-id', 0],
+    ]);
+    await readToEnd(reading, ['b'], anew);
+    expect(await recordsOf()).toEqual([
+      ['archive-id', 1],
+      ['inbox-id', 1],
+    ]);
+    await noteVanished(store.db, organization, { mailboxId, leaseToken: reading.leaseToken, scanNo });
+    expect(await unsettledEmails(store.db, organization, { mailboxId, limit: 9 })).toMatchObject([{ id: 'a' }]);
+  });
+
+  it('of every folder of a mailbox is opened in one statement', async () => {
+    const folders = ['inbox-id', 'archive-id', 'sent-id'].map((id) => ({ id }));
+    const reading = await startReading(store.db, { folders: folders.map(({ id }) => id) });
+    const inbox = await open(reading);
+    const { folder: _one, ...request } = reading.request;
+    const rounds = await openRounds(store.db, reading.organization, { ...request, folders });
+    expect([...rounds.keys()].sort()).toEqual(['archive-id', 'inbox-id', 'sent-id']);
+    expect(rounds.get('inbox-id')).toEqual({ ...inbox, resumed: true });
+    expect(rounds.get('sent-id')).toMatchObject({ round: 1, resumed: false });
   });
 
   it('needs the lease, and a folder that was saved', async () => {
@@ -151,7 +187,7 @@ describe('what a read from nothing no longer sees', () => {
     expect(await noteVanished(store.db, organization, note)).toBe(3);
     expect(await noteVanished(store.db, organization, { ...note, folderId: 'inbox-id' })).toBe(0);
     const unsettled = await unsettledEmails(store.db, organization, { mailboxId, limit: 2 });
-    expect(unsettled).toEqual([
+    expect(unsettled).toMatchObject([
       { id: 'deleted', folderId: 'inbox-id' },
       { id: 'moved', folderId: 'inbox-id' },
     ]);

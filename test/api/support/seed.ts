@@ -6,9 +6,9 @@ import { acquireLease } from '../../../store/leases.ts';
 import { ensureOrganization } from '../../../store/organizations.ts';
 import { writePage } from '../../../store/pages.ts';
 import { startFolders } from '../../../store/scan-folders.ts';
-import { recordUsers, startMailbox } from '../../../store/scan-mailboxes.ts';
+import { recordUsers } from '../../../store/scan-mailboxes.ts';
 import { addScan } from '../../../store/scans.ts';
-import { openRound } from '../../../store/sync-state.ts';
+import { openRounds, roundOf } from '../../../store/sync-state.ts';
 
 export interface SeededScan {
   readonly organizationId: string;
@@ -37,14 +37,13 @@ export async function seedScan(
   const [mailboxId = ''] = mailboxIds;
   const token = randomUUID();
   await acquireLease(db, organization, { mailboxId, token, seconds: 60 });
-  await startMailbox(db, { scanNos: [scanNo], mailboxId });
   const folder = { id: `inbox-${mailboxId}`, path: 'inbox' };
   const held = { mailboxId, leaseToken: token };
   await saveFolders(db, organization, { ...held, scanId, folders: [{ ...FOLDER, ...folder }] });
   await startFolders(db, { scanNos: [scanNo], mailboxId, folders: [{ ...folder, graphCount: 10 }] });
-  const { round } = await openRound(db, organization, {
+  const rounds = await openRounds(db, organization, {
     ...held,
-    folder,
+    folders: [folder],
     scanNos: [scanNo],
     mode: 'full',
     method: 'delta',
@@ -58,7 +57,7 @@ export async function seedScan(
     messages: page,
     removed: [],
     suspicious: false,
-    progress: { round, next: { link: 'https://graph.example/next' }, pageSize: 100 },
+    progress: { round: roundOf(rounds, folder).round, next: { link: 'https://graph.example/next' }, pageSize: 100 },
   });
   return { organizationId, scanId, scanNo, mailboxIds, messageIds: page.map(({ id }) => id) };
 }

@@ -1,0 +1,38 @@
+import { saveFolders } from '../store/folders.ts';
+import { missingFolder, startFolders } from '../store/scan-folders.ts';
+import { openRounds, roundOf } from '../store/sync-state.ts';
+import { planFolders } from './folder-plan.ts';
+import type { FolderToRead, ReadingContext } from './folder-reader.ts';
+
+export interface OpenedFolders {
+  /** What is left to read for these scans, each with its open round. */
+  readonly folders: readonly FolderToRead[];
+  /** Whether an earlier slice has read some of the wanted folders for these scans already. */
+  readonly begun: boolean;
+}
+
+/**
+ * Plans the folders of a mailbox with Graph and opens a round for each that was not finished for these scans before.
+ * However many folders there are, that is one statement for the folders, one for their coverage and one for the rounds.
+ */
+export async function openFolders(context: ReadingContext, wanted: readonly string[]): Promise<OpenedFolders> {
+  const { db, organization, scanNos, leaseToken, scanId, mailbox, mode, signal } = context;
+  const { id: mailboxId } = mailbox;
+  const plan = await planFolders(mailbox, wanted, signal);
+  await saveFolders(db, organization, { mailboxId, leaseToken, scanId, folders: [...plan.tree] });
+  for (const name of plan.missing) await missingFolder(db, { scanNos, mailboxId, name });
+  const started = await startFolders(db, {
+    scanNos,
+    mailboxId,
+    folders: plan.folders.map(({ id, path, totalItemCount }) => ({ id, path, graphCount: totalItemCount })),
+  });
+  const finished = new Set(started.filter(({ completed }) => completed).map(({ folderId }) => folderId));
+  const folders = plan.folders.filter(({ id }) => !finished.has(id));
+  if (folders.length === 0) return { folders: [], begun: true };
+  const method = context.since !== undefined || context.until !== undefined ? 'list' : 'delta';
+  const rounds = await openRounds(db, organization, { mailboxId, leaseToken, folders, scanNos, mode, method });
+  return {
+    folders: folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
+    begun: finished.size > 0,
+  };
+}
