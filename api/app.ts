@@ -6,11 +6,13 @@ import { authenticateByKey, authenticateNobody, principalOf } from './authentica
 import { docsRouter } from './docs.ts';
 import { answerError } from './error-answers.ts';
 import { HttpError, badRequest, notFound } from './errors.ts';
+import { CODEC_PATH, codecRouter } from './codec.ts';
 import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { isAdministrator } from './principal.ts';
 import { requestLog } from './request-log.ts';
 import type { Route } from './route.ts';
+import { keyRingRoutes } from './routes/key-ring.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
@@ -27,6 +29,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...scanRoutes(parts),
     ...resultRoutes(parts),
     ...maintenanceRoutes(parts),
+    ...keyRingRoutes(parts),
     ...pipelineRoutes(parts),
     ...keyRoutes(parts),
   ];
@@ -34,6 +37,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
   app.disable('x-powered-by');
   app.use(requestLog(log));
   app.use(securityHeaders);
+  app.use(CODEC_PATH, codecRouter(parts));
   if (http.corsOrigins.length > 0) app.use(crossOrigin(http.corsOrigins));
   app.use(docsRouter(describeApi(routes, parts.version)));
   mount(

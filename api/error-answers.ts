@@ -40,7 +40,7 @@ export function toHttpError(error: unknown): HttpError {
 }
 
 function fromStore(error: unknown): HttpError | undefined {
-  if (error instanceof SealError) return new HttpError(500, KEY_MISSING, { cause: error });
+  if (error instanceof SealError) return new HttpError(500, unopened(error), { cause: error });
   if (error instanceof StoreUnavailable) return unavailable('The database is out of reach: try again', error);
   if (error instanceof IncompatibleDatabase) return unavailable('The database belongs to another version', error);
   if (error instanceof ScanExists) return conflict(sentence(error));
@@ -51,8 +51,10 @@ function fromStore(error: unknown): HttpError | undefined {
   return undefined;
 }
 
-const KEY_MISSING =
-  'A stored secret cannot be opened: add its key to OUTHAUL_KEYS, or start the scan with auth, which replaces it';
+const unopened = ({ missingKeyId: id }: SealError): string =>
+  id === undefined
+    ? 'A stored secret cannot be opened: it was altered. Send it anew'
+    : `A stored secret cannot be opened: put the key "${id}" back into the key ring, or send the secret anew`;
 
 const sentence = ({ message }: Error): string => message.slice(0, 1).toUpperCase() + message.slice(1);
 

@@ -19,6 +19,7 @@ import { createScanWorkflows } from './scan-workflows.ts';
 import { whenTemporalIsReady } from './temporal-ready.ts';
 import { outhaulVersion } from './version.ts';
 import { within } from './within.ts';
+import { createWorkflowCounter } from './workflow-counts.ts';
 
 export interface ApiOptions {
   readonly config: Config;
@@ -73,8 +74,9 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     closers.push(() => within(HANG_MS, closeDatabase(db), () => new Error('the database hangs')).catch(leave));
     const client = await createTemporalClient(settings.temporal, keyRing);
     closers.push(() => client.connection.close());
+    const orchestrationQueue = taskQueues(options.taskQueuePrefix ?? 'outhaul').orchestration;
     const workflows = createScanWorkflows(client, {
-      orchestrationQueue: taskQueues(options.taskQueuePrefix ?? 'outhaul').orchestration,
+      orchestrationQueue,
       admissionMs: options.admissionMs ?? 60_000,
     });
     const adminKey = await prepare({ db, client, address: settings.temporal.address }, options);
@@ -84,6 +86,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
         db,
         workflows,
         keys: createKeyChecker(db),
+        keyRing,
+        countBegunBy: createWorkflowCounter(client, orchestrationQueue),
         reachability: createReachabilityCheck(db, workflows),
         version: await outhaulVersion(),
         closing: closing.signal,

@@ -1,8 +1,10 @@
 import type { Config } from '../config/config.ts';
+import type { LiveKeyRing } from '../config/live-key-ring.ts';
 import type { Database } from '../store/database.ts';
 import type { KeyChecker } from './principal.ts';
 import type { Reachability } from './reachability.ts';
 import type { ScanWorkflows } from './scan-workflows.ts';
+import type { CountBegunBy } from './workflow-counts.ts';
 
 /** What the routes work with; the composition root makes it. */
 export interface ApiParts {
@@ -10,6 +12,9 @@ export interface ApiParts {
   readonly db: Database;
   readonly workflows: ScanWorkflows;
   readonly keys: KeyChecker;
+  /** What secrets are sealed with. */
+  readonly keyRing: LiveKeyRing;
+  readonly countBegunBy: CountBegunBy;
   readonly reachability: () => Promise<Reachability>;
   /** Outhaul's version. */
   readonly version: string;

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { KeyRingState, KeysRotated } from '../api/schemas/key-ring.ts';
 import type { KeyList, KeyMade, KeyRevoked } from '../api/schemas/keys.ts';
 import type { ResultRows, ResultTables } from '../api/schemas/results.ts';
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
@@ -11,6 +12,7 @@ export type ScanListAnswer = z.output<typeof ScanList>;
 export type ResultTable = z.output<typeof ResultTables>['data']['tables'][number];
 export type ResultPage = z.output<typeof ResultRows>['data'];
 export type ApiKeyEntry = z.output<typeof KeyList>['keys'][number];
+export type KeyRingAnswer = z.output<typeof KeyRingState>;
 export type ScanRequest = z.input<typeof ScanStart>['config'];
 
 export interface ApiClientOptions {
@@ -28,6 +30,8 @@ export interface ApiClientOptions {
 
 /** Starting a scan waits for Microsoft to check the credential. */
 const START_DEADLINE_MS = 120_000;
+/** Rotating keys goes through every stored credential. */
+const ROTATE_DEADLINE_MS = 300_000;
 
 export interface RowsOptions {
   readonly tableName: string;
@@ -50,6 +54,9 @@ export interface ApiClient {
   makeKey(name: string, organizationId: string | null): Promise<z.output<typeof KeyMade>>;
   keys(): Promise<ApiKeyEntry[]>;
   revokeKey(id: number): Promise<z.output<typeof KeyRevoked>>;
+  keyRing(): Promise<KeyRingAnswer>;
+  /** @param newKey whether a key is made first; default: as the API has it */
+  rotateKeys(newKey: boolean | undefined): Promise<z.output<typeof KeysRotated>>;
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -94,6 +101,12 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       return (await call<z.output<typeof KeyList>>('GET', '/api/v1/keys', { query })).keys;
     },
     revokeKey: (id) => call('DELETE', `/api/v1/keys/${id}`),
+    keyRing: () => call('GET', '/api/v1/maintenance/key-ring'),
+    rotateKeys: (newKey) =>
+      call('POST', '/api/v1/maintenance/rotate-keys', {
+        query: { newKey: newKey === undefined ? undefined : String(newKey) },
+        deadlineMs: ROTATE_DEADLINE_MS,
+      }),
   };
 }
 

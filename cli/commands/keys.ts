@@ -3,6 +3,7 @@ import type { Cli } from '../cli.ts';
 import { openClient, withClientOptions, withOrganization, type ClientOptions } from '../client-options.ts';
 import { UsageError } from '../errors.ts';
 import { identifier, wholeNumber } from '../options.ts';
+import { keyRingCommands } from './key-ring.ts';
 
 interface CreateOptions extends ClientOptions {
   readonly name: string;
@@ -14,33 +15,40 @@ interface ListOptions extends ClientOptions {
 }
 
 const AFTER_HELP = `
-A key belongs to one organization and sees that one only, or is an administrator's and sees everything.
+An API key belongs to one organization and sees that one only, or is an administrator's and sees everything. A sealing
+key seals secrets in the database and in Temporal.
 
 Examples:
   $ outhaul keys create --organization contoso --name "nightly export"
   $ outhaul keys list
-  $ outhaul keys revoke 3`;
+  $ outhaul keys revoke 3
+  $ outhaul keys rotate`;
 
 export function keysCommand(cli: Cli): Command {
-  const keys = new Command('keys').description('API keys: create, list, revoke').addHelpText('after', AFTER_HELP);
+  const keys = new Command('keys')
+    .description('API keys: create, list, revoke; sealing keys: rotate, status')
+    .addHelpText('after', AFTER_HELP);
   const create = new Command('create')
-    .description('make a key; it is printed this once')
+    .description('make an API key; it is printed this once')
     .requiredOption('--name <text>', 'who uses it, for people to tell keys apart')
     .option('--organization <id>', 'the organization that it sees', identifier)
     .option('--admin', "make an administrator's key, which sees everything")
     .addHelpText('after', '\nExample:\n  $ outhaul keys create --organization contoso --name "nightly export"');
-  const list = withOrganization(new Command('list').description('list the keys, without the keys themselves'))
+  const list = withOrganization(new Command('list').description('list the API keys, without the keys themselves'))
     .option('--json', 'print what the API answers')
     .addHelpText('after', '\nExample:\n  $ outhaul keys list --json');
   const revoke = new Command('revoke')
-    .description('end a key for good')
+    .description('end an API key for good')
     .argument('<id>', 'its number, as `outhaul keys list` shows it', wholeNumber(1, 2_147_483_647))
     .addHelpText('after', '\nExample:\n  $ outhaul keys revoke 3');
+  keys.commandsGroup('API keys:');
   keys.addCommand(withClientOptions(create).action((options: CreateOptions) => createKey(cli, options)));
   keys.addCommand(withClientOptions(list).action((options: ListOptions) => listKeys(cli, options)));
   keys.addCommand(
     withClientOptions(revoke).action((id: number, options: ClientOptions) => revokeKey(cli, id, options)),
   );
+  keys.commandsGroup('Sealing keys:');
+  for (const command of keyRingCommands(cli)) keys.addCommand(command);
   return keys;
 }
 

@@ -3,7 +3,8 @@ import { inject } from 'vitest';
 import { startApi, type ApiOptions, type RunningApi } from '../../../api/main.ts';
 import type { OpenApiDocument } from '../../../api/openapi.ts';
 import { loadConfig } from '../../../config/config.ts';
-import { generateKey, parseKeyRing } from '../../../config/key-ring.ts';
+import { generateKey } from '../../../config/key-ring.ts';
+import { openConfiguredKeyRing } from '../../../config/live-key-ring.ts';
 import { createLogger } from '../../../config/logging.ts';
 import { closeDatabase, openDatabase, type Database } from '../../../store/database.ts';
 import { createTestDatabase } from '../../support/database.ts';
@@ -67,7 +68,7 @@ export async function openApiStage({ environment: over, wires, ...options }: Sta
   const log = createLogger(config.log, { process: 'api' }, { write: (line) => void lines.push(line) });
   const taskQueuePrefix = `test-${randomUUID()}`;
   const api = await startApi({ config, log, taskQueuePrefix, ...options });
-  const db = openDatabase({ url: database.url, sealer: parseKeyRing(environment['OUTHAUL_KEYS'] ?? ''), log });
+  const db = openDatabase({ url: database.url, sealer: openConfiguredKeyRing(config, log), log });
   const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as OpenApiDocument;
   const answers = new DocumentedAnswers(document);
   const suffix = randomUUID().slice(0, 8);

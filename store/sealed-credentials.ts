@@ -1,0 +1,89 @@
+import { SealError, sealedUnder } from '../model/sealing.ts';
+import { contextOf } from './connections.ts';
+import { query, type Database } from './database.ts';
+
+/**
+ * Where sealed credentials lie. Both tables have `organization_id`, `connection_no` and `sealed_credential`, and are
+ * gone through in this order, for a credential moves from the first to the second.
+ */
+const PLACES = [
+  { table: 'outhaul.connection_checks', number: 'check_no' },
+  { table: 'outhaul.connections', number: 'connection_no' },
+] as const;
+type Place = (typeof PLACES)[number];
+
+/** How many credentials are sealed under each key, by the key's id. */
+export async function credentialsByKey(db: Database): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const { table, number } of PLACES) {
+    // The id is at most 255 bytes long; the credential itself is not asked for.
+    const rows = await query<{ head: Buffer }>(db, {
+      text: `SELECT substring(sealed_credential FOR 256) AS head FROM ${table}
+        WHERE sealed_credential IS NOT NULL ORDER BY ${number}`,
+    });
+    for (const { head } of rows) counts.set(sealedUnder(head), (counts.get(sealedUnder(head)) ?? 0) + 1);
+  }
+  return counts;
+}
+
+interface SealedRow {
+  readonly no: number;
+  readonly organization_id: string;
+  readonly connection_no: number;
+  readonly sealed: Buffer;
+}
+
+/**
+ * Seals every credential that another key has sealed under this one, which is the ring's newest, in batches. A
+ * credential that changes meanwhile stays as it was changed to; one that no key of the ring opens stays as it is.
+ * Returns how many were sealed anew.
+ */
+export async function resealCredentials(
+  db: Database,
+  keyId: string,
+  { batch = 200 }: { batch?: number } = {},
+): Promise<number> {
+  let resealed = 0;
+  for (const place of PLACES) {
+    for (let after = 0; ;) {
+      const rows = await nextRows(db, place, { after, batch });
+      const last = rows.at(-1);
+      if (!last) break;
+      after = last.no;
+      const stale = rows.filter(({ sealed }) => sealedUnder(sealed) !== keyId);
+      if (stale.length > 0) resealed += await resealRows(db, place, stale);
+    }
+  }
+  return resealed;
+}
+
+const nextRows = (db: Database, { table, number }: Place, { after, batch }: { after: number; batch: number }) =>
+  query<SealedRow>(db, {
+    text: `SELECT ${number} AS no, organization_id, connection_no, sealed_credential AS sealed FROM ${table}
+      WHERE ${number} > $1 AND sealed_credential IS NOT NULL ORDER BY ${number} LIMIT $2`,
+    values: [after, batch],
+  });
+
+async function resealRows(db: Database, { table, number }: Place, rows: readonly SealedRow[]): Promise<number> {
+  const anew = rows.flatMap((row) => {
+    const sealed = sealedAnew(db, row);
+    return sealed ? [{ no: row.no, was: row.sealed, sealed }] : [];
+  });
+  const changed = await query<{ no: number }>(db, {
+    text: `UPDATE ${table} t SET sealed_credential = anew.sealed
+      FROM unnest($1::int[], $2::bytea[], $3::bytea[]) AS anew (no, was, sealed)
+      WHERE t.${number} = anew.no AND t.sealed_credential = anew.was RETURNING anew.no`,
+    values: [anew.map(({ no }) => no), anew.map(({ was }) => was), anew.map(({ sealed }) => sealed)],
+  });
+  return changed.length;
+}
+
+function sealedAnew({ sealer }: Database, row: SealedRow): Buffer | undefined {
+  const context = contextOf(row.organization_id, row.connection_no);
+  try {
+    return sealer.seal(sealer.open(row.sealed, context), context);
+  } catch (error) {
+    if (error instanceof SealError) return undefined;
+    throw error;
+  }
+}
