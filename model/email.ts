@@ -101,6 +101,19 @@ const EXPECTED = MESSAGE_MEMBERS.filter((member) => !OPTIONAL.has(member));
  */
 export const isPartial = (message: GraphMessage): boolean => EXPECTED.some((member) => message[member] === undefined);
 
+/** What a record says about itself, and nothing about the message. */
+const OF_THE_RECORD: ReadonlySet<string> = new Set(['id', 'changeKey', '@odata.etag', '@odata.type', 'parentFolderId']);
+
+/**
+ * Whether a record names a message and its version, and says nothing of what is in it. Such records come from a walk of
+ * ids alone.
+ */
+export const isBare = (message: GraphMessage): boolean =>
+  Object.keys(message).every((member) => OF_THE_RECORD.has(member));
+
+/** The version of the message that a record names, as `emails` holds it; null where it names none. */
+export const changeKeyOf = (message: GraphMessage): string | null => new MemberReader(message, true).changeKey();
+
 /** Which columns each member is held in, where there is more than one or the name is not the member's own. */
 const COLUMNS: Readonly<Record<string, readonly (keyof EmailRow)[]>> = {
   body: ['body_content', 'body_content_type'],

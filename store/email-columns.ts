@@ -45,7 +45,7 @@ export const EMAIL_COLUMNS = Object.keys(TYPES) as readonly (keyof EmailRow)[];
 /** A row on its way into `emails`, and what its page says about it beside the message itself. */
 export interface PageRow {
   readonly row: EmailRow;
-  /** Merged from a partial record: to be written even under the change key that is stored. */
+  /** Merged from a partial record that says something new: to be written even under the change key that is stored. */
   readonly merged: boolean;
   /** The page says, too, that the message left the folder. */
   readonly removed: boolean;

@@ -1,3 +1,4 @@
+import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
 import type { Organization } from './organizations.ts';
 
@@ -15,6 +16,22 @@ export const emailsById = (
       WHERE m.id = $1 AND e.id = ANY($2)`,
     values: [mailboxId, ids],
   });
+
+/** Which of these messages are stored, and in which version; null where only a part of the message is. */
+export async function changeKeysOf(
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, ids }: { readonly mailboxId: string; readonly ids: readonly string[] },
+): Promise<Map<string, string | null>> {
+  const rows = await query<{ id: string; change_key: string | null }>(db, {
+    text: `SELECT e.id, e.change_key FROM ${schema}.mailboxes m CROSS JOIN unnest($2::text[]) wanted
+        CROSS JOIN LATERAL (
+          SELECT id, change_key FROM ${schema}.emails WHERE _mailbox_no = m.mailbox_no AND id = wanted OFFSET 0) e
+      WHERE m.id = $1`,
+    values: [mailboxId, ids.map(storableText)],
+  });
+  return new Map(rows.map(({ id, change_key: changeKey }) => [id, changeKey]));
+}
 
 /** How many messages an organization has stored, deleted ones apart. */
 export async function countEmails(db: Database, { schema }: Organization): Promise<number> {

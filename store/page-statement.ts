@@ -36,7 +36,8 @@ export interface PageAnswer {
  * without the lease or the open round nothing is written at all.
  *
  * - `lease` locks the mailbox's row against whoever wants the lease: a successor's acquisition waits for this page.
- * - `turn` is the folder's open round; `forward` says whether this page has not been written before.
+ * - `turn` is the folder's open round; `forward` says whether this page has not been written before. Messages that were
+ *   read by id belong to no round (no number): they are stored, and the round stays as it is.
  * - `fresh` are the messages that were not stored yet. What conflicts is `rest`, and `known` where it is found; only
  *   what differs is rewritten. A message that another folder's page inserts at this very moment is neither: that page
  *   counts it, and if it lies here now, the other folder's delta will say that it left.
@@ -46,7 +47,7 @@ export interface PageAnswer {
  * found by their keys one by one (`ON CONFLICT`, `LATERAL … OFFSET 0`, `ANY(ARRAY(…))`), never by a join that looks cheap
  * today.
  *
- * Parameters: 1 mailbox id, 2 lease token, 3 folder id, 4 round, 5 next link (null: the round ends), 6 delta link,
+ * Parameters: 1 mailbox id, 2 lease token, 3 folder id, 4 round (null: none), 5 next link (null: the round ends), 6 delta link,
  * 7 page size, 8 and 9 rows and their key, 10 ids removed, 11 scan numbers, 12 scan id, 13 folder path, 14 messages
  * excluded.
  */
@@ -55,9 +56,10 @@ WITH lease AS MATERIALIZED (
   SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
   WHERE id = $1 AND _lease_token = $2 FOR SHARE
 ), turn AS MATERIALIZED (
-  SELECT lease.*, s.folder_no, s.round_ended_at IS NULL AND ($5::text IS NULL OR s.next_link IS DISTINCT FROM $5) AS forward
+  SELECT lease.*, s.folder_no, $4::int IS NOT NULL AND s.round_ended_at IS NULL
+    AND ($5::text IS NULL OR s.next_link IS DISTINCT FROM $5) AS forward
   FROM lease JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = $3
-    JOIN ${schema}.sync_state s ON s.folder_no = f.folder_no AND s.round_no = $4
+    JOIN ${schema}.sync_state s ON s.folder_no = f.folder_no AND s.round_no = coalesce($4, s.round_no)
   FOR NO KEY UPDATE OF s
 ), page AS MATERIALIZED (
   ${decodedRows('$8', '$9')}
@@ -103,7 +105,7 @@ WITH lease AS MATERIALIZED (
 ), folder AS (
   UPDATE outhaul.scan_folders f SET records = f.records + tally.records,
     excluded = f.excluded + CASE WHEN turn.forward THEN $14::int ELSE 0 END, pages = f.pages + turn.forward::int,
-    state = CASE WHEN $5::text IS NULL THEN 'completed' ELSE 'running' END, updated_at = now()
+    state = CASE WHEN $4 IS NULL THEN f.state WHEN $5::text IS NULL THEN 'completed' ELSE 'running' END, updated_at = now()
   FROM turn CROSS JOIN tally WHERE f.scan_no = tally.scan_no AND f.mailbox_id = $1 AND f.folder_id = $3
 ), mailbox AS (
   UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $13, updated_at = now()

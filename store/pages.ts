@@ -14,22 +14,27 @@ import { EMAIL_COLUMNS, encodeRows, type PageRow } from './email-columns.ts';
 import { LeaseLost, RoundLost, StoreUnavailable, UnknownScan, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
 import { pageStatement, type PageAnswer } from './page-statement.ts';
+import { quarantineStatement } from './quarantine.ts';
 import { byId } from './values.ts';
 
-/** One response of Graph, and where the reading of its folder stands after it. */
-export interface Page {
+/** Messages of one folder, as Graph sent them. */
+export interface FolderMessages {
   readonly mailboxId: string;
   readonly leaseToken: string;
   readonly folder: { readonly id: string; readonly path: string };
   /** The scans that see these messages. */
   readonly scanNos: readonly number[];
-  /** The scan that rows changed now are said to have been changed by. */
-  readonly scanId: string;
+  /** The scan that rows changed now are said to have been changed by; null: none. */
+  readonly scanId: string | null;
   /** Of several with one id, the last counts. */
   readonly messages: readonly GraphMessage[];
   readonly removed: readonly RemovedMessage[];
   /** Whether the page's text has escapes of NUL or surrogates in it: its strings are looked through then. */
   readonly suspicious: boolean;
+}
+
+/** One response of Graph, and where the reading of its folder stands after it. */
+export interface Page extends FolderMessages {
   /** How many messages of the page the filters left out. Default 0. */
   readonly excluded?: number;
   readonly progress: {
@@ -41,6 +46,11 @@ export interface Page {
     readonly pageSize: number;
   };
 }
+
+/** A page, or messages that belong to none. */
+type Written = FolderMessages & Partial<Pick<Page, 'excluded' | 'progress'>>;
+
+const NO_PROGRESS = { round: null, next: { end: true }, pageSize: null } as const;
 
 /** SQLSTATE of a row for which `scan_messages` has no partition. */
 const NO_PARTITION = '23514';
@@ -54,19 +64,34 @@ export interface PageResult {
   readonly restored: number;
   /** Ids of partial records whose messages were not stored yet: the rows hold what was said, and no more. */
   readonly incomplete: readonly string[];
-  /** Messages that the database refuses, each with its SQLSTATE. They are counted in the folder's coverage. */
+  /** Messages that the database refuses, each with its SQLSTATE. They are in quarantine now. */
   readonly refused: readonly { readonly id: string; readonly code: string }[];
 }
 
 /**
  * Stores a page: messages, what the scans have seen, the folder's round and all counters, in one transaction. A page
- * written again changes nothing. A partial delta record is merged into the stored message.
+ * written again changes nothing. A partial delta record is merged into the stored message. A message that the database
+ * refuses goes into quarantine.
  *
  * @throws {LeaseLost} when the mailbox's lease is not held under the token; nothing is written
  * @throws {RoundLost} when the round is not the folder's open one; nothing is written
  * @throws {UnknownScan} when a scan was discarded or never ran
  */
-export async function writePage(db: Database, organization: Organization, page: Page): Promise<PageResult> {
+export const writePage = (db: Database, organization: Organization, page: Page): Promise<PageResult> =>
+  write(db, organization, page);
+
+/**
+ * Stores messages that were read by id, as `writePage` does; the round of their folder stays as it is.
+ * @throws {LeaseLost} as `writePage` does
+ * @throws {RoundLost} when the folder was never read
+ */
+export const writeMessages = (
+  db: Database,
+  organization: Organization,
+  messages: FolderMessages,
+): Promise<PageResult> => write(db, organization, messages);
+
+async function write(db: Database, organization: Organization, page: Written): Promise<PageResult> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await writeWhole(db, organization, page);
@@ -74,7 +99,7 @@ export async function writePage(db: Database, organization: Organization, page: 
       if (isDataFault(error)) {
         return page.suspicious
           ? writeSingly(db, organization, page)
-          : writePage(db, organization, { ...page, suspicious: true });
+          : write(db, organization, { ...page, suspicious: true });
       }
       if (sqlState(error) === NO_PARTITION) throw new UnknownScan(page.scanNos[0] ?? 0);
       // Two folders' pages that hold the same moved messages may stand in each other's way: one of them tries again.
@@ -83,7 +108,7 @@ export async function writePage(db: Database, organization: Organization, page: 
   }
 }
 
-async function writeWhole(db: Database, organization: Organization, page: Page): Promise<PageResult> {
+async function writeWhole(db: Database, organization: Organization, page: Written): Promise<PageResult> {
   const messages = byId(page.messages);
   const partial = [...messages].filter(([, message]) => isPartial(message)).map(([id]) => id);
   if (partial.length === 0) {
@@ -97,7 +122,7 @@ async function writeWhole(db: Database, organization: Organization, page: Page):
 async function writeMerged(
   client: Client,
   organization: Organization,
-  page: Page,
+  page: Written,
   messages: ReadonlyMap<string, GraphMessage>,
   partial: readonly string[],
 ): Promise<PageResult> {
@@ -124,18 +149,19 @@ async function storedRows(
 
 function statementOf(
   organization: Organization,
-  page: Page,
+  page: Written,
   messages: ReadonlyMap<string, GraphMessage>,
   stored: ReadonlyMap<string, EmailRow>,
 ): NamedStatement {
   const { mailboxId, leaseToken, folder, scanNos, scanId, suspicious, excluded = 0, progress } = page;
-  const { next } = progress;
+  const { round, next, pageSize } = progress ?? NO_PROGRESS;
   const removed = new Set(page.removed.map(({ id }) => storableText(id)));
   const rows: PageRow[] = [];
   for (const [id, message] of messages) {
     const before = stored.get(id);
     const row = before ? mergeEmail(before, message, suspicious) : toEmailRow(message, suspicious);
-    rows.push({ row, merged: before !== undefined, removed: removed.delete(id) });
+    const merged = before !== undefined && JSON.stringify(row) !== JSON.stringify(before);
+    rows.push({ row, merged, removed: removed.delete(id) });
   }
   const { text, key } = encodeRows(rows);
   return {
@@ -145,10 +171,10 @@ function statementOf(
       mailboxId,
       leaseToken,
       storableText(folder.id),
-      progress.round,
+      round,
       'link' in next ? next.link : null,
       'deltaLink' in next ? next.deltaLink : null,
-      progress.pageSize,
+      pageSize,
       text,
       key,
       [...removed],
@@ -160,7 +186,7 @@ function statementOf(
   };
 }
 
-function resultOf({ mailboxId, folder }: Page, answer: PageAnswer | undefined): PageResult {
+function resultOf({ mailboxId, folder }: Written, answer: PageAnswer | undefined): PageResult {
   if (!answer || answer.held === 0) throw new LeaseLost(mailboxId);
   if (answer.open === 0) throw new RoundLost(folder.id);
   const { inserted, updated, unchanged, restored } = answer;
@@ -171,7 +197,7 @@ function resultOf({ mailboxId, folder }: Page, answer: PageAnswer | undefined): 
  * Stores a page that the database refuses as a whole, message by message, still in one transaction: one bad message
  * never costs its page, its folder or its scan.
  */
-const writeSingly = (db: Database, organization: Organization, page: Page): Promise<PageResult> =>
+const writeSingly = (db: Database, organization: Organization, page: Written): Promise<PageResult> =>
   transaction(db, async (client) => {
     const results: PageResult[] = [];
     const refused: { id: string; code: string }[] = [];
@@ -186,13 +212,11 @@ const writeSingly = (db: Database, organization: Organization, page: Page): Prom
         refused.push({ id, code: sqlState(error) ?? 'RangeError' });
       }
     }
-    const { mailboxId, folder, scanNos } = page;
     results.push(await writeMerged(client, organization, { ...page, messages: [] }, new Map(), []));
-    await run(client, {
-      text: `UPDATE outhaul.scan_folders SET refused = refused + $4
-        WHERE scan_no = ANY($1) AND mailbox_id = $2 AND folder_id = $3`,
-      values: [scanNos, mailboxId, storableText(folder.id), refused.length],
-    });
+    const { mailboxId, leaseToken, folder, scanNos } = page;
+    const messages = refused.map(({ id, code }) => ({ id, cause: code, unreadable: [], stored: false }));
+    const entries = { mailboxId, leaseToken, folder, scanNo: scanNos[0] ?? null, messages };
+    if (refused.length > 0) await run(client, quarantineStatement(organization, entries));
     return { ...sumOf(results), incomplete: results.flatMap(({ incomplete }) => incomplete), refused };
   });
 

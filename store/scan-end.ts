@@ -2,6 +2,7 @@ import { FINAL_SCAN_STATUSES, isFinal, type FinalScanStatus, type ScanStatus } f
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownScan } from './errors.ts';
 import { dropPartition } from './partitions.ts';
+import { QUARANTINED_IN_SCAN } from './quarantine-list.ts';
 import { SLOTS_HELD } from './scans.ts';
 
 export interface ScanEnd {
@@ -58,15 +59,15 @@ async function faultsOf(client: Client, scanNo: number): Promise<string | undefi
       GROUP BY state, reason ORDER BY state, reason`,
     values: [scanNo, HARMLESS],
   });
-  const [folders] = await run<{ failed: number; refused: number }>(client, {
-    text: `SELECT count(*) FILTER (WHERE state = 'failed') AS failed, coalesce(sum(refused), 0) AS refused
-      FROM outhaul.scan_folders WHERE scan_no = $1`,
+  const [folders] = await run<{ failed: number; quarantined: number }>(client, {
+    text: `SELECT (SELECT count(*) FROM outhaul.scan_folders WHERE scan_no = $1 AND state = 'failed') AS failed,
+        (SELECT count(*) ${QUARANTINED_IN_SCAN}) AS quarantined`,
     values: [scanNo],
   });
   const faults = [
     ...mailboxes.map(({ state, reason, count }) => `mailboxes ${state}${reason ? ` (${reason})` : ''}: ${count}`),
     ...(folders?.failed ? [`folders failed: ${folders.failed}`] : []),
-    ...(Number(folders?.refused) ? [`messages refused by the database: ${folders?.refused}`] : []),
+    ...(folders?.quarantined ? [`messages in quarantine: ${folders.quarantined}`] : []),
   ];
   return faults.length > 0 ? faults.join('; ') : undefined;
 }

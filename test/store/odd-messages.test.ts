@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { GraphMessage, Json } from '../../model/mail.ts';
 import { streamEmails } from '../../store/exported-emails.ts';
 import { writePage } from '../../store/pages.ts';
+import { listQuarantine } from '../../store/quarantine-list.ts';
 import { folderCoverage } from '../../store/scan-folders.ts';
 import { finishMailbox } from '../../store/scan-mailboxes.ts';
 import { finishScan } from '../../store/scan-end.ts';
@@ -173,7 +174,7 @@ describe('a message that the database refuses', () => {
     .join('')
     .repeat(3);
 
-  it('costs neither its page nor the place in the round, and is counted', async () => {
+  it('costs neither its page nor the place in the round, and is in quarantine', async () => {
     const reading = await startReading(store.db);
     const page = reading.page([message('before'), message(endlessId), message('after')], {
       removed: [{ id: 'unknown', reason: 'deleted' }],
@@ -182,7 +183,10 @@ describe('a message that the database refuses', () => {
     expect(result).toMatchObject({ inserted: 2, refused: [{ id: endlessId, code: '54000' }] });
     expect((await stored(reading)).map(({ id }) => id)).toEqual(['before', 'after']);
     const { scanNo, mailboxId } = reading;
-    expect(await folderCoverage(store.db, scanNo, mailboxId)).toMatchObject([{ records: 2, refused: 1, pages: 1 }]);
+    expect(await folderCoverage(store.db, scanNo, mailboxId)).toMatchObject([{ records: 2, pages: 1 }]);
+    const { organizationId } = reading.organization;
+    const { entries } = await listQuarantine(store.db, { organizationId, resolved: false, limit: 10 });
+    expect(entries).toMatchObject([{ messageId: endlessId, cause: '54000', stored: false, unreadable: [] }]);
     await finishMailbox(store.db, { scanNos: [scanNo], mailboxId, outcome: 'completed' });
     const ended = await finishScan(store.db, scanNo, { end: 'ran', maxConcurrent: 100 });
     expect(ended.status).toBe('completed_with_errors');
