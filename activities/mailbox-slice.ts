@@ -152,7 +152,7 @@ async function readOrRecord(
       await missingFolder(db, { scanNos, mailboxId: mailbox.id, name: folder.path });
       return 'finished';
     }
-    const givenUp = (error.kind === 'unavailable' || error.kind === 'mailbox_busy') && givesUp(error);
+    const givenUp = error.retryable && givesUp(error);
     if (!FOLDERS_OWN.has(error.kind) && !givenUp) throw error;
     await failFolder(db, {
       scanNos,

@@ -1,14 +1,19 @@
 import type { GraphMessage } from '../model/mail.ts';
 import { MAILBOX_SLOTS } from './client.ts';
-import { exchangeError, GraphError, graphErrorFrom } from './errors.ts';
+import { exchangeError, GraphError, mayBeContent } from './errors.ts';
+import { graphErrorFrom, type GraphTarget } from './refusal.ts';
 import type { MailboxClient } from './mailbox.ts';
 import { IMMUTABLE_IDS, messageOf } from './messages.ts';
 import { pauseBefore } from './middleware/throttling.ts';
 import { segment, withQuery } from './paths.ts';
 import { wait } from './waiting.ts';
 
-/** Most requests in one batch. https://learn.microsoft.com/graph/json-batching */
-const BATCH = 20;
+/**
+ * Requests in one batch. Graph takes 20, but runs up to four of a mailbox's at a time, which would leave no room for a
+ * probe from elsewhere; of three it runs three.
+ * https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits
+ */
+const BATCH = MAILBOX_SLOTS;
 const MAX_RETRIES = 4;
 
 /** What became of a message that was asked for by id. */
@@ -16,9 +21,9 @@ export type FoundMessage = GraphMessage | 'missing' | GraphError;
 
 /**
  * Messages by id, in batches. Each inner request is throttled by itself, while the batch as a whole succeeds: those are
- * asked again after the longest of their waits. A batch takes all of the mailbox's slots, because Graph runs four of its
- * requests at a time. A message that cannot be read does not hold up the others: its error stands in its place.
- * @throws GraphError where the batch itself fails, or where some stay throttled
+ * asked again after the longest of their waits. A message that cannot be read does not hold up the others: its error
+ * stands in its place.
+ * @throws GraphError where the batch itself fails, or where the mailbox stays throttled or busy
  */
 export async function readMessagesById(
   mailbox: MailboxClient,
@@ -27,20 +32,23 @@ export async function readMessagesById(
   signal: AbortSignal,
 ): Promise<Map<string, FoundMessage>> {
   const found = new Map<string, FoundMessage>();
-  const wanted = [...new Set(ids)];
-  for (let at = 0; at < wanted.length; at += BATCH) {
-    let left = wanted.slice(at, at + BATCH);
+  for (const some of stretches([...new Set(ids)])) {
+    let left: readonly string[] = some;
     for (let retry = 1; left.length > 0; retry += 1) {
       const answers = await readBatch(mailbox, left, select, signal);
       for (const [id, answer] of answers) found.set(id, answer);
-      const failed = [...answers].filter(([, answer]) => answer instanceof GraphError && answer.retryable);
-      left = failed.map(([id]) => id);
-      if (left.length > 0)
+      const failures = [...answers].flatMap(([id, answer]) =>
+        answer instanceof GraphError && answer.retryable ? [{ id, error: answer }] : [],
+      );
+      const again = failures.filter(({ error }) => retry <= MAX_RETRIES || !mayBeContent(error));
+      left = again.map(({ id }) => id);
+      if (left.length > 0) {
         await waitOrFail(
-          failed.map(([, answer]) => answer as GraphError),
+          again.map(({ error }) => error),
           retry,
           signal,
         );
+      }
     }
   }
   return found;
@@ -61,17 +69,13 @@ async function readBatch(
   signal: AbortSignal,
 ): Promise<Map<string, FoundMessage>> {
   const query = { $select: select.join(',') };
-  const headers = { Prefer: IMMUTABLE_IDS };
-  const requests = ids.map((id, index) => ({
-    id: String(index),
-    method: 'GET',
-    url: `${mailbox.path}${withQuery(`/messages/${segment(id)}`, query)}`,
-    headers,
+  const requests = ids.map((id) => ({
+    path: withQuery(`/messages/${segment(id)}`, query),
+    headers: { Prefer: IMMUTABLE_IDS },
   }));
-  const target = 'message';
   try {
-    const answer = await mailbox.send({ kind: 'batch', target, batch: { requests }, slots: MAILBOX_SLOTS, signal });
-    return readAnswers(ids, answer.content);
+    const answers = await sendBatch(mailbox, requests, 'message', signal);
+    return new Map(ids.map((id, index) => [id, understood(answers[index])]));
   } catch (error) {
     if (!(error instanceof GraphError) || error.kind !== 'body_too_large') throw error;
     if (ids.length === 1) return new Map(ids.map((id) => [id, error]));
@@ -79,6 +83,12 @@ async function readBatch(
     const first = await readBatch(mailbox, ids.slice(0, half), select, signal);
     return new Map([...first, ...(await readBatch(mailbox, ids.slice(half), select, signal))]);
   }
+}
+
+/** A request of a batch: a GET below the mailbox. */
+export interface InnerRequest {
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The answer to one request of a batch. */
@@ -89,29 +99,61 @@ export interface InnerAnswer {
   readonly body?: unknown;
 }
 
-/** The answers of a batch by the ids of their requests; they come in any order. */
-export function innerAnswers(content: unknown): Map<string, InnerAnswer> {
+/** What is asked for, in parts that fit into one batch. */
+export function stretches<T>(all: readonly T[]): T[][] {
+  return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, at) => all.slice(at * BATCH, (at + 1) * BATCH));
+}
+
+/**
+ * Sends one batch, which takes as many of the mailbox's slots as it has requests. The answers are in the order of the
+ * requests, whatever order Graph gives them in; one that Graph left out is undefined.
+ */
+export async function sendBatch(
+  mailbox: MailboxClient,
+  requests: readonly InnerRequest[],
+  target: GraphTarget,
+  signal: AbortSignal,
+): Promise<(InnerAnswer | undefined)[]> {
+  const inner = requests.map(({ path, ...request }, index) => ({
+    id: String(index),
+    method: 'GET',
+    url: mailbox.path + path,
+    ...request,
+  }));
+  const answer = await mailbox.send({
+    kind: 'batch',
+    target,
+    batch: { requests: inner },
+    slots: requests.length,
+    signal,
+    throttledBy: ({ content }) => longestThrottling([...innerAnswers(content).values()], target),
+  });
+  const answers = innerAnswers(answer.content);
+  return inner.map(({ id }) => answers.get(id));
+}
+
+function innerAnswers(content: unknown): Map<string, InnerAnswer> {
   const { responses } = Object(content) as { responses?: unknown };
   return new Map((Array.isArray(responses) ? (responses as InnerAnswer[]) : []).map((one) => [one.id, one]));
 }
 
-/** The answers by message id. */
-function readAnswers(ids: readonly string[], content: unknown): Map<string, FoundMessage> {
-  const answers = innerAnswers(content);
-  return new Map(ids.map((id, index) => [id, understood(answers.get(String(index)))]));
+function longestThrottling(answers: readonly InnerAnswer[], target: GraphTarget): GraphError | undefined {
+  const throttled = answers.filter(({ status }) => status === 429).map((answer) => errorOf(answer, target));
+  return throttled.sort((a, b) => (b.retryAfterMs ?? 0) - (a.retryAfterMs ?? 0))[0];
+}
+
+function errorOf({ status, headers = {}, body }: InnerAnswer, target: GraphTarget): GraphError {
+  const lowered = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  return graphErrorFrom({ status, headers: lowered, body, target });
 }
 
 function understood(answer: InnerAnswer | undefined): FoundMessage {
   if (answer === undefined) return exchangeError('Truncated', 'A batch came back without one of its answers');
-  const { status, body } = answer;
   try {
-    if (status === 200) return messageOf(Object(body) as Record<string, unknown>);
+    if (answer.status === 200) return messageOf(Object(answer.body) as Record<string, unknown>);
   } catch (error) {
     return error as GraphError;
   }
-  const headers = Object.fromEntries(
-    Object.entries(answer.headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]),
-  );
-  const error = graphErrorFrom({ status, headers, body, target: 'message' });
+  const error = errorOf(answer, 'message');
   return error.kind === 'item_missing' ? 'missing' : error;
 }

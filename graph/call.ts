@@ -4,7 +4,8 @@ import {
   type Middleware,
   type MiddlewareOptions,
 } from '@microsoft/microsoft-graph-client';
-import type { GraphTarget } from './errors.ts';
+import type { GraphError } from './errors.ts';
+import type { GraphTarget } from './refusal.ts';
 
 /** One request to Graph on its way down the chain. A step that changes it passes a copy on. */
 export interface GraphCall {
@@ -21,6 +22,10 @@ export interface GraphCall {
   readonly mailboxId?: string | undefined;
   /** How many of them; default 1. */
   readonly slots?: number | undefined;
+  /** Whether the caller asks for less where an answer is slow, so that asking once more for the same is no use. */
+  readonly shrinks?: boolean | undefined;
+  /** The throttling that an answer of success tells of all the same, as a batch does. */
+  readonly throttledBy?: ((answer: GraphAnswer) => GraphError | undefined) | undefined;
   /** `text` for the few answers that are no JSON; default `json`. */
   readonly expects?: 'json' | 'text' | undefined;
   readonly signal: AbortSignal;

@@ -7,6 +7,7 @@ import { GraphError } from './errors.ts';
 import { tokenIssuer } from './issue-token.ts';
 import { pathOfLink } from './links.ts';
 import { auth } from './middleware/auth.ts';
+import { connectionPause } from './middleware/connection-pause.ts';
 import { deadline } from './middleware/deadline.ts';
 import { mailboxConcurrency } from './middleware/mailbox-concurrency.ts';
 import { requestRate } from './middleware/request-rate.ts';
@@ -62,6 +63,7 @@ export function openClient(connection: Connection, options: GraphOptions): Graph
   const steps: Step[] = [
     throttling(maxRetries, log),
     mailboxConcurrency(MAILBOX_SLOTS),
+    connectionPause(),
     ...(requestsPerSecond === undefined ? [] : [requestRate(requestsPerSecond)]),
     auth(tokens),
     deadline(timeoutMs),

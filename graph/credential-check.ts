@@ -74,7 +74,9 @@ async function probe(client: GraphClient, mailboxId: string, signal: AbortSignal
     return 'readable';
   } catch (error) {
     if (!(error instanceof GraphError) || error.kind === 'credential_refused') throw error;
-    if (error.retryable && error.kind !== 'mailbox_busy') return 'unavailable';
+    // A mailbox that is being moved says so; a 503 without a word is Graph's own.
+    const isMailboxs = error.kind === 'mailbox_busy' && !error.code.startsWith('HTTP');
+    if (error.retryable && !isMailboxs) return 'unavailable';
     return error.kind === 'mailbox_denied' ? 'denied' : 'none';
   }
 }

@@ -60,7 +60,11 @@ export function entraErrorFrom({ status, headers, body }: EntraAnswer): GraphErr
   const retryAfterMs = parseRetryAfter(headers['retry-after'], headers['date']);
   const details = { code, status, requestId, retryAfterMs };
   if (status === 429) {
-    return new GraphError(`Microsoft Entra throttles the app (${shown})`, { ...details, kind: 'throttled' });
+    return new GraphError(`Microsoft Entra throttles the app (${shown})`, {
+      ...details,
+      kind: 'throttled',
+      scope: 'connection',
+    });
   }
   const transient =
     status >= 500 || status < 400 || TRANSIENT_ERRORS.has(error ?? '') || TRANSIENT_NUMBERS.has(number ?? 0);
@@ -94,7 +98,10 @@ export function insecureEndpoint(): GraphError {
 
 /** An answer that says success and holds no token. */
 export function emptyToken(status: number): GraphError {
-  return exchangeError('Truncated', `Microsoft Entra answered ${status} without a token`, { status });
+  return exchangeError('Truncated', `Microsoft Entra answered ${status} without a token`, {
+    kind: 'unavailable',
+    status,
+  });
 }
 
 function reasonOf(number: number | undefined, error: string | undefined): string {

@@ -1,6 +1,27 @@
-import { parseRetryAfter } from './retry-after.ts';
-
-/** What a failure means to whoever reads a mailbox. The kind decides what happens next; code and status are for diagnosis. */
+/**
+ * What a failure means to whoever reads a mailbox. The kind decides what happens next; code and status are for diagnosis.
+ *
+ * | kind                 | Graph's answer                                       | what to do                                  |
+ * | -------------------- | ---------------------------------------------------- | ------------------------------------------- |
+ * | `credential_refused` | 401 once more after a renewed token; Entra's refusal | stop; an administrator has to act           |
+ * | `permission_missing` | 403 about the directory                              | stop; an administrator has to act           |
+ * | `mailbox_denied`     | 403 about a mailbox                                  | skip the mailbox                            |
+ * | `mailbox_missing`    | 404 that names the mailbox or the user               | skip the mailbox                            |
+ * | `folder_missing`     | 404 about a folder                                   | the folder has gone                         |
+ * | `item_missing`       | 404 about a message                                  | the message has gone or moved               |
+ * | `sync_state_lost`    | 410, or its codes with 400                           | start the folder anew, once                 |
+ * | `quota_exceeded`     | 507, or its code with 403                            | list the folder instead                     |
+ * | `bad_request`        | any other 4xx, 501                                   | never again: a fault of ours                |
+ * | `throttled`          | 429; `scope` says what it holds back                 | wait as long as Graph says, without limit   |
+ * | `mailbox_busy`       | 503                                                  | wait, for half an hour at most              |
+ * | `unavailable`        | no answer, 424, 3xx, any other 5xx                   | ask again, as it is                         |
+ * | `body_too_large`     | 413, or a body above our bound                       | ask for less, at once                       |
+ * | `too_slow`           | 504, 408, or none within our deadline                | ask for less; for one message, ask again    |
+ * | `server_error`       | 500 or 502 without a telling code; an answer cut off | ask again; if it stays, ask for less        |
+ * | `poison`             | the codes of an item that cannot be read             | ask for less, until the item stands alone   |
+ *
+ * For the last four a smaller page may help (`mayBeContent`): something in it is too much for Graph.
+ */
 export type GraphErrorKind =
   | 'credential_refused'
   | 'permission_missing'
@@ -15,13 +36,19 @@ export type GraphErrorKind =
   | 'poison'
   | 'bad_request'
   | 'mailbox_busy'
+  | 'too_slow'
+  | 'server_error'
   | 'unavailable';
+
+/** What a 429 holds back: one mailbox, or everything that the app does in the tenant. */
+export type ThrottleScope = 'mailbox' | 'connection';
 
 export interface GraphErrorDetails {
   readonly kind: GraphErrorKind;
   readonly code: string;
   readonly status?: number | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly scope?: ThrottleScope | undefined;
   readonly requestId?: string | undefined;
   readonly reason?: string | undefined;
   readonly cause?: unknown;
@@ -41,10 +68,12 @@ export class GraphError extends Error {
   readonly code: string;
   /** The HTTP status, where there was an answer. */
   readonly status: number | undefined;
-  /** Whether the same request may succeed later: kinds `throttled`, `mailbox_busy` and `unavailable`. */
+  /** Whether the same request may succeed later: `throttled`, `mailbox_busy`, `unavailable`, `too_slow`, `server_error`. */
   readonly retryable: boolean;
   /** How long the service asked to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
+  /** Of kind `throttled`: what is held back. */
+  readonly scope: ThrottleScope | undefined;
   /** Graph's `request-id` or Entra's trace id: what Microsoft's support asks for. */
   readonly requestId: string | undefined;
   /** What an administrator can do about it; safe to show. Present for `credential_refused` and `permission_missing`. */
@@ -57,182 +86,42 @@ export class GraphError extends Error {
     this.status = details.status;
     this.retryable = RETRYABLE.has(details.kind);
     this.retryAfterMs = details.retryAfterMs;
+    this.scope = details.scope;
     this.requestId = details.requestId;
     this.reason = details.reason;
   }
 }
 
-const RETRYABLE: ReadonlySet<GraphErrorKind> = new Set(['throttled', 'mailbox_busy', 'unavailable']);
+const RETRYABLE: ReadonlySet<GraphErrorKind> = new Set([
+  'throttled',
+  'mailbox_busy',
+  'unavailable',
+  'too_slow',
+  'server_error',
+]);
 
-/** What a request asks for: the same 404 means another thing for a user, a folder and a message. */
-export type GraphTarget = 'directory' | 'mailbox' | 'folder' | 'message';
+const OF_CONTENT: ReadonlySet<GraphErrorKind> = new Set(['poison', 'body_too_large', 'too_slow', 'server_error']);
 
-const CODES: Readonly<Record<GraphErrorKind, readonly string[]>> = {
-  credential_refused: ['InvalidAuthenticationToken'],
-  permission_missing: ['Authorization_RequestDenied'],
-  mailbox_denied: ['ErrorAccessDenied'],
-  mailbox_missing: [
-    'MailboxNotEnabledForRESTAPI',
-    'MailboxNotSupportedForRESTAPI',
-    'ErrorInvalidUser',
-    'ResourceNotFound',
-    'Request_ResourceNotFound',
-    'ErrorNonExistentMailbox',
-  ],
-  item_missing: ['ErrorItemNotFound', 'itemNotFound'],
-  folder_missing: ['ErrorSyncFolderNotFound', 'ErrorFolderNotFound'],
-  bad_request: [
-    'ErrorInvalidIdMalformed',
-    'ErrorInvalidUrlQuery',
-    'ErrorInvalidRequest',
-    'BadRequest',
-    'RequestBroker--ParseUri',
-    'InefficientFilter',
-    'NotImplemented',
-  ],
-  sync_state_lost: ['SyncStateNotFound', 'resyncRequired', 'SyncStateInvalid'],
-  quota_exceeded: ['ErrorQuotaExceeded'],
-  throttled: ['ApplicationThrottled', 'TooManyRequests', 'ErrorTooManyObjectsOpened', 'ErrorExceededMessageLimit'],
-  mailbox_busy: [
-    'MailboxInfoStale',
-    'ErrorMailboxMoveInProgress',
-    'ErrorMailboxStoreUnavailable',
-    'ErrorServerBusy',
-    'ServiceUnavailable',
-  ],
-  unavailable: ['InternalServerError', 'ErrorInternalServerError', 'ErrorTimeoutExpired'],
-  poison: [
-    'ErrorCorruptData',
-    'ErrorContentConversionFailed',
-    'ErrorInvalidRecipients',
-    'ErrorMimeContentConversionFailed',
-    'ErrorCannotOpenFileAttachment',
-  ],
-  body_too_large: [],
-};
-
-/**
- * Kinds by lower-cased code: Graph's own case varies. `UnknownError` and `generalException` say nothing and are left
- * out, so that the status decides.
- */
-const KIND_BY_CODE = new Map(
-  Object.entries(CODES).flatMap(([kind, codes]) =>
-    codes.map((code) => [code.toLowerCase(), kind as GraphErrorKind] as const),
-  ),
-);
-
-const MISSING: Readonly<Record<GraphTarget, GraphErrorKind>> = {
-  directory: 'bad_request',
-  mailbox: 'mailbox_missing',
-  folder: 'folder_missing',
-  message: 'item_missing',
-};
-
-function kindByStatus(status: number, target: GraphTarget): GraphErrorKind {
-  if (status === 403) return target === 'directory' ? 'permission_missing' : 'mailbox_denied';
-  if (status === 404) return MISSING[target];
-  if (status === 507) return 'quota_exceeded';
-  if (status === 408 || status === 424 || status < 400) return 'unavailable';
-  if (status === 501) return 'bad_request';
-  return status >= 500 ? 'unavailable' : 'bad_request';
-}
-
-/** The kind of a Graph refusal, by status, code (any case) and what was asked for. */
-export function kindOf(status: number, code: string, target: GraphTarget): GraphErrorKind {
-  if (status === 401) return 'credential_refused';
-  if (status === 410) return 'sync_state_lost';
-  if (status === 429) return 'throttled';
-  const kind = KIND_BY_CODE.get(code.toLowerCase()) ?? kindByStatus(status, target);
-  if (kind === 'item_missing') return MISSING[target] === 'bad_request' ? kind : MISSING[target];
-  if (target !== 'directory') return kind;
-  if (kind === 'mailbox_denied') return 'permission_missing';
-  return kind === 'mailbox_busy' ? 'unavailable' : kind;
-}
-
-const WORDS: Readonly<Record<GraphErrorKind, string>> = {
-  credential_refused: "Microsoft Graph refused the app's token",
-  permission_missing: 'The app lacks a permission in Microsoft Graph',
-  mailbox_missing: 'The user has no mailbox that Microsoft Graph can read',
-  mailbox_denied: 'The mailbox is closed to the app',
-  folder_missing: 'The folder does not exist',
-  item_missing: 'The item does not exist',
-  sync_state_lost: 'Microsoft Graph no longer knows the sync state',
-  quota_exceeded: 'The mailbox is over its quota',
-  throttled: 'Microsoft Graph throttles the app',
-  body_too_large: 'The answer is larger than the limit',
-  poison: 'An item cannot be read',
-  bad_request: 'Microsoft Graph does not accept the request',
-  mailbox_busy: 'The mailbox is busy or being moved',
-  unavailable: 'Microsoft Graph is not available',
-};
-
-const LIST_USERS_REASON =
-  'The app registration may not list the users of the tenant. In the Microsoft Entra admin center open App ' +
-  'registrations, the app, API permissions; add the permission Microsoft Graph, Application permissions, ' +
-  'User.Read.All; then choose "Grant admin consent". A new permission can take some minutes to work.';
-
-const REFUSED_TOKEN_REASON =
-  'Microsoft Graph refused a token that Microsoft Entra had just issued. Check that the connection names the right ' +
-  'cloud and Graph URL, and that no Conditional Access policy for workload identities stands against the app.';
-
-const REASONS: Partial<Record<GraphErrorKind, string>> = {
-  permission_missing: LIST_USERS_REASON,
-  credential_refused: REFUSED_TOKEN_REASON,
-};
-
-/** A refusal of Graph, as far as it was understood. Header names are lower-case. */
-export interface GraphRefusal {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  /** The parsed body, if it was JSON. */
-  readonly body: unknown;
-  readonly target: GraphTarget;
-}
-
-/** The typed error for a refusal of Graph, at the top level or inside a batch. */
-export function graphErrorFrom({ status, headers, body, target }: GraphRefusal): GraphError {
-  const { code, requestId = cleanId(headers['request-id']) } = readEnvelope(body);
-  const shown = code ?? `HTTP${status}`;
-  const kind = kindOf(status, shown, target);
-  const id = requestId === undefined ? '' : `, request ${requestId}`;
-  return new GraphError(`${WORDS[kind]} (${status} ${shown}${id})`, {
-    kind,
-    code: shown,
-    status,
-    requestId,
-    retryAfterMs: parseRetryAfter(headers['retry-after'], headers['date']),
-    reason: REASONS[kind],
-  });
+/** Whether what was asked for may be to blame, so that asking for less may help: fewer messages, or fewer members. */
+export function mayBeContent({ kind }: GraphError): boolean {
+  return OF_CONTENT.has(kind);
 }
 
 /** An error of ours about an exchange with Graph or Entra that brought no usable answer. */
 export function exchangeError(
   code: 'Timeout' | 'NetworkError' | 'Truncated' | 'BodyTooLarge',
   words: string,
-  details: Pick<GraphErrorDetails, 'status' | 'requestId' | 'cause'> = {},
+  details: Partial<Pick<GraphErrorDetails, 'kind' | 'status' | 'requestId' | 'cause'>> = {},
 ): GraphError {
-  return new GraphError(words, { kind: code === 'BodyTooLarge' ? 'body_too_large' : 'unavailable', code, ...details });
+  return new GraphError(words, { kind: EXCHANGE_KINDS[code], code, ...details });
 }
 
-/** The code and request id of Graph's error envelope; an inner code counts where the outer one says nothing. */
-function readEnvelope(body: unknown): { code?: string; requestId?: string } {
-  const error = member(body, 'error');
-  const inner = member(error, 'innerError') ?? member(error, 'innererror');
-  const outerCode = cleanCode(member(error, 'code'));
-  const innerCode = cleanCode(member(inner, 'code'));
-  const known = [outerCode, innerCode].find((code) => code !== undefined && KIND_BY_CODE.has(code.toLowerCase()));
-  const code = known ?? outerCode ?? innerCode;
-  const requestId = cleanId(member(inner, 'request-id'));
-  return { ...(code !== undefined && { code }), ...(requestId !== undefined && { requestId }) };
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-function cleanCode(value: unknown): string | undefined {
-  return typeof value === 'string' && /^[\w.:-]{1,100}$/.test(value) ? value : undefined;
-}
+const EXCHANGE_KINDS = {
+  Timeout: 'too_slow',
+  NetworkError: 'unavailable',
+  Truncated: 'server_error',
+  BodyTooLarge: 'body_too_large',
+} as const satisfies Record<string, GraphErrorKind>;
 
 /** A request or trace id, if it looks like one. */
 export function cleanId(value: unknown): string | undefined {

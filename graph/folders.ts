@@ -1,7 +1,7 @@
 import type { MailFolder } from '../model/mail.ts';
-import { innerAnswers, type InnerAnswer } from './batch.ts';
-import { MAILBOX_SLOTS } from './client.ts';
-import { GraphError, type GraphTarget } from './errors.ts';
+import { sendBatch, stretches, type InnerAnswer } from './batch.ts';
+import { GraphError } from './errors.ts';
+import type { GraphTarget } from './refusal.ts';
 import { LinkGuard } from './links.ts';
 import type { MailboxClient } from './mailbox.ts';
 import { collectionOf, number, text } from './pages.ts';
@@ -48,8 +48,8 @@ export async function readFolder(
 }
 
 /**
- * Folders by well-known name, all in one request; those that the mailbox lacks are absent. What the batch cannot tell,
- * because it was throttled or the mailbox itself cannot be read, is asked for singly.
+ * Folders by well-known name, in batches; those that the mailbox lacks are absent. What a batch cannot tell, because it
+ * was throttled or the mailbox itself cannot be read, is asked for singly.
  * https://learn.microsoft.com/graph/json-batching
  * @throws GraphError `mailbox_missing`, `mailbox_denied`
  */
@@ -58,20 +58,19 @@ export async function readFolders(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<Map<string, MailFolder>> {
-  const requests = names.map((name, index) => ({
-    id: String(index),
-    method: 'GET',
-    url: `${mailbox.path}${withQuery(`/mailFolders/${segment(name)}`, { $select: FOLDER_MEMBERS })}`,
-  }));
-  const batch = { kind: 'batch', target: 'folder', batch: { requests }, slots: MAILBOX_SLOTS, signal } as const;
-  const answers = innerAnswers((await mailbox.send(batch)).content);
   const folders = new Map<string, MailFolder>();
-  for (const [index, name] of names.entries()) {
-    const answer = answers.get(String(index));
-    if (isMissing(answer) && !CERTAIN_FOLDERS.has(name)) continue;
-    const told = answer?.status === 200 ? folderOf(Object(answer.body) as Record<string, unknown>) : undefined;
-    const folder = told ?? (await readFolder(mailbox, name, signal));
-    if (folder) folders.set(name, folder);
+  for (const some of stretches(names)) {
+    const requests = some.map((name) => ({
+      path: withQuery(`/mailFolders/${segment(name)}`, { $select: FOLDER_MEMBERS }),
+    }));
+    const answers = await sendBatch(mailbox, requests, 'folder', signal);
+    for (const [index, name] of some.entries()) {
+      const answer = answers[index];
+      if (isMissing(answer) && !CERTAIN_FOLDERS.has(name)) continue;
+      const told = answer?.status === 200 ? folderOf(Object(answer.body) as Record<string, unknown>) : undefined;
+      const folder = told ?? (await readFolder(mailbox, name, signal));
+      if (folder) folders.set(name, folder);
+    }
   }
   return folders;
 }

@@ -14,8 +14,9 @@ import {
 
 export type { CredentialCheck } from './credential-check.ts';
 export type { GraphMailbox } from './mailbox.ts';
-export type { MessagesPage, PageRequest } from './messages.ts';
+export type { IdsPage, IdsRequest, MessagesPage, PageRequest } from './messages.ts';
 export type { GraphLogger, GraphOptions, RequestReport } from './options.ts';
+export type { PiecemealMessage, UnreadableMember } from './piecemeal.ts';
 export type { GraphOrganization, UsersPage, UsersRequest } from './users.ts';
 
 /**

@@ -11,7 +11,7 @@ import type { Dispatcher } from 'undici';
 import type { Connection } from '../model/connection.ts';
 import { isLoopback, type Endpoints } from './clouds.ts';
 import { credentialError, emptyToken, entraErrorFrom, insecureEndpoint, malformedTenant } from './entra.ts';
-import { exchangeError, GraphError } from './errors.ts';
+import { exchangeError, GraphError, mayBeContent } from './errors.ts';
 import { jsonOrNothing } from './json.ts';
 import type { RequestReport } from './options.ts';
 import { roundTrip } from './round-trip.ts';
@@ -45,7 +45,8 @@ export function tokenIssuer(options: IssuerOptions): TokenIssuer {
     const controller = new AbortController();
     const off = onAbort(signal, () => controller.abort(signal.reason));
     const timer = setTimeout(() => {
-      controller.abort(exchangeError('Timeout', `Microsoft Entra did not answer within ${timeoutMs} ms`));
+      const words = `Microsoft Entra did not answer within ${timeoutMs} ms`;
+      controller.abort(exchangeError('Timeout', words, { kind: 'unavailable' }));
     }, timeoutMs);
     const network = new EntraNetwork(options, controller.signal);
     try {
@@ -114,6 +115,12 @@ function understood(error: unknown): Error {
   return new GraphError(`No token could be had from Microsoft Entra (${code})`, { kind: 'unavailable', code });
 }
 
+/** What cut an answer of Entra short says nothing of the size of a page. */
+function ofEntra(error: Error): Error {
+  if (!(error instanceof GraphError) || !mayBeContent(error)) return error;
+  return new GraphError(error.message, { ...error, kind: 'unavailable', cause: error });
+}
+
 /** The network client of one token: it remembers the failure that msal-node would replace by one of its own. */
 class EntraNetwork implements INetworkModule {
   failure: Error | undefined;
@@ -152,7 +159,7 @@ class EntraNetwork implements INetworkModule {
       if (typeof body !== 'object' || body === null) throw emptyToken(status);
       return { status, headers: {}, body: body as T };
     } catch (error) {
-      this.failure ??= error as Error;
+      this.failure ??= ofEntra(error as Error);
       throw error;
     } finally {
       const code = this.failure instanceof GraphError && { code: this.failure.code };

@@ -95,6 +95,7 @@ function paused(retryAfterMs: number): GraphError {
   return new GraphError('Microsoft Graph throttles the app in this mailbox (paused)', {
     kind: 'throttled',
     code: 'ApplicationThrottled',
+    scope: 'mailbox',
     retryAfterMs,
   });
 }

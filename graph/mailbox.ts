@@ -3,8 +3,18 @@ import { readMessagesById, type FoundMessage } from './batch.ts';
 import type { GraphAnswer } from './call.ts';
 import { MAILBOX_SLOTS, type GraphClient, type GraphRequest } from './client.ts';
 import { readFolder, readFolders, readFolderTree, type FolderTreeOptions } from './folders.ts';
-import { countMessages, readMessage, readPage, type MessagesPage, type PageRequest } from './messages.ts';
+import {
+  countMessages,
+  readIds,
+  readMessage,
+  readPage,
+  type IdsPage,
+  type IdsRequest,
+  type MessagesPage,
+  type PageRequest,
+} from './messages.ts';
 import { segment } from './paths.ts';
+import { readPiecemeal, type PiecemealMessage } from './piecemeal.ts';
 
 /**
  * One mailbox. Every method takes part in the mailbox's limit of 3 requests at a time, however many objects stand for
@@ -15,7 +25,7 @@ export interface GraphMailbox {
   readonly id: string;
   /** A folder by id or well-known name, or undefined where the mailbox has none such. */
   folder(idOrWellKnownName: string, signal: AbortSignal): Promise<MailFolder | undefined>;
-  /** Folders by well-known name, in one request; those that the mailbox lacks are absent. */
+  /** Folders by well-known name, several in a request; those that the mailbox lacks are absent. */
   foldersByName(names: readonly string[], signal: AbortSignal): Promise<Map<string, MailFolder>>;
   /** Every folder below the root, parents before children. Search folders are marked virtual. */
   folderTree(options: FolderTreeOptions, signal: AbortSignal): Promise<MailFolder[]>;
@@ -23,8 +33,12 @@ export interface GraphMailbox {
   messages(request: PageRequest, signal: AbortSignal): Promise<MessagesPage>;
   /** One message, or undefined where there is none. `select` defaults to `MESSAGE_MEMBERS`. */
   message(id: string, options: SelectOptions, signal: AbortSignal): Promise<GraphMessage | undefined>;
-  /** Messages by id, 20 in a request. What could not be read has its error in the message's place. */
+  /** One message that cannot be read whole, as far as Graph gives it. */
+  messagePiecemeal(id: string, signal: AbortSignal): Promise<PiecemealMessage | 'missing'>;
+  /** Messages by id, several in a request. What could not be read has its error in the message's place. */
   messagesById(ids: readonly string[], options: SelectOptions, signal: AbortSignal): Promise<Map<string, FoundMessage>>;
+  /** One page of the ids of a folder's messages, oldest first. */
+  messageIds(folderId: string, request: IdsRequest, signal: AbortSignal): Promise<IdsPage>;
   /** How many messages a folder holds; other items are not counted. */
   messageCount(folderId: string, signal: AbortSignal): Promise<number>;
 }
@@ -33,7 +47,10 @@ export interface SelectOptions {
   readonly select?: readonly string[] | undefined;
 }
 
-type Shared = Pick<GraphRequest, 'kind' | 'target' | 'headers' | 'slots' | 'expects' | 'signal'>;
+type Shared = Pick<
+  GraphRequest,
+  'kind' | 'target' | 'headers' | 'slots' | 'shrinks' | 'throttledBy' | 'expects' | 'signal'
+>;
 
 /** What a mailbox asks of Graph: a path below the user, a link that Graph gave, or a batch. */
 export type MailboxRequest = Shared & ({ path: string } | { link: string } | { batch: object });
@@ -69,7 +86,9 @@ export function openMailbox(client: GraphClient, mailboxId: string): GraphMailbo
     folderTree: (options, signal) => readFolderTree(mailbox, options, signal),
     messages: (request, signal) => readPage(mailbox, request, signal),
     message: (id, { select = MESSAGE_MEMBERS }, signal) => readMessage(mailbox, id, select, signal),
+    messagePiecemeal: (id, signal) => readPiecemeal(mailbox, id, signal),
     messagesById: (ids, { select = MESSAGE_MEMBERS }, signal) => readMessagesById(mailbox, ids, select, signal),
+    messageIds: (folderId, request, signal) => readIds(mailbox, folderId, request, signal),
     messageCount: (folderId, signal) => countMessages(mailbox, folderId, signal),
   };
 }

@@ -1,5 +1,6 @@
 import { MESSAGE_MEMBERS, type GraphMessage, type RemovedMessage } from '../model/mail.ts';
-import { exchangeError, GraphError, graphErrorFrom } from './errors.ts';
+import { exchangeError, GraphError } from './errors.ts';
+import { graphErrorFrom } from './refusal.ts';
 import type { MailboxClient } from './mailbox.ts';
 import { collectionOf, text, type Collection } from './pages.ts';
 import { segment, withQuery } from './paths.ts';
@@ -45,7 +46,7 @@ export interface MessagesPage {
  * One page of a folder's messages.
  * https://learn.microsoft.com/graph/api/message-delta, https://learn.microsoft.com/graph/api/user-list-messages
  * @throws GraphError `sync_state_lost`: start the folder again without a link; `quota_exceeded`: use list mode;
- * `body_too_large` and `unavailable` with code `Timeout` or status 504: ask the same link with a smaller page
+ * `body_too_large`, `too_slow`, `server_error`, `poison` (`mayBeContent`): ask the same link with a smaller page
  */
 export async function readPage(
   mailbox: MailboxClient,
@@ -53,10 +54,12 @@ export async function readPage(
   signal: AbortSignal,
 ): Promise<MessagesPage> {
   const { link, mode, pageSize } = request;
+  const shrinks = pageSize > 1;
   const prefer =
     mode === 'delta' || link !== undefined ? `${IMMUTABLE_IDS}, odata.maxpagesize=${pageSize}` : IMMUTABLE_IDS;
   const where = link === undefined ? { path: firstPath(request) } : { link: usableLink(mailbox, link) };
-  const answer = await mailbox.send({ kind: 'messages', target: 'folder', headers: { prefer }, signal, ...where });
+  const shared = { kind: 'messages', target: 'folder', headers: { prefer }, shrinks, signal } as const;
+  const answer = await mailbox.send({ ...shared, ...where });
   const { bytes, suspicious } = answer;
   const page = collectionOf(answer);
   const { next, deltaLink, count } = page;
@@ -74,6 +77,42 @@ export async function readPage(
     bytes,
     suspicious,
   };
+}
+
+export interface IdsRequest {
+  /** A next link, used unchanged. */
+  readonly link?: string | undefined;
+  /** Ids a page, 1 to 1,000. */
+  readonly pageSize: number;
+}
+
+export interface IdsPage {
+  /** Immutable ids, each once. */
+  readonly ids: string[];
+  /** How many entries of this page were repetitions of others of it. Pages can repeat one another's, too. */
+  readonly repeated: number;
+  readonly next?: string;
+  /** How many messages there are in all, as Graph counts; first page only. */
+  readonly count?: number;
+}
+
+/**
+ * One page of a folder's ids, in the order of arrival, so that what arrives meanwhile comes last. A message that leaves
+ * the folder meanwhile moves the others up by one, and one of them is passed over: an id that is missing here has to be
+ * asked for before it is believed gone.
+ * @throws GraphError as `readPage` does
+ */
+export async function readIds(
+  mailbox: MailboxClient,
+  folderId: string,
+  request: IdsRequest,
+  signal: AbortSignal,
+): Promise<IdsPage> {
+  const page = await readPage(mailbox, { ...request, folderId, mode: 'list', select: ['id'] }, signal);
+  const { messages, next, count } = page;
+  const ids = [...new Set(messages.map(({ id }) => id))];
+  const repeated = messages.length - ids.length;
+  return { ids, repeated, ...(next !== undefined && { next }), ...(count !== undefined && { count }) };
 }
 
 /** A link kept from the time when Graph had another URL is as good as lost: the folder must begin anew. */

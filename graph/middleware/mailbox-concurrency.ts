@@ -30,14 +30,20 @@ export function mailboxConcurrency(limit: number): Step {
     const slots = slotsOf(call.mailboxId);
     const release = await slots.acquire(call.slots ?? 1, call.signal);
     try {
-      return await next(call);
+      const answer = await next(call);
+      holdBack(slots, call.throttledBy?.(answer));
+      return answer;
     } catch (error) {
-      if (error instanceof GraphError && (error.kind === 'throttled' || error.kind === 'mailbox_busy')) {
-        slots.pause(error.retryAfterMs ?? (error.kind === 'throttled' ? UNSAID_PAUSE_MS : 0));
-      }
+      holdBack(slots, error);
       throw error;
     } finally {
       release();
     }
   };
+}
+
+function holdBack(slots: MailboxSlots, error: unknown): void {
+  if (!(error instanceof GraphError)) return;
+  if (error.kind === 'mailbox_busy') slots.pause(error.retryAfterMs ?? 0);
+  if (error.kind === 'throttled' && error.scope === 'mailbox') slots.pause(error.retryAfterMs ?? UNSAID_PAUSE_MS);
 }

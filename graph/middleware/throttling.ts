@@ -17,6 +17,7 @@ export function throttling(maxRetries: number, log: GraphLogger): Step {
   return async (call, next) => {
     const startedAt = performance.now();
     for (let retry = 1; ; retry += 1) {
+      const attemptedAt = performance.now();
       try {
         return await next(call);
       } catch (error) {
@@ -24,6 +25,8 @@ export function throttling(maxRetries: number, log: GraphLogger): Step {
         if (retry > maxRetries || performance.now() - startedAt > RETRY_BUDGET_MS) throw error;
         const waitMs = pauseBefore(retry, error);
         if (waitMs === undefined) throw error;
+        const attemptMs = performance.now() - attemptedAt;
+        if (error.kind === 'too_slow' && call.shrinks && (retry > 1 || attemptMs > LONGEST_WAIT_MS)) throw error;
         const { code, status, requestId } = error;
         const facts = { kind: call.kind, mailboxId: call.mailboxId, code, status, requestId, retry, waitMs };
         if (error.kind === 'throttled') log.warn(facts, 'Rate limited');

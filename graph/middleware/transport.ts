@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { GraphAnswer, type Step } from '../call.ts';
-import { cleanId, exchangeError, graphErrorFrom } from '../errors.ts';
+import { cleanId, exchangeError } from '../errors.ts';
+import { graphErrorFrom } from '../refusal.ts';
 import { jsonOrNothing } from '../json.ts';
 import { roundTrip, type RoundTripAnswer } from '../round-trip.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { GraphError, graphErrorFrom, type GraphErrorKind, type GraphTarget } from '../../graph/errors.ts';
+import { GraphError, mayBeContent, type GraphErrorKind } from '../../graph/errors.ts';
+import { graphErrorFrom, type GraphTarget } from '../../graph/refusal.ts';
 
 type Row = readonly [code: string, status: number, target: GraphTarget, kind: GraphErrorKind];
 
@@ -47,13 +48,21 @@ const ROWS: readonly Row[] = [
   ['ErrorServerBusy', 503, 'folder', 'mailbox_busy'],
   ['ServiceUnavailable', 503, 'folder', 'mailbox_busy'],
   ['ServiceUnavailable', 503, 'directory', 'unavailable'],
-  ['UnknownError', 500, 'folder', 'unavailable'],
-  ['UnknownError', 504, 'folder', 'unavailable'],
+  ['UnknownError', 503, 'folder', 'mailbox_busy'],
+  ['Directory_ExpiredPageToken', 400, 'directory', 'sync_state_lost'],
+  ['UnknownError', 500, 'folder', 'server_error'],
+  ['UnknownError', 502, 'folder', 'server_error'],
+  ['UnknownError', 504, 'folder', 'too_slow'],
+  ['UnknownError', 408, 'folder', 'too_slow'],
+  ['UnknownError', 413, 'folder', 'body_too_large'],
+  ['UnknownError', 424, 'message', 'unavailable'],
   ['UnknownError', 403, 'folder', 'mailbox_denied'],
-  ['InternalServerError', 500, 'folder', 'unavailable'],
-  ['ErrorInternalServerError', 500, 'folder', 'unavailable'],
-  ['ErrorTimeoutExpired', 504, 'folder', 'unavailable'],
-  ['generalException', 502, 'folder', 'unavailable'],
+  ['InternalServerError', 500, 'folder', 'server_error'],
+  ['InternalServerError', 504, 'folder', 'too_slow'],
+  ['ErrorInternalServerError', 500, 'folder', 'server_error'],
+  ['ErrorTimeoutExpired', 504, 'folder', 'too_slow'],
+  ['ErrorTimeoutExpired', 500, 'folder', 'too_slow'],
+  ['generalException', 502, 'folder', 'server_error'],
   ['ErrorCorruptData', 500, 'message', 'poison'],
   ['ErrorContentConversionFailed', 500, 'message', 'poison'],
   ['ErrorInvalidRecipients', 400, 'message', 'poison'],
@@ -64,17 +73,21 @@ const ROWS: readonly Row[] = [
   ['SomethingNew', 403, 'directory', 'permission_missing'],
   ['SomethingNew', 404, 'folder', 'folder_missing'],
   ['SomethingNew', 404, 'directory', 'bad_request'],
-  ['SomethingNew', 500, 'folder', 'unavailable'],
+  ['SomethingNew', 500, 'folder', 'server_error'],
+  ['SomethingNew', 505, 'folder', 'unavailable'],
   ['SomethingNew', 302, 'folder', 'unavailable'],
 ];
 
-const RETRYABLE: readonly GraphErrorKind[] = ['throttled', 'mailbox_busy', 'unavailable'];
+/** The kinds for which asking for less may help. */
+const OF_CONTENT: readonly GraphErrorKind[] = ['body_too_large', 'too_slow', 'server_error', 'poison'];
+const RETRYABLE: readonly GraphErrorKind[] = ['throttled', 'mailbox_busy', 'unavailable', 'too_slow', 'server_error'];
 
 describe('A refusal of Graph', () => {
   test.each(ROWS)('%s with status %i about a %s is %s, in any case of letters', (code, status, target, kind) => {
     for (const spelled of [code, code.toLowerCase(), code.toUpperCase()]) {
       const error = graphErrorFrom({ status, headers: {}, body: { error: { code: spelled, message: 'x' } }, target });
       expect(error).toMatchObject({ kind, code: spelled, status, retryable: RETRYABLE.includes(kind) });
+      expect(mayBeContent(error)).toBe(OF_CONTENT.includes(kind));
     }
   });
 
@@ -112,7 +125,7 @@ describe('A refusal of Graph', () => {
       { error: null },
     ]) {
       const error = graphErrorFrom({ status: 503, headers: {}, body, target: 'folder' });
-      expect(error).toMatchObject({ kind: 'unavailable', code: 'HTTP503', requestId: undefined });
+      expect(error).toMatchObject({ kind: 'mailbox_busy', code: 'HTTP503', requestId: undefined });
     }
   });
 
@@ -126,6 +139,16 @@ describe('A refusal of Graph', () => {
     const body = { error: { code: 'Authorization_RequestDenied', message: '' } };
     const error = graphErrorFrom({ status: 403, headers: {}, body, target: 'directory' });
     expect(error.reason).toMatch(/API permissions.*User\.Read\.All.*Grant admin consent/s);
+  });
+
+  test('by throttling says whether it struck a mailbox or the whole app', () => {
+    const body = { error: { code: 'TooManyRequests', message: '' } };
+    const scopeOf = (target: GraphTarget, scope?: string): unknown =>
+      graphErrorFrom({ status: 429, headers: { 'x-ms-throttle-scope': scope }, body, target }).scope;
+    expect(scopeOf('folder')).toBe('mailbox');
+    expect(scopeOf('directory')).toBe('connection');
+    expect(scopeOf('folder', 'Tenant_Application/ReadWrite/app/tenant/ticket')).toBe('connection');
+    expect(graphErrorFrom({ status: 503, headers: {}, body: {}, target: 'directory' }).scope).toBeUndefined();
   });
 
   test('keeps its cause', () => {

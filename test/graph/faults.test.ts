@@ -24,10 +24,18 @@ async function readFrom(script: Script, options: Options = {}) {
 
 describe('A fault of the network or of Graph’s front end', () => {
   const FAULTS: readonly (readonly [string, Script, object])[] = [
-    ['a server that never answers', () => undefined, { code: 'Timeout' }],
-    ['a server that stops after the headers', (_q, r) => void r.writeHead(200).flushHeaders(), { code: 'Timeout' }],
-    ['a body that trickles for longer than the deadline', trickle, { code: 'Timeout' }],
-    ['a reset before the answer', (_q, r) => void r.destroy(), { code: 'NetworkError', status: undefined }],
+    ['a server that never answers', () => undefined, { kind: 'too_slow', code: 'Timeout' }],
+    [
+      'a server that stops after the headers',
+      (_q, r) => void r.writeHead(200).flushHeaders(),
+      { kind: 'too_slow', code: 'Timeout' },
+    ],
+    ['a body that trickles for longer than the deadline', trickle, { kind: 'too_slow', code: 'Timeout' }],
+    [
+      'a reset before the answer',
+      (_q, r) => void r.destroy(),
+      { kind: 'unavailable', code: 'NetworkError', status: undefined },
+    ],
     ['a body that stops short of its length', cut('{"value":[{"id":"a"', 5_000), { code: 'Truncated', status: 200 }],
     ['a chunked body that stops short', cut('{"value":[{"id":"a"'), { code: 'Truncated', status: 200 }],
     [
@@ -44,10 +52,23 @@ describe('A fault of the network or of Graph’s front end', () => {
     ['JSON that is no page', (_q, r) => json(r, 200, { value: 'x' }), { code: 'Truncated' }],
     ['a page of nulls', (_q, r) => json(r, 200, { value: [null] }), { code: 'Truncated' }],
     ['a page without a link in a delta round', (_q, r) => json(r, 200, { value: [] }), { code: 'Truncated' }],
-    ['HTML with status 503', (_q, r) => void r.writeHead(503).end('<html>'), { code: 'HTTP503', status: 503 }],
+    [
+      'HTML with status 503',
+      (_q, r) => void r.writeHead(503).end('<html>'),
+      { kind: 'mailbox_busy', code: 'HTTP503', status: 503 },
+    ],
     ['an empty 502', (_q, r) => void r.writeHead(502).end(), { code: 'HTTP502' }],
-    ['a 504 without words', (_q, r) => refuse(r, 504, 'UnknownError'), { code: 'UnknownError', requestId: REQUEST_ID }],
-    ['a redirect', (_q, r) => void r.writeHead(302, { location: 'http://evil.example/' }).end(), { status: 302 }],
+    ['an empty 500', (_q, r) => void r.writeHead(500).end(), { code: 'HTTP500' }],
+    [
+      'a 504 without words',
+      (_q, r) => refuse(r, 504, 'UnknownError'),
+      { kind: 'too_slow', code: 'UnknownError', requestId: REQUEST_ID },
+    ],
+    [
+      'a redirect',
+      (_q, r) => void r.writeHead(302, { location: 'http://evil.example/' }).end(),
+      { kind: 'unavailable', status: 302 },
+    ],
     [
       'gzip that stops short',
       (_q, r) => gzipped(r, gzipSync('{"value":[]}'.padEnd(5_000)).subarray(0, 20)),
@@ -65,9 +86,9 @@ describe('A fault of the network or of Graph’s front end', () => {
     ],
   ];
 
-  test.each(FAULTS)('%s is unavailable, and may be tried again', async (_name, script, expected) => {
+  test.each(FAULTS)('%s may be tried again', async (_name, script, expected) => {
     const { outcome } = await readFrom(script);
-    expect(outcome).toMatchObject({ name: 'GraphError', kind: 'unavailable', retryable: true, ...expected });
+    expect(outcome).toMatchObject({ name: 'GraphError', kind: 'server_error', retryable: true, ...expected });
   });
 
   test('is felt no more after it has passed', async () => {
