@@ -58,6 +58,8 @@ export interface Config {
   readonly keys: string | undefined;
   readonly keysFile: string | undefined;
   readonly dataDir: string;
+  /** How long processes wait for PostgreSQL and Temporal at their start, ms. */
+  readonly startPatienceMs: number;
   readonly maxConcurrentScans: number;
   /** Mailboxes that a scan reads at a time. */
   readonly mailboxesAtOnce: number;
@@ -173,6 +175,7 @@ function toConfig(values: Values, environment: Environment): Config {
     keys: values.OUTHAUL_KEYS,
     keysFile: values.OUTHAUL_KEYS_FILE,
     dataDir: values.OUTHAUL_DATA_DIR ?? join(baseDir(environment, 'XDG_DATA_HOME', '.local/share'), 'outhaul'),
+    startPatienceMs: required(values.OUTHAUL_START_TIMEOUT) * 1000,
     maxConcurrentScans: required(values.MAX_CONCURRENT_SCANS),
     mailboxesAtOnce: required(values.MAX_WORKERS),
     connection: tenantId && clientId && clientSecret ? { tenantId, clientId, clientSecret } : undefined,

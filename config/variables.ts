@@ -111,6 +111,11 @@ export const VARIABLES = {
   TEMPORAL_TLS_SERVER_NAME: { schema: text, meaning: "Name expected in Temporal's certificate" },
   TEMPORAL_CLI_PATH: { schema: text, meaning: 'Temporal CLI that `up` and `demo` run' },
   TEMPORAL_UI_URL: { schema: webUrl, meaning: 'Temporal Web UI, for links to workflows' },
+  OUTHAUL_START_TIMEOUT: {
+    schema: integer(0, 3600),
+    default: '60',
+    meaning: 'Seconds that `api` and `worker` wait for PostgreSQL and Temporal at their start',
+  },
   LOG_LEVEL: {
     schema: z
       .string()

@@ -16,6 +16,7 @@ export async function runApi(cli: Cli, { adminKeyFile, taskQueues }: ApiProcessO
     config,
     log,
     signal,
+    patienceMs: config.startPatienceMs,
     ...(taskQueues !== undefined && { taskQueuePrefix: taskQueues }),
   });
   try {

@@ -18,6 +18,7 @@ export async function runWorker({ env, interrupts }: Cli, options: WorkerProcess
     config,
     log,
     signal,
+    patienceMs: config.startPatienceMs,
     ...(taskQueues !== undefined && { taskQueuePrefix: taskQueues }),
   });
   signal.throwIfAborted();

@@ -27,8 +27,9 @@ export class Wire {
     socket.on('close', () => this.#sockets.delete(socket));
   }
 
-  async open(): Promise<number> {
-    this.#server.listen(0, '127.0.0.1');
+  /** Listens; on a free port where none is given. */
+  async open(port = 0): Promise<number> {
+    this.#server.listen(port, '127.0.0.1');
     await once(this.#server, 'listening');
     return (this.#server.address() as AddressInfo).port;
   }
