@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { MailboxOutcome, MailboxReason } from '../model/scan.ts';
+import type { MailboxOutcome, MailboxReason, MailboxReport } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
 import { scansOf } from '../store/scans.ts';
@@ -18,12 +18,28 @@ export interface SliceResult {
   readonly reason?: MailboxReason;
   /** Messages of the pages that this slice committed. */
   readonly messages: number;
+  /** Whether the waiters have been told that the read is done. */
+  readonly told?: boolean;
+}
+
+/** A scan for which a mailbox is read, and the number of its ask. */
+export interface SliceWaiter {
+  readonly scanId: string;
+  readonly scanNo: number;
+  readonly ask: number;
 }
 
 /** What `syncMailbox` has done for it outside. */
 export interface MailboxActivities {
-  /** Reads pages of a mailbox for some minutes, for the scans given, and records how the mailbox stands. */
-  readMailbox(input: { organizationId: string; mailboxId: string; scanNos: readonly number[] }): Promise<SliceResult>;
+  /**
+   * Reads pages of a mailbox for some minutes, for the scans given, records how the mailbox stands, and tells the scans
+   * once it is done.
+   */
+  readMailbox(input: {
+    organizationId: string;
+    mailboxId: string;
+    waiters: readonly SliceWaiter[];
+  }): Promise<SliceResult>;
 }
 
 export interface MailboxActivitiesOptions {
@@ -36,19 +52,22 @@ export interface MailboxActivitiesOptions {
   readonly attempts: number;
   /** How long a slice reads before it hands over to the next, ms. */
   readonly sliceMs: number;
+  /** Signals the workflow of a scan. One that has ended needs no telling. */
+  readonly tellScan: (organizationId: string, scanId: string, report: MailboxReport) => Promise<void>;
 }
 
 export function createMailboxActivities(options: MailboxActivitiesOptions): MailboxActivities {
-  const { db, connections, budget, pageSize, attempts, sliceMs } = options;
+  const { db, connections, budget, pageSize, attempts, sliceMs, tellScan } = options;
   return {
-    async readMailbox({ organizationId, mailboxId, scanNos }) {
+    async readMailbox({ organizationId, mailboxId, waiters }) {
       const context = Context.current();
       const { cancellationSignal } = context;
       const endsAt = performance.now() + sliceMs;
       let messages = 0;
       return whileBeating(async (beat: (progress: { messages: number }) => void) => {
         const organization = await organizationOf(db, organizationId);
-        const [graph, scans] = await Promise.all([connections.graphFor(organizationId), scansOf(db, [...scanNos])]);
+        const scanNos = waiters.map(({ scanNo }) => scanNo);
+        const [graph, scans] = await Promise.all([connections.graphFor(organizationId), scansOf(db, scanNos)]);
         const result = await withLease(db, organization, mailboxId, cancellationSignal, (lease) =>
           readSlice({
             db,
@@ -67,7 +86,11 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
             onPage: (count) => beat({ messages: (messages += count) }),
           }),
         );
-        return { ...result, messages };
+        if (!result.done) return { ...result, messages };
+        const { outcome, reason } = result;
+        const report = { mailboxId, outcome, ...(reason && { reason }) };
+        await Promise.all(waiters.map(({ scanId, ask }) => tellScan(organizationId, scanId, { ...report, ask })));
+        return { ...result, messages, told: true };
       });
     },
   };

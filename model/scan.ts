@@ -52,3 +52,12 @@ export interface ScanFilters {
   /** Only messages received before this time, ISO 8601. */
   readonly until?: string;
 }
+
+/** What a scan is told of a mailbox that it asked for. */
+export interface MailboxReport {
+  readonly mailboxId: string;
+  /** The number of the ask that this answers. */
+  readonly ask: number;
+  readonly outcome: MailboxOutcome;
+  readonly reason?: MailboxReason;
+}

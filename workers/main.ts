@@ -17,6 +17,7 @@ import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.t
 import { createDataConverter } from '../temporal/data-converter.ts';
 import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
 import { failureInterceptor } from './interceptors.ts';
+import { scanTeller } from './scan-teller.ts';
 
 /** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
 const PAGE_BUDGET = 8 << 20;
@@ -109,6 +110,7 @@ interface Composed extends WorkerSettings {
 async function createWorkers(composed: Composed): Promise<Worker[]> {
   const { config, log, db, connections, connection, sealer } = composed;
   const { pageSize, attempts } = config.graph;
+  const dataConverter = createDataConverter(sealer);
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
   const activities = {
     ...createScanActivities({ db, connections, maxConcurrentScans: config.maxConcurrentScans, log }),
@@ -119,12 +121,13 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       pageSize,
       attempts,
       sliceMs: composed.sliceMs ?? SLICE_MS,
+      tellScan: scanTeller(connection, { namespace: config.temporal.namespace, dataConverter }),
     }),
   };
   const common = {
     connection,
     namespace: config.temporal.namespace,
-    dataConverter: createDataConverter(sealer),
+    dataConverter,
     activities,
     interceptors: { activity: [failureInterceptor(log, attempts)] },
     shutdownGraceTime: GRACE,

@@ -1,5 +1,5 @@
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { MailboxOutcome, MailboxReason } from '../model/scan.ts';
+import type { MailboxReport } from '../model/scan.ts';
 import type { ReadRequest } from './requests.ts';
 
 /** How a scan's start ended: under way, waiting for its turn, or turned down. */
@@ -12,14 +12,6 @@ export type ScanAdmission =
       readonly reason: string;
     };
 
-/** What a mailbox's reader tells a scan that asked. */
-export interface MailboxReport {
-  readonly mailboxId: string;
-  readonly ask: number;
-  readonly outcome: MailboxOutcome;
-  readonly reason?: MailboxReason;
-}
-
 /** To `scanTenant`, with its start: answers once the credential was tried and a turn was asked for. */
 export const admittedUpdate = defineUpdate<ScanAdmission>('admitted');
 /** To `scanTenant`, from a mailbox's reader. */
@@ -28,6 +20,10 @@ export const mailboxFinishedSignal = defineSignal<[MailboxReport]>('mailboxFinis
 export const turnFreedSignal = defineSignal('turnFreed');
 /** To `scanTenant`: ask the store at once who still owes a report, instead of after a silence. */
 export const reviewSignal = defineSignal('review');
+/** To `scanTenant`: stand still until told to resume. Again, or on the way to its end, it changes nothing. */
+export const pauseSignal = defineSignal('pause');
+/** To `scanTenant`: go on, if paused. */
+export const resumeSignal = defineSignal('resume');
 /** To `syncMailbox`: read this mailbox for the scan that asks. */
 export const readRequestedSignal = defineSignal<[ReadRequest]>('readRequested');
 /** To `syncMailbox`: a scan no longer waits. */

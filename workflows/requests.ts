@@ -42,6 +42,10 @@ export const withWaiter = (waiters: readonly Waiter[], waiter: Waiter): readonly
 export const withoutScan = (waiters: readonly Waiter[], scanId: string): readonly Waiter[] =>
   waiters.filter((waiter) => waiter.scanId !== scanId);
 
+/** The waiters without those that were told of the very ask they wait for. */
+export const withoutTold = (waiters: readonly Waiter[], told: readonly Waiter[]): readonly Waiter[] =>
+  waiters.filter(({ scanId, ask }) => !told.some((one) => one.scanId === scanId && one.ask === ask));
+
 /**
  * What one mailbox has been asked and not yet answered. Bounded: requests of one urgency become one read, however many
  * arrive. A read that was begun and put back stays apart from what was asked since: who joins it late would otherwise

@@ -14,16 +14,17 @@ import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import type { MailboxActivities, SliceResult } from '../activities/mailbox-activities.ts';
 import type { ScanActivities } from '../activities/scan-activities.ts';
 import { scanWorkflowId } from '../model/ids.ts';
-import type { MailboxReason } from '../model/scan.ts';
+import type { MailboxReason, MailboxReport } from '../model/scan.ts';
 import { siblingQueues } from '../model/task-queues.ts';
 import { historyIsLong } from './history.ts';
-import { mailboxFinishedSignal, readRequestedSignal, readWithdrawnSignal, type MailboxReport } from './messages.ts';
+import { mailboxFinishedSignal, readRequestedSignal, readWithdrawnSignal } from './messages.ts';
 import { PRIORITY, SLICE, STORE_CALL } from './policies.ts';
 import {
   RequestQueue,
   isMoreUrgent,
   withWaiter,
   withoutScan,
+  withoutTold,
   type PendingRead,
   type Waiter,
   type WaitingReads,
@@ -35,7 +36,10 @@ export interface SyncMailboxInput {
   readonly reads: WaitingReads;
 }
 
-type Ending = Pick<SliceResult, 'outcome' | 'reason'>;
+interface Ending extends Pick<SliceResult, 'outcome' | 'reason'> {
+  /** The waiters whom the slice has told of it. */
+  readonly told: readonly Waiter[];
+}
 
 /**
  * The one reader of a mailbox. It takes what it is asked, most urgent first, until nothing is left, and then ends; who
@@ -72,7 +76,10 @@ export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMail
     running = undefined;
     const interrupted = ending?.outcome === 'cancelled' && isMoreUrgent(queue.mostUrgent, served.urgency);
     if (served.waiters.length > 0 && (!ending || interrupted)) queue.putBack(served);
-    else if (ending) await report(organizationId, served.waiters, { mailboxId, ...ending });
+    else if (ending) {
+      const { told, ...result } = ending;
+      await report(organizationId, withoutTold(served.waiters, told), { mailboxId, ...result });
+    }
   }
   if (!queue.isEmpty) {
     await condition(allHandlersFinished);
@@ -95,15 +102,15 @@ async function readSlice(
     taskQueue: siblingQueues(workflowInfo().taskQueue).graph,
     priority: { priorityKey: PRIORITY[read.urgency], fairnessKey: organizationId.slice(0, 64) },
   });
-  const scanNos = read.waiters.map(({ scanNo }) => scanNo);
+  const { waiters } = read;
   try {
-    const { done, outcome, reason } = await scope.run(() => readMailbox({ organizationId, mailboxId, scanNos }));
-    return done ? { outcome, ...(reason && { reason }) } : undefined;
+    const { done, outcome, reason, told } = await scope.run(() => readMailbox({ organizationId, mailboxId, waiters }));
+    return done ? { outcome, ...(reason && { reason }), told: told ? waiters : [] } : undefined;
   } catch (error) {
-    if (isCancellation(error)) return { outcome: 'cancelled' };
+    if (isCancellation(error)) return { outcome: 'cancelled', told: [] };
     const reason = reasonOf(error);
-    await recordFailure({ organizationId, mailboxId, scanNos, reason });
-    return { outcome: 'failed', reason };
+    await recordFailure({ organizationId, mailboxId, scanNos: waiters.map(({ scanNo }) => scanNo), reason });
+    return { outcome: 'failed', reason, told: [] };
   }
 }
 
@@ -120,7 +127,11 @@ function reasonOf(error: unknown): MailboxReason {
   return type === 'GraphFailed' ? 'graph_failed' : 'internal_error';
 }
 
-/** Tells every scan that waited. A scan that has ended needs no telling. */
+/**
+ * Tells every scan that still waits. A slice that has ended the read told those that it knew of, for a signal of the
+ * workflow's own costs it another task; so this is for failures, and for who asked again meanwhile. A scan that has ended
+ * needs no telling.
+ */
 async function report(
   organizationId: string,
   waiters: readonly Waiter[],

@@ -51,6 +51,21 @@ describe('reading a mailbox', () => {
     const { scanNo } = await stage.addScan();
     expect(await stage.read(mailbox, scanNo)).toMatchObject({ ...DONE, messages: 240 });
     expect((await stored(mailbox)).map(({ id }) => id)).toEqual(messagesOf(mailbox));
+    const told = stage.reports.filter(({ mailboxId }) => mailboxId === mailbox);
+    expect(told).toEqual([{ scanId: String(scanNo), mailboxId: mailbox, ask: 1, outcome: 'completed' }]);
+  });
+
+  it('for several scans at once, credits each with what it asked for and no more', async () => {
+    const mailbox = ownMailbox();
+    const inbox = await stage.addScan({ folders: ['inbox'] });
+    const all = await stage.addScan();
+    expect(await stage.read(mailbox, [inbox.scanNo, all.scanNo])).toMatchObject(DONE);
+    const seen = async (scanNo: number): Promise<number> =>
+      (await folderCoverage(stage.store.db, scanNo, mailbox)).reduce((sum, { records }) => sum + records, 0);
+    const inInbox = messagesOf(mailbox, 'inbox').length;
+    expect(inInbox).toBeGreaterThan(0);
+    expect(await seen(inbox.scanNo)).toBe(inInbox);
+    expect(await seen(all.scanNo)).toBe(240);
   });
 
   it('again rewrites nothing that did not change, and follows what was changed, moved, deleted and added', async () => {

@@ -6,7 +6,7 @@ import { createMailboxActivities, type SliceResult } from '../../activities/mail
 import { createScanActivities, type CredentialVerdict, type ScanActivities } from '../../activities/scan-activities.ts';
 import { openGraph } from '../../graph/graph.ts';
 import type { GraphOptions } from '../../graph/options.ts';
-import type { ScanFilters, ScanMode } from '../../model/scan.ts';
+import type { ScanFilters, ScanMode, MailboxReport } from '../../model/scan.ts';
 import { startSimulator, type Simulator, type TenantOptions } from '../../simulator/index.ts';
 import { loadActive } from '../../store/connections.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
@@ -22,8 +22,10 @@ export interface MailboxStage {
   readonly scans: ScanActivities;
   /** Adds a scan, checks its credential and discovers the mailboxes. */
   addScan(filters?: Partial<ScanFilters>, mode?: ScanMode): Promise<{ scanNo: number; scanId: string }>;
+  /** What the scans were told, in order. */
+  readonly reports: readonly (MailboxReport & { readonly scanId: string })[];
   /** Runs one slice; `attempt` and `sliceMs` as Temporal and the worker would set them. */
-  read(mailboxId: string, scanNo: number, how?: ReadOptions): Promise<SliceResult>;
+  read(mailboxId: string, scanNo: number | readonly number[], how?: ReadOptions): Promise<SliceResult>;
 }
 
 export interface ReadOptions {
@@ -36,6 +38,7 @@ export interface ReadOptions {
 /** The activities over a simulated tenant and a real PostgreSQL, without Temporal. */
 export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphOptions> = {}): MailboxStage {
   const store = useStore();
+  const reports: (MailboxReport & { scanId: string })[] = [];
   const log = { debug() {}, info() {}, warn() {} };
   const state = {} as { simulator: Simulator; connections: GraphConnections; organization: Organization };
   beforeAll(async () => {
@@ -59,6 +62,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
     createScanActivities({ db: store.db, connections: state.connections, maxConcurrentScans: 5, log });
   return {
     store,
+    reports,
     get simulator() {
       return state.simulator;
     },
@@ -101,10 +105,15 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
         pageSize,
         attempts: 3,
         sliceMs,
+        tellScan: (_organizationId, scanId, report) => Promise.resolve(void reports.push({ scanId, ...report })),
       });
       const { organizationId } = state.organization;
       return (environment ?? new MockActivityEnvironment({ attempt })).run(() =>
-        activities.readMailbox({ organizationId, mailboxId, scanNos: [scanNo] }),
+        activities.readMailbox({
+          organizationId,
+          mailboxId,
+          waiters: [scanNo].flat().map((no) => ({ scanId: String(no), scanNo: no, ask: 1 })),
+        }),
       );
     },
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RequestQueue, isMoreUrgent, type ReadRequest, type Urgency } from '../../workflows/requests.ts';
+import { RequestQueue, isMoreUrgent, withoutTold, type ReadRequest, type Urgency } from '../../workflows/requests.ts';
 
 const ask = (scanId: string, urgency: Urgency = 'full', number = 1): ReadRequest => ({
   urgency,
@@ -72,5 +72,14 @@ describe('the requests of a mailbox', () => {
     expect(isMoreUrgent('live', 'full')).toBe(true);
     expect(isMoreUrgent('full', 'full')).toBe(false);
     expect(isMoreUrgent(undefined, 'full')).toBe(false);
+  });
+});
+
+describe('those that a slice has told', () => {
+  const waiter = (scanId: string, number: number) => ask(scanId, 'full', number).waiter;
+
+  it('need no second telling, unless they have asked again meanwhile', () => {
+    const waiters = [waiter('s1', 1), waiter('s2', 3), waiter('s3', 1)];
+    expect(withoutTold(waiters, [waiter('s1', 1), waiter('s2', 2)])).toEqual([waiter('s2', 3), waiter('s3', 1)]);
   });
 });
