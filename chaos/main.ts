@@ -9,6 +9,7 @@ import { version } from '../cli/version.ts';
 import { openDataFolder } from '../embedded/data-folder.ts';
 import { faultsOf } from './report.ts';
 import { run } from './run.ts';
+import { serverOnPostgres } from './temporal-on-postgres.ts';
 import { developmentServer } from './temporal.ts';
 
 interface Options {
@@ -19,6 +20,7 @@ interface Options {
   readonly messages: number;
   readonly json?: boolean;
   readonly keep?: boolean;
+  readonly temporalOnPostgres?: string;
 }
 
 const AFTER_HELP = `
@@ -43,6 +45,7 @@ const options = new Command('chaos')
   .option('--mailboxes <number>', 'mailboxes of the tenant', wholeNumber(1, 1000), 12)
   .option('--messages <number>', 'messages in all mailboxes together', wholeNumber(1, 1_000_000), 12_000)
   .option('--json', 'print the last line only, what happens goes to standard error')
+  .option('--temporal-on-postgres <folder>', 'a full Temporal server; the folder holds its programs server and sql')
   .option('--keep', 'keep the data folder, with all logs')
   .addHelpText('after', AFTER_HELP)
   .parse()
@@ -57,9 +60,11 @@ const folder = await openDataFolder(place, { outhaulVersion: version() });
 let passed = false;
 try {
   const { signal } = interrupts;
+  const { temporalOnPostgres } = options;
+  const temporal = temporalOnPostgres === undefined ? developmentServer : serverOnPostgres(temporalOnPostgres);
   const report = await run({
     ...options,
-    temporal: developmentServer,
+    temporal,
     folder,
     say,
     signal,

@@ -71,9 +71,9 @@ export class Scans {
     const config = { scanId, organizationId: ORGANIZATION, type: ['email'], mode, auth, filters: { folders: ['all'] } };
     for (;;) {
       const { status, body } = await api.insist('POST', '/api/v1/scan/start', { config });
-      // 409: an earlier attempt, whose answer was lost, has started it.
-      if (status === 202 || status === 409) return scanId;
-      if (status !== 422 && status !== 429) throw new Error(`The scan was refused: ${status} ${JSON.stringify(body)}`);
+      // 409: an earlier attempt, whose answer was lost, has started it; or its workflow still runs and will end by itself.
+      if (status === 202 || (status === 409 && (await this.#isKnown(scanId)))) return scanId;
+      if (![409, 422, 429].includes(status)) throw new Error(`A scan was refused: ${status} ${JSON.stringify(body)}`);
       await pause(LOOK_EVERY_MS, signal);
     }
   }
@@ -88,12 +88,21 @@ export class Scans {
         this.ended.set(scanId, state);
         return body;
       }
+      // Forgotten: the credential could not be checked, and the answer that said so was lost.
+      if (status === 404) {
+        this.ended.set(scanId, 'failed');
+        return body;
+      }
       const now = JSON.stringify([state, body['recordsExtracted'], body['mailboxes']]);
       if (now !== before) [before, changedAt] = [now, Date.now()];
       if (Date.now() - changedAt > STUCK_AFTER_MS)
         throw new Error(`${scanId} stands still: ${status} ${JSON.stringify(body)}`);
       await pause(LOOK_EVERY_MS, this.#options.signal);
     }
+  }
+
+  async #isKnown(scanId: string): Promise<boolean> {
+    return (await this.#options.api.insist('GET', `/api/v1/scan/${scanId}/status`)).status === 200;
   }
 
   async #keepScanning(): Promise<void> {

@@ -51,11 +51,11 @@ export async function openSimulator(
   return {
     ...tenant,
     stats: () => call('GET', '/stats'),
-    fail: ({ retryAfterSeconds, ...fault }) =>
+    fail: ({ times, status, retryAfterSeconds }) =>
       call('POST', '/faults', {
         kind: 'messagesDelta',
-        ...fault,
-        ...(retryAfterSeconds && { retryAfter: retryAfterSeconds }),
+        times,
+        effect: { type: 'status', status, ...(retryAfterSeconds && { retryAfter: retryAfterSeconds }) },
       }),
     calm: () => call('DELETE', '/faults'),
     change: (kind, count, changeSeed) => change(call, kind, count, changeSeed),
