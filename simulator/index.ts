@@ -3,7 +3,9 @@ import { SimulatorControl } from './control/control.ts';
 import { controlHandler } from './control/http.ts';
 import { Entra } from './entra/entra.ts';
 import { AccessTokens } from './entra/tokens.ts';
-import { Gate } from './msgraph/gate.ts';
+import { Faults } from './faults/faults.ts';
+import { Holds } from './msgraph/holds.ts';
+import { type LimitOptions, Throttle } from './msgraph/limits.ts';
 import { PageCache } from './msgraph/pages.ts';
 import { GraphService } from './msgraph/service.ts';
 import { StatsCounter } from './msgraph/stats.ts';
@@ -13,10 +15,17 @@ import { listen } from './server.ts';
 import { planTenant, type TenantOptions } from './tenant/options.ts';
 import { Tenant } from './tenant/tenant.ts';
 
-export { ControlError, SimulatorControl } from './control/control.ts';
-export type { FolderRef, MessageRef, TenantChange } from './control/control.ts';
+export { SimulatorControl } from './control/control.ts';
+export type { FailNext, TenantChange, TreeSize } from './control/control.ts';
+export type { ChurnKind, ChurnOptions, ChurnReport } from './control/churn.ts';
+export { ControlError } from './control/control-error.ts';
+export type { MessageBulk } from './control/new-message.ts';
+export type { FolderRef, MessageRef } from './control/places.ts';
 export type { Truth, TruthFolder, TruthMailbox, TruthMessage, TruthQuery, TruthSummary } from './control/truth.ts';
-export type { FaultRule, Hold, RequestMatch } from './msgraph/gate.ts';
+export type { AppState } from './entra/entra.ts';
+export type * from './faults/fault-rule.ts';
+export type { Hold, HoldMatch } from './msgraph/holds.ts';
+export type { LimitOptions, Limits } from './msgraph/limits.ts';
 export type { Role } from './msgraph/request.ts';
 export type { RouteKind } from './msgraph/route.ts';
 export type { MailboxStats, Stats } from './msgraph/stats.ts';
@@ -32,6 +41,8 @@ export interface SimulatorOptions {
   tenant: TenantOptions;
   /** Milliseconds that every Graph request waits before it is answered. Default 0. */
   latencyMs?: number;
+  /** Throttling. Default: as Graph documents it. */
+  limits?: LimitOptions;
   /** Bytes of rendered pages that are kept to be sent again. Default 128 MB. */
   pageCacheBytes?: number;
 }
@@ -62,21 +73,25 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const tenant = new Tenant(plan, plan.mailFolder === undefined ? [] : await readMailFolder(plan.mailFolder));
   const tokens = new AccessTokens();
   const entra = new Entra(plan, tokens);
-  const gate = new Gate();
-  const stats = new StatsCounter();
+  const holds = new Holds();
+  const faults = new Faults(tenant);
+  const throttle = new Throttle(options.limits ?? {});
+  const stats = new StatsCounter(() => throttle.mailboxWindow());
   const latency = { milliseconds: options.latencyMs ?? 0 };
   const pages = new PageCache(options.pageCacheBytes ?? DEFAULT_PAGE_CACHE);
   const graph = new GraphService({
     tenant,
     pages,
     tokens,
-    gate,
+    holds,
+    faults,
+    throttle,
     stats,
     latency,
     syncStates: new SyncStates(nameOf(plan)),
   });
-  const control = new SimulatorControl({ tenant, entra, tokens, gate, stats, latency });
-  const services = { graph, entra, stats, control: controlHandler(control) };
+  const control = new SimulatorControl({ tenant, entra, tokens, holds, faults, throttle, stats, latency });
+  const services = { graph, entra, faults, stats, control: controlHandler(control) };
   const server = await listen(services, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
   return {
     url: server.url,
@@ -86,7 +101,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     clientSecret: plan.clientSecret,
     control,
     close: async () => {
-      gate.clear();
+      control.stopChurn();
+      holds.clear();
       await server.close();
     },
   };

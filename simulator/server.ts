@@ -2,8 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Answer } from './msgraph/answer.ts';
+import { deliver } from './delivery.ts';
+import { answerToken } from './entra/answer-token.ts';
 import { entraAnswer } from './entra/entra-fault.ts';
 import type { Entra } from './entra/entra.ts';
+import type { Faults } from './faults/faults.ts';
 import type { GraphService } from './msgraph/service.ts';
 import type { StatsCounter } from './msgraph/stats.ts';
 
@@ -17,6 +20,7 @@ const KEEP_ALIVE_MS = 75_000;
 export interface Services {
   graph: GraphService;
   entra: Entra;
+  faults: Faults;
   stats: StatsCounter;
   /** Answers `/_sim/…`; writes the response itself. */
   control(request: IncomingMessage, response: ServerResponse, target: string): Promise<void>;
@@ -62,7 +66,7 @@ async function answer(services: Services, request: IncomingMessage, response: Se
   if (token?.[1] !== undefined && request.method === 'POST') {
     services.stats.token();
     const form = new URLSearchParams(Buffer.from(await readBody(request)).toString());
-    return send(response, services.entra.token(decoded(token[1]), form));
+    return send(response, await answerToken(services, decoded(token[1]), form));
   }
   const discovery = DISCOVERY_PATH.exec(path);
   if (discovery?.[1] !== undefined && request.method === 'GET') {
@@ -98,6 +102,8 @@ async function answerGraph(
       base: `${headers['x-forwarded-proto'] ?? 'http'}://${headers.host ?? ''}/v1.0`,
       requestId,
       clientRequestId: headers['client-request-id'] ?? requestId,
+      inBatch: false,
+      onEnd: (callback) => (response.closed ? callback() : response.once('close', callback)),
     }),
   );
 }
@@ -110,8 +116,10 @@ export async function readBody(request: IncomingMessage): Promise<Uint8Array> {
 }
 
 /** Writes an answer in one go, its parts as they are. */
-export function send(response: ServerResponse, { status, headers, body }: Answer): void {
+export function send(response: ServerResponse, answer: Answer): void {
   if (response.destroyed) return;
+  if (answer.delivery) return deliver(response, answer, answer.delivery);
+  const { status, headers, body } = answer;
   const length = body.reduce((sum, part) => sum + part.length, 0);
   response.cork();
   response.writeHead(status, { ...headers, 'content-length': length });

@@ -1,53 +1,41 @@
-import type { Json, JsonObject } from '../mail/bytes.ts';
-import { graphTime } from '../mail/clock.ts';
-import type { AttachmentRecord } from '../mail/record.ts';
-import type { Entra } from '../entra/entra.ts';
+import type { AppState, Entra } from '../entra/entra.ts';
 import type { AccessTokens } from '../entra/tokens.ts';
-import type { FaultRule, Gate, Hold, RequestMatch } from '../msgraph/gate.ts';
+import type { Fault, FaultPreset, FaultRule, RequestMatch } from '../faults/fault-rule.ts';
+import type { Faults } from '../faults/faults.ts';
+import { rulesOf } from '../faults/presets.ts';
+import type { JsonObject } from '../mail/bytes.ts';
+import type { AttachmentRecord } from '../mail/record.ts';
+import type { Hold, HoldMatch, Holds } from '../msgraph/holds.ts';
+import type { LimitOptions, Limits, Throttle } from '../msgraph/limits.ts';
 import type { Role } from '../msgraph/request.ts';
 import type { Stats, StatsCounter } from '../msgraph/stats.ts';
 import {
   addMessage,
   changeFolder,
   createFolder,
+  createTree,
   moveMessage,
   removeFolder,
   removeMessage,
   updateMessage,
 } from '../tenant/changes.ts';
-import { type Folder, pathOf } from '../tenant/folder.ts';
-import type { Mailbox } from '../tenant/mailbox.ts';
 import type { Tenant } from '../tenant/tenant.ts';
-import { isReadable } from '../tenant/users.ts';
+import { Churn, type ChurnOptions, type ChurnReport } from './churn.ts';
+import { ControlError } from './control-error.ts';
+import { type MessageBulk, newMessage } from './new-message.ts';
+import { type FolderRef, type MessageRef, Places } from './places.ts';
 import { Truth } from './truth.ts';
-
-/** The control API was asked for something that is not there or makes no sense. */
-export class ControlError extends Error {
-  readonly status: 400 | 404;
-
-  constructor(status: 400 | 404, message: string) {
-    super(message);
-    this.name = 'ControlError';
-    this.status = status;
-  }
-}
-
-/** A message, by its mailbox (user id or principal name) and either form of its id. */
-export interface MessageRef {
-  mailbox: string;
-  id: string;
-}
-
-/** A folder, by its mailbox and its id, path or well-known name. */
-export interface FolderRef {
-  mailbox: string;
-  folder: string;
-}
 
 /** What can change about tenant and application. Absent members stay as they are. */
 export interface TenantChange {
+  /** What was done to the application in the tenant. */
+  app?: AppState;
+  /** The tenant is gone: Entra answers 90002. */
+  tenantGone?: boolean;
   clientSecret?: string;
   secretExpired?: boolean;
+  /** PEM of the certificate that is registered from now on; null for none. */
+  certificate?: string | null;
   tokenLifetimeSeconds?: number;
   /** The application permissions that are consented to; tokens issued before keep theirs. */
   roles?: Role[];
@@ -55,12 +43,36 @@ export interface TenantChange {
   revokeTokens?: boolean;
 }
 
+/** Requests that fail with a status. */
+export interface FailNext extends RequestMatch {
+  status: number;
+  /** Default `UnknownError`. */
+  code?: string;
+  message?: string;
+  /** The `Retry-After` header, in seconds. */
+  retryAfter?: number | string;
+  /** How many requests fail. Default 1. */
+  times?: number;
+}
+
+/** Folders that are made together. */
+export interface TreeSize {
+  /** Folders each inside the one before. */
+  deep?: number;
+  /** Folders side by side. */
+  wide?: number;
+  /** Messages in each. Default 0. */
+  messages?: number;
+}
+
 /** What the control API works on. */
 export interface ControlParts {
   tenant: Tenant;
   entra: Entra;
   tokens: AccessTokens;
-  gate: Gate;
+  holds: Holds;
+  faults: Faults;
+  throttle: Throttle;
   stats: StatsCounter;
   latency: { milliseconds: number };
 }
@@ -72,19 +84,23 @@ export interface ControlParts {
 export class SimulatorControl {
   readonly truth: Truth;
   readonly #parts: ControlParts;
+  readonly #places: Places;
+  readonly #churns: Churn[] = [];
 
   constructor(parts: ControlParts) {
     this.truth = new Truth(parts.tenant);
     this.#parts = parts;
+    this.#places = new Places(parts.tenant);
   }
 
-  /** Requests so far, by kind, status and mailbox. */
+  /** Requests so far, by kind, status and mailbox, and the faults that struck. */
   stats(): Stats {
-    return this.#parts.stats.read();
+    return this.#parts.stats.read(this.#parts.faults.struck());
   }
 
   resetStats(): void {
     this.#parts.stats.reset();
+    this.#parts.faults.resetStruck();
   }
 
   /** Milliseconds that every Graph request waits from now on. */
@@ -93,49 +109,74 @@ export class SimulatorControl {
     this.#parts.latency.milliseconds = milliseconds;
   }
 
+  /** The limits in force. */
+  limits(): Limits {
+    return this.#parts.throttle.limits;
+  }
+
+  /** Changes some limits; null takes one away. The throttling windows of the mailboxes begin anew. */
+  setLimits(limits: LimitOptions): Limits {
+    this.#parts.throttle.change(limits);
+    this.#parts.stats.resetWindows();
+    return this.limits();
+  }
+
   /** Puts a message into a folder. Members that are not given are those of a short text message that arrived now. */
   addMessage(
     place: FolderRef,
     message: JsonObject = {},
     attachments: readonly AttachmentRecord[] = [],
+    bulk: MessageBulk = {},
   ): { id: string } {
-    const { mailbox, folder } = this.#folder(place);
-    const properties = { ...newMessage(), hasAttachments: attachments.length > 0, ...message };
-    const ordinal = addMessage(mailbox, folder, { properties, attachments });
+    const { mailbox, folder } = this.#places.folder(place);
+    const ordinal = addMessage(mailbox, folder, newMessage(message, attachments, bulk));
     return { id: mailbox.ids.immutable(ordinal) };
   }
 
   /** Changes members of a message; of nothing but `isRead` delta tells as Exchange does, in part. */
   changeMessage(ref: MessageRef, patch: JsonObject): void {
-    const { mailbox, ordinal } = this.#message(ref);
+    const { mailbox, ordinal } = this.#places.message(ref);
     updateMessage(mailbox, ordinal, patch, Math.floor(Date.now() / 1000));
   }
 
   /** Moves a message to another folder of its mailbox; returns its new default id. */
   moveMessage(ref: MessageRef, folder: string): { id: string } {
-    const { mailbox, ordinal } = this.#message(ref);
-    moveMessage(mailbox, ordinal, this.#folder({ mailbox: ref.mailbox, folder }).folder);
+    const { mailbox, ordinal } = this.#places.message(ref);
+    moveMessage(mailbox, ordinal, this.#places.folder({ mailbox: ref.mailbox, folder }).folder);
     return { id: mailbox.idOf(ordinal, false) };
   }
 
   /** Deletes a message for good. */
   removeMessage(ref: MessageRef): void {
-    const { mailbox, ordinal } = this.#message(ref);
+    const { mailbox, ordinal } = this.#places.message(ref);
     removeMessage(mailbox, ordinal);
   }
 
   /** Makes a folder; `parent` as in a FolderRef. */
   createFolder(mailbox: string, parent: string, displayName: string, isHidden = false): { id: string } {
-    const place = this.#folder({ mailbox, folder: parent });
+    const place = this.#places.folder({ mailbox, folder: parent });
     return { id: createFolder(place.mailbox, place.folder, displayName, isHidden).id };
+  }
+
+  /** Makes many folders below one. */
+  createTree(mailbox: string, parent: string, size: TreeSize): { folders: number } {
+    const place = this.#places.folder({ mailbox, folder: parent });
+    const { deep = 0, wide = 0, messages = 0 } = size;
+    const made = createTree(place.mailbox, place.folder, { deep, wide });
+    for (const folder of made) {
+      for (let number = 0; number < messages; number++) addMessage(place.mailbox, folder, newMessage({}, [], {}));
+    }
+    return { folders: made.length };
   }
 
   /** Renames a folder, moves it below another, or both. */
   changeFolder(ref: FolderRef, change: { displayName?: string; parent?: string }): void {
-    const { mailbox, folder } = this.#folder(ref);
+    const { mailbox, folder } = this.#places.folder(ref);
     const { displayName } = change;
     const parent =
-      change.parent === undefined ? undefined : this.#folder({ mailbox: ref.mailbox, folder: change.parent }).folder;
+      change.parent === undefined
+        ? undefined
+        : this.#places.folder({ mailbox: ref.mailbox, folder: change.parent }).folder;
     changeFolder(mailbox, folder, {
       ...(displayName === undefined ? {} : { displayName }),
       ...(parent ? { parent } : {}),
@@ -144,103 +185,125 @@ export class SimulatorControl {
 
   /** Deletes a folder with everything in it. */
   removeFolder(ref: FolderRef): void {
-    const { mailbox, folder } = this.#folder(ref);
+    const { mailbox, folder } = this.#places.folder(ref);
     removeFolder(mailbox, folder);
   }
 
   /** Makes every delta token of a folder, or of all folders of a mailbox, answer 410 from now on. */
   expireDelta(ref: { mailbox: string; folder?: string }): void {
     const { mailbox, folder } = ref;
-    const folders = folder === undefined ? this.#mailbox(mailbox).folders : [this.#folder({ mailbox, folder }).folder];
+    const folders =
+      folder === undefined ? this.#places.mailbox(mailbox).folders : [this.#places.folder({ mailbox, folder }).folder];
     for (const each of folders) each.generation++;
   }
 
-  /** Changes the application's secret, consent or tokens. */
+  /** Lets changes flow until they are stopped. */
+  startChurn(options: ChurnOptions): ChurnReport {
+    if (!(options.perSecond > 0)) throw new ControlError(400, "'perSecond' is a number above 0.");
+    const { mailbox } = options;
+    const mailboxes = mailbox === undefined ? this.#places.mailboxes() : [this.#places.mailbox(mailbox)];
+    const churn = new Churn(this.#churns.length + 1, mailboxes, options);
+    this.#churns.push(churn);
+    return churn.report;
+  }
+
+  /** Every flow of changes, ended ones included. */
+  churns(): ChurnReport[] {
+    return this.#churns.map(({ report }) => report);
+  }
+
+  /** Ends one flow, or all. */
+  stopChurn(id?: number): ChurnReport[] {
+    const chosen = this.#churns.filter(({ report }) => id === undefined || report.id === id);
+    if (chosen.length === 0 && id !== undefined) throw new ControlError(404, `There is no flow of changes ${id}.`);
+    for (const churn of chosen) churn.stop();
+    return chosen.map(({ report }) => report);
+  }
+
+  /** Changes the application's secret, consent, state or tokens. */
   changeTenant(change: TenantChange): void {
-    const { registration } = this.#parts.entra;
+    const { entra, tokens } = this.#parts;
+    const { registration } = entra;
+    if (change.app !== undefined) registration.state = change.app;
+    if (change.tenantGone !== undefined) registration.isTenantGone = change.tenantGone;
     if (change.clientSecret !== undefined) registration.clientSecret = change.clientSecret;
     if (change.secretExpired !== undefined) registration.isSecretExpired = change.secretExpired;
+    if (change.certificate !== undefined) entra.register(change.certificate ?? undefined);
     if (change.tokenLifetimeSeconds !== undefined) registration.tokenLifetimeSeconds = change.tokenLifetimeSeconds;
     if (change.roles !== undefined) registration.roles = [...change.roles];
-    if (change.revokeTokens === true) this.#parts.tokens.revokeAll();
+    if (change.revokeTokens === true) tokens.revokeAll();
   }
 
   /** Holds matching requests open until the hold is released. */
-  hold(match: RequestMatch = {}): Hold {
-    return this.#parts.gate.hold(this.#withUserId(match));
+  hold(match: HoldMatch = {}): Hold {
+    const { mailbox } = match;
+    return this.#parts.holds.add(mailbox === undefined ? match : { ...match, mailbox: this.#places.user(mailbox).id });
   }
 
   /** The holds in force. */
   holds(): Hold[] {
-    return this.#parts.gate.holds();
+    return this.#parts.holds.list();
   }
 
-  /** Makes the next matching requests fail. */
-  failNext(fault: FaultRule): void {
-    this.#parts.gate.failNext(this.#withUserId(fault));
+  /** Ends every hold. */
+  clearHolds(): void {
+    this.#parts.holds.clear();
   }
 
-  /** Ends every hold and every fault. */
+  /** Puts a fault in force. */
+  addFault(rule: FaultRule): Fault {
+    const { mailbox, folder, message, effect } = rule;
+    if (message !== undefined && mailbox === undefined) {
+      throw new ControlError(400, "A fault of a 'message' needs its 'mailbox'.");
+    }
+    if (effect.type === 'poison' && message === undefined) {
+      throw new ControlError(400, "A fault of type 'poison' needs a 'message'.");
+    }
+    return this.#parts.faults.add(rule, {
+      mailbox: mailbox === undefined ? undefined : this.#places.user(mailbox).id,
+      folder:
+        mailbox === undefined || folder === undefined
+          ? undefined
+          : this.#places.folder({ mailbox, folder }).folder.number,
+      message:
+        mailbox === undefined || message === undefined
+          ? undefined
+          : this.#places.message({ mailbox, id: message }).ordinal,
+    });
+  }
+
+  /** Puts a mix of faults in force. */
+  addPreset(preset: FaultPreset): Fault[] {
+    return rulesOf(preset).map((rule) => this.addFault(rule));
+  }
+
+  /** The faults in force and those that are spent, with how often each has struck. */
+  faults(): Fault[] {
+    return this.#parts.faults.list();
+  }
+
+  /** Takes a fault back. @throws ControlError 404 where there is none. */
+  removeFault(id: number): void {
+    if (!this.#parts.faults.remove(id)) throw new ControlError(404, `There is no fault ${id}.`);
+  }
+
+  /** Takes every fault back. */
   clearFaults(): void {
-    this.#parts.gate.clear();
+    this.#parts.faults.clear();
   }
 
-  #withUserId<Match extends RequestMatch>(match: Match): Match {
-    if (match.mailbox === undefined) return match;
-    const user = this.#parts.tenant.user(match.mailbox);
-    if (!user) throw new ControlError(404, `There is no user ${match.mailbox}.`);
-    return { ...match, mailbox: user.id };
+  /** Makes the next matching requests fail: short for a fault with a status. */
+  failNext({ status, code = 'UnknownError', message, retryAfter, times = 1, ...match }: FailNext): Fault {
+    return this.addFault({
+      ...match,
+      times,
+      effect: {
+        type: 'status',
+        status,
+        code,
+        ...(message === undefined ? {} : { message }),
+        ...(retryAfter === undefined ? {} : { retryAfter: Number(retryAfter) }),
+      },
+    });
   }
-
-  #mailbox(key: string): Mailbox {
-    const user = this.#parts.tenant.user(key);
-    if (!user || !isReadable(user)) throw new ControlError(404, `There is no readable mailbox ${key}.`);
-    return this.#parts.tenant.mailbox(user);
-  }
-
-  #folder(ref: FolderRef): { mailbox: Mailbox; folder: Folder } {
-    const mailbox = this.#mailbox(ref.mailbox);
-    const folder =
-      mailbox.folderById(ref.folder) ??
-      mailbox.folderByName(ref.folder.toLowerCase()) ??
-      mailbox.folders.find((candidate) => !candidate.isDeleted && pathOf(candidate) === ref.folder);
-    if (!folder) throw new ControlError(404, `There is no folder ${ref.folder} in ${ref.mailbox}.`);
-    return { mailbox, folder };
-  }
-
-  #message(ref: MessageRef): { mailbox: Mailbox; ordinal: number } {
-    const mailbox = this.#mailbox(ref.mailbox);
-    const ordinal = mailbox.messageById(ref.id);
-    if (ordinal === undefined) throw new ControlError(404, `There is no message ${ref.id} in ${ref.mailbox}.`);
-    return { mailbox, ordinal };
-  }
-}
-
-function newMessage(): Record<string, Json> {
-  const now = graphTime(Math.floor(Date.now() / 1000));
-  const author = { emailAddress: { name: 'Grace Hughes', address: 'grace.hughes@quay.example' } };
-  return {
-    createdDateTime: now,
-    lastModifiedDateTime: now,
-    categories: [],
-    receivedDateTime: now,
-    sentDateTime: now,
-    internetMessageId: `<${process.hrtime.bigint()}@quay.example>`,
-    subject: 'New mail',
-    bodyPreview: 'It has just arrived.',
-    importance: 'normal',
-    isDeliveryReceiptRequested: false,
-    isReadReceiptRequested: false,
-    isRead: false,
-    isDraft: false,
-    inferenceClassification: 'focused',
-    body: { contentType: 'text', content: 'It has just arrived.' },
-    sender: author,
-    from: author,
-    toRecipients: [],
-    ccRecipients: [],
-    bccRecipients: [],
-    replyTo: [],
-    flag: { flagStatus: 'notFlagged' },
-  };
 }

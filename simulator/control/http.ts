@@ -1,9 +1,13 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Bytes, JsonObject } from '../mail/bytes.ts';
-import type { FaultRule, Hold } from '../msgraph/gate.ts';
+import type { Fault } from '../faults/fault-rule.ts';
+import { readFaults } from '../faults/read-fault.ts';
+import type { Hold } from '../msgraph/holds.ts';
 import { readBody } from '../server.ts';
-import { ControlError, type SimulatorControl } from './control.ts';
+import type { SimulatorControl } from './control.ts';
+import { ControlError } from './control-error.ts';
+import { readBulk, readChurn, readLimits, readTenantChange, readTreeSize } from './read-control.ts';
 import type { TruthQuery } from './truth.ts';
 
 const CHUNK = 1 << 18;
@@ -11,7 +15,10 @@ const CHUNK = 1 << 18;
 /** What a control request brings. */
 interface ControlRequest {
   query: URLSearchParams;
+  /** An object; an empty one where nothing was sent. */
   body: JsonObject;
+  /** The body as it was sent, which may be a list, too. */
+  sent: unknown;
 }
 
 type Handler = (control: SimulatorControl, request: ControlRequest) => unknown;
@@ -27,7 +34,10 @@ const HANDLERS: Record<string, Handler> = {
   'GET /stats': (control) => control.stats(),
   'DELETE /stats': (control) => control.resetStats(),
   'POST /latency': (control, { body }) => control.setLatency(Number(body.milliseconds)),
-  'POST /messages': (control, { body }) => control.addMessage(folderRef(body), object(body.message ?? {})),
+  'GET /limits': (control) => control.limits(),
+  'POST /limits': (control, { body }) => control.setLimits(readLimits(body)),
+  'POST /messages': (control, { body }) =>
+    control.addMessage(folderRef(body), object(body.message ?? {}), [], readBulk(body.bulk)),
   'PATCH /messages': (control, { body }) => control.changeMessage(messageRef(body), object(body.patch ?? {})),
   'POST /messages/move': (control, { body }) => control.moveMessage(messageRef(body), text(body, 'folder')),
   'DELETE /messages': (control, { body }) => control.removeMessage(messageRef(body)),
@@ -38,6 +48,10 @@ const HANDLERS: Record<string, Handler> = {
       text(body, 'displayName'),
       body.isHidden === true,
     ),
+  'POST /folders/tree': (control, { body }) => {
+    const { mailbox: _mailbox, parent: _parent, ...size } = body;
+    return control.createTree(text(body, 'mailbox'), text(body, 'parent'), readTreeSize(size));
+  },
   'PATCH /folders': (control, { body }) => control.changeFolder(folderRef(body), object(body.change ?? {})),
   'DELETE /folders': (control, { body }) => control.removeFolder(folderRef(body)),
   'POST /delta/expire': (control, { body }) =>
@@ -45,15 +59,22 @@ const HANDLERS: Record<string, Handler> = {
       mailbox: text(body, 'mailbox'),
       ...(body.folder === undefined ? {} : { folder: text(body, 'folder') }),
     }),
-  'POST /tenant': (control, { body }) => control.changeTenant(body),
+  'POST /tenant': (control, { body }) => control.changeTenant(readTenantChange(body)),
+  'POST /churn': (control, { body }) => control.startChurn(readChurn(body)),
+  'GET /churn': (control) => ({ value: control.churns() }),
+  'DELETE /churn': (control, { query }) => ({
+    value: control.stopChurn(query.has('id') ? Number(query.get('id')) : undefined),
+  }),
   'GET /holds': (control) => ({ value: control.holds().map(({ id, waiting }) => ({ id, waiting })) }),
   'POST /holds': (control, { body }) => ({ id: control.hold(body).id }),
   'GET /holds/reached': (control, { query }) => holdOf(control, query).reached(),
   'DELETE /holds': (control, { query }) => holdOf(control, query).release(),
-  'POST /faults': (control, { body }) => {
-    if (typeof body.status !== 'number') throw new ControlError(400, 'A fault needs a status.');
-    control.failNext(body as unknown as FaultRule);
+  'POST /faults': (control, { sent }) => {
+    const faults = readFaults(sent);
+    const made = 'preset' in faults ? control.addPreset(faults) : faults.map((rule) => control.addFault(rule));
+    return { ids: made.map(({ id }) => id) };
   },
+  'GET /faults': (control) => ({ value: control.faults().map(faultJson) }),
   'DELETE /faults': (control) => control.clearFaults(),
 };
 
@@ -66,9 +87,8 @@ export function controlHandler(control: SimulatorControl) {
       return streamLines(response, control.truth.lines(truthQuery(url.searchParams)));
     }
     try {
-      const handler = HANDLERS[`${request.method} ${path}`];
-      if (!handler) throw new ControlError(404, `There is no ${request.method} ${target}.`);
-      const result = await handler(control, { query: url.searchParams, body: await readJson(request) });
+      const sent = await readJson(request);
+      const result = await answer(control, `${request.method} ${path}`, { sent, query: url.searchParams });
       if (result === undefined) response.writeHead(204).end();
       else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(result));
     } catch (error) {
@@ -77,6 +97,23 @@ export function controlHandler(control: SimulatorControl) {
       response.end(JSON.stringify({ error: error.message }));
     }
   };
+}
+
+/** @throws ControlError for what the control API does not offer. */
+function answer(
+  control: SimulatorControl,
+  operation: string,
+  { sent, query }: { sent: unknown; query: URLSearchParams },
+): unknown {
+  const fault = /^DELETE \/faults\/(\d+)$/.exec(operation);
+  if (fault) return control.removeFault(Number(fault[1]));
+  const handler = HANDLERS[operation];
+  if (!handler) throw new ControlError(404, `There is no ${operation} below /_sim.`);
+  return handler(control, { query, sent, body: Array.isArray(sent) ? {} : object(sent) });
+}
+
+function faultJson({ id, rule, met, struck }: Fault) {
+  return { id, ...rule, met, struck };
 }
 
 async function streamLines(response: ServerResponse, lines: Iterable<Bytes>): Promise<void> {
@@ -99,14 +136,13 @@ function holdOf(control: SimulatorControl, query: URLSearchParams): Hold {
   return hold;
 }
 
-async function readJson(request: IncomingMessage): Promise<JsonObject> {
+async function readJson(request: IncomingMessage): Promise<unknown> {
   const body = Buffer.from(await readBody(request)).toString();
   if (body === '') return {};
   try {
-    return object(JSON.parse(body));
+    return JSON.parse(body);
   } catch (cause) {
-    if (cause instanceof ControlError) throw cause;
-    throw new ControlError(400, 'The body is no JSON.');
+    throw new ControlError(400, 'The body is no JSON.', { cause });
   }
 }
 

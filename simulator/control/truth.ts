@@ -1,6 +1,6 @@
 import { type Bytes, jsonBytes, type JsonObject } from '../mail/bytes.ts';
 import { shapeOf } from '../mail/shape.ts';
-import { type Folder, isHiddenAnywhere, isInTree, pathOf } from '../tenant/folder.ts';
+import { type Folder, isHiddenAnywhere, isInTree, isNamed, pathOf } from '../tenant/folder.ts';
 import type { Mailbox } from '../tenant/mailbox.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import { isReadable, type User, userProperties } from '../tenant/users.ts';
@@ -192,17 +192,13 @@ export class Truth {
   }
 }
 
-function foldersIn(mailbox: Mailbox, scope: 'visible' | 'all'): Folder[] {
+function foldersIn(mailbox: Mailbox, scope: 'visible' | 'all'): readonly Folder[] {
   if (scope === 'visible') return mailbox.visibleFolders();
   return mailbox.folders.filter((folder) => !folder.isDeleted && !folder.search);
 }
 
 function isVisible(folder: TruthFolder): boolean {
   return folder.inTree && !folder.isHidden && !folder.isSearchFolder;
-}
-
-function isNamed(folder: Folder, name: string): boolean {
-  return folder.id === name || pathOf(folder) === name || folder.wellKnownName === name.toLowerCase();
 }
 
 function messageAt({ user, mailbox, folder, position }: Place): TruthMessage {

@@ -6,14 +6,18 @@ export interface RegisteredKey {
   key: KeyObject;
   sha1: string | undefined;
   sha256: string | undefined;
+  /** The end of the certificate, in milliseconds since 1970; Infinity for a bare key. */
+  expires: number;
 }
 
 /** Reads the PEM of a certificate or of a bare public key. */
 export function registeredKey(pem: string): RegisteredKey {
-  if (!pem.includes('BEGIN CERTIFICATE')) return { key: createPublicKey(pem), sha1: undefined, sha256: undefined };
+  if (!pem.includes('BEGIN CERTIFICATE'))
+    return { key: createPublicKey(pem), sha1: undefined, sha256: undefined, expires: Infinity };
   const certificate = new X509Certificate(pem);
   const thumbprint = (algorithm: string) => createHash(algorithm).update(certificate.raw).digest('base64url');
-  return { key: certificate.publicKey, sha1: thumbprint('sha1'), sha256: thumbprint('sha256') };
+  const expires = Date.parse(certificate.validTo);
+  return { key: certificate.publicKey, sha1: thumbprint('sha1'), sha256: thumbprint('sha256'), expires };
 }
 
 interface Assertion {
@@ -43,6 +47,7 @@ export function checkAssertion(text: string, registered: RegisteredKey | undefin
   if (!verify('sha256', Buffer.from(signed), { key: registered.key, ...padding }, signature)) {
     throw entraFaults.badAssertion('The key was found, but the signature is wrong.');
   }
+  if (registered.expires <= Date.now()) throw entraFaults.badAssertion('The key used is expired.');
   const now = Date.now() / 1000;
   if (claims.iss !== clientId || claims.sub !== clientId)
     throw entraFaults.badAssertion('Issuer or subject is not the client.');

@@ -39,6 +39,24 @@ export const entraFaults = {
       700016,
       `Application with identifier '${clientId}' was not found in the directory '${tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.`,
     ),
+  missingPrincipal: (clientId: string, tenant: string) =>
+    new EntraFault(
+      401,
+      'invalid_client',
+      7000229,
+      `The client application '${clientId}' is missing service principal in the tenant '${tenant}'. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119.`,
+    ),
+  disabledClient: (clientId: string) =>
+    new EntraFault(400, 'unauthorized_client', 7000112, `Application '${clientId}'(Mail reader) is disabled.`),
+  blockedByPolicy: () =>
+    new EntraFault(
+      400,
+      'invalid_grant',
+      53003,
+      'Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.',
+    ),
+  unavailable: () =>
+    new EntraFault(503, 'temporarily_unavailable', 90033, 'A transient error has occurred. Please try again.'),
   unknownTenant: (tenant: string, error: 'invalid_request' | 'invalid_tenant' = 'invalid_request') =>
     new EntraFault(
       400,

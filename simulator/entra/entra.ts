@@ -1,6 +1,7 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto';
 import type { Answer } from '../msgraph/answer.ts';
 import type { Role } from '../msgraph/request.ts';
+import type { AadstsNumber } from '../faults/fault-rule.ts';
 import type { TenantPlan } from '../tenant/options.ts';
 import { checkAssertion, type RegisteredKey, registeredKey } from './assertion.ts';
 import { EntraFault, entraAnswer, entraFaultAnswer, entraFaults } from './entra-fault.ts';
@@ -10,8 +11,23 @@ const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const DOMAIN = /^(?=.{4,253}$)([a-z0-9-]+\.)+[a-z]{2,}$/i;
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
+/** What an administrator can have done to the application, beside its credentials and permissions. */
+export type AppState =
+  | 'enabled'
+  /** Sign-in is switched off under Enterprise applications: 7000112. */
+  | 'disabled'
+  /** The registration is gone: 700016. */
+  | 'deleted'
+  /** The registration is there, its service principal in this tenant is not: 7000229. */
+  | 'notInTenant'
+  /** A Conditional Access policy for workload identities: 53003. */
+  | 'blocked';
+
 /** What can change about the app registration while the simulator runs. */
 export interface AppRegistration {
+  state: AppState;
+  /** The tenant itself is gone, or its subscription: 90002. */
+  isTenantGone: boolean;
   clientSecret: string;
   isSecretExpired: boolean;
   tokenLifetimeSeconds: number;
@@ -22,6 +38,8 @@ export interface AppRegistration {
 /** The registration of a planned tenant. */
 export function registrationOf(plan: TenantPlan): AppRegistration {
   return {
+    state: 'enabled',
+    isTenantGone: false,
     clientSecret: plan.clientSecret,
     isSecretExpired: false,
     tokenLifetimeSeconds: plan.tokenLifetimeSeconds,
@@ -97,8 +115,24 @@ export class Entra {
     });
   }
 
+  /** Takes back every token issued so far. */
+  revokeTokens(): void {
+    this.#tokens.revokeAll();
+  }
+
+  /** Registers a certificate (PEM) in place of the one before, or none. */
+  register(certificate: string | undefined): void {
+    this.registration.certificate = certificate === undefined ? undefined : registeredKey(certificate);
+  }
+
+  /** The answer with which Entra refuses a request by this AADSTS number, whatever the request holds. */
+  refusal(number: AadstsNumber, tenant: string, form: URLSearchParams): Answer {
+    const clientId = form.get('client_id') ?? this.#plan.clientId;
+    return entraFaultAnswer(faultBy(number, tenant, clientId), form.get('client-request-id') ?? randomUUID());
+  }
+
   #checkTenant(tenant: string): void {
-    const known = [this.#plan.tenantId, this.#plan.domain];
+    const known = this.registration.isTenantGone ? [] : [this.#plan.tenantId, this.#plan.domain];
     if (known.some((name) => name.toLowerCase() === tenant.toLowerCase())) return;
     throw GUID.test(tenant) || DOMAIN.test(tenant)
       ? entraFaults.unknownTenant(tenant)
@@ -112,6 +146,7 @@ export class Entra {
     const clientId = form.get('client_id');
     if (clientId === null) throw entraFaults.missing('client_id');
     if (clientId.toLowerCase() !== this.#plan.clientId.toLowerCase()) throw entraFaults.unknownClient(clientId, tenant);
+    this.#checkState(tenant, clientId);
     const scope = form.get('scope') ?? '';
     // msal adds the scopes of OpenID Connect to some requests; they mean nothing in this flow.
     if (!scope.split(' ').some((name) => /^https?:\/\/[^/]+\/+\.default$/.test(name)))
@@ -125,6 +160,46 @@ export class Entra {
     if (secret === null || secret === '') throw entraFaults.noCredential();
     if (!isSame(secret, this.registration.clientSecret)) throw entraFaults.wrongSecret(this.#plan.clientId);
     if (this.registration.isSecretExpired) throw entraFaults.expiredSecret(this.#plan.clientId);
+  }
+
+  #checkState(tenant: string, clientId: string): void {
+    switch (this.registration.state) {
+      case 'enabled':
+        return;
+      case 'disabled':
+        throw entraFaults.disabledClient(clientId);
+      case 'deleted':
+        throw entraFaults.unknownClient(clientId, tenant);
+      case 'notInTenant':
+        throw entraFaults.missingPrincipal(clientId, tenant);
+      case 'blocked':
+        throw entraFaults.blockedByPolicy();
+    }
+  }
+}
+
+function faultBy(number: AadstsNumber, tenant: string, clientId: string): EntraFault {
+  switch (number) {
+    case 7000215:
+      return entraFaults.wrongSecret(clientId);
+    case 7000222:
+      return entraFaults.expiredSecret(clientId);
+    case 700016:
+      return entraFaults.unknownClient(clientId, tenant);
+    case 7000229:
+      return entraFaults.missingPrincipal(clientId, tenant);
+    case 7000112:
+      return entraFaults.disabledClient(clientId);
+    case 700027:
+      return entraFaults.badAssertion('The key was not found.');
+    case 90002:
+      return entraFaults.unknownTenant(tenant);
+    case 900023:
+      return entraFaults.malformedTenant(tenant);
+    case 53003:
+      return entraFaults.blockedByPolicy();
+    case 90033:
+      return entraFaults.unavailable();
   }
 }
 

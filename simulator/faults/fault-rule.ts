@@ -134,6 +134,8 @@ export interface TruncateEffect {
   keep?: number;
   /** Sends a collection that holds this error and is not closed, as Graph does when it fails while it streams. */
   error?: { code: string; message?: string };
+  /** `any` cuts counts, MIME text and attachments, too, which nobody can tell from whole ones. Default `json`. */
+  of?: 'json' | 'any';
 }
 
 /** The answer comes bit by bit. Concerns whole batches. */

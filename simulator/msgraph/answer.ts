@@ -6,7 +6,16 @@ export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: readonly Uint8Array[];
+  /** How it is sent, where not in one go. */
+  delivery?: Delivery;
 }
+
+/** An odd way to send an answer, or none. */
+export type Delivery =
+  | { type: 'reset'; moment: 'before' | 'during' | 'after' }
+  /** `bytes` every so many milliseconds. */
+  | { type: 'trickle'; bytes: number; every: number }
+  | { type: 'silence' };
 
 /** The content type of Graph's JSON. */
 export const GRAPH_JSON =

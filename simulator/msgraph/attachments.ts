@@ -97,6 +97,7 @@ export function getAttachmentValue(
 function open(world: GraphWorld, request: GraphRequest, place: Place) {
   const { mailbox } = openMailbox(world, request, place.user);
   const { ordinal } = openMessage(mailbox, place.message, place.folder);
+  request.faults?.checkBelow('attachments');
   return {
     attachments: mailbox.attachments(ordinal),
     messageId: mailbox.idOf(ordinal, request.preferences.immutableIds),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Answer, GRAPH_JSON } from './answer.ts';
 import { faults } from './fault.ts';
 import type { IncomingRequest } from './service.ts';
@@ -29,7 +30,7 @@ export async function answerBatch(
 
   const run = async (step: Step): Promise<void> => {
     const failed = step.dependsOn.some((id) => (statuses.get(id) ?? 424) >= 400);
-    const answer = failed ? failedDependency() : await answerOne(innerRequest(outer, step));
+    const answer = failed ? failedDependency() : await answerInner(innerRequest(outer, step), answerOne);
     statuses.set(step.id, answer.status);
     responses.push(responseOf(step.id, answer));
   };
@@ -54,6 +55,18 @@ export async function answerBatch(
     headers: { 'content-type': GRAPH_JSON },
     body: [Buffer.from('{"responses":['), ...join(responses), Buffer.from(']}')],
   };
+}
+
+/** An inner request is over when its answer is there; the turn makes sure that four of them really run at a time. */
+async function answerInner(
+  inner: IncomingRequest,
+  answerOne: (inner: IncomingRequest) => Promise<Answer>,
+): Promise<Answer> {
+  const endings: (() => void)[] = [];
+  const answer = await answerOne({ ...inner, onEnd: (callback) => endings.push(callback) });
+  await turn();
+  for (const end of endings) end();
+  return answer;
 }
 
 function readSteps(body: Uint8Array): Step[] {
@@ -113,6 +126,7 @@ function innerRequest(outer: IncomingRequest, step: Step): IncomingRequest {
     headers: { ...step.headers, authorization: outer.headers.authorization },
     body: new Uint8Array(0),
     requestId,
+    inBatch: true,
     clientRequestId: step.headers['client-request-id'] ?? requestId,
   };
 }

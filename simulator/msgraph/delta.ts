@@ -10,13 +10,23 @@ import { firstNotAbove } from './messages.ts';
 import { folderView } from './pages.ts';
 import { messageSelect, numberOption, preferenceApplied, type Query } from './query.ts';
 import { type GraphRequest, type GraphWorld, openFolder, openMailbox } from './request.ts';
-import type { SyncState } from './sync-state.ts';
+import { checkLink, type SyncState } from './sync-state.ts';
 
 const DEFAULT_PAGE = 10;
 const LARGEST_PAGE = 1_000;
 /** What a walk with `$filter` gives at most. */
 const FILTERED_LIMIT = 5_000;
 const OPTIONS = ['$select', '$top', '$expand', '$filter', '$orderby', '$skiptoken', '$deltatoken'];
+
+/** One step of a walk: where it stands, and what the request asks for. */
+interface Walk {
+  mailbox: Mailbox;
+  folder: Folder;
+  state: SyncState;
+  size: number;
+  shape: Shape;
+  faults: GraphRequest['faults'];
+}
 
 /** A page's items and, unless it is the last of its round, where the next one starts. */
 interface Page {
@@ -41,21 +51,21 @@ export function messagesDelta(
   const folder = token === undefined ? openFolder(mailbox, place.folder) : openSyncFolder(mailbox, place.folder);
   const state =
     token === undefined ? firstState(mailbox, folder, query) : world.syncStates.read(token, mailbox, folder);
+  if (token !== undefined) checkLink(request, state, startPath(place.user, folder));
   if (query.has('$deltatoken')) Object.assign(state, { since: state.until, until: mailbox.sequence, offset: 0 });
-  const size = Math.max(1, Math.min(preferences.maxPageSize ?? DEFAULT_PAGE, LARGEST_PAGE));
+  const asked = Math.max(1, Math.min(preferences.maxPageSize ?? DEFAULT_PAGE, LARGEST_PAGE));
+  const size = request.faults?.pageSize(asked) ?? asked;
   const shape = shapeOf({
     select: state.select?.split(','),
     immutableIds: preferences.immutableIds,
     textBodies: preferences.bodyType === 'text',
     typed: true,
   });
-  const page =
-    state.since === undefined
-      ? firstRoundPage(world, mailbox, folder, state, size, shape)
-      : laterRoundPage(mailbox, folder, state, size, shape);
+  const walk: Walk = { mailbox, folder, state, size, shape, faults: request.faults };
+  const page = nextPage(walk, state.since === undefined ? firstRoundPage(world, walk) : laterRoundPage(walk));
   const answer = collectionAnswer(
     `${request.base}/$metadata#Collection(message)`,
-    linkOf(world, request, { user: place.user, folder, state, next: page.next }),
+    linkOf(world, request, { ...walk, user: place.user, next: page.next }),
     page.items,
   );
   Object.assign(answer.headers, preferenceApplied(preferences, size));
@@ -118,24 +128,26 @@ function firstSecond(text: string): number {
   return part.operator === 'ge' ? seconds : seconds + 1;
 }
 
-function firstRoundPage(
-  world: GraphWorld,
-  mailbox: Mailbox,
-  folder: Folder,
-  state: SyncState,
-  size: number,
-  shape: Shape,
-): Page {
+function firstRoundPage(world: GraphWorld, { mailbox, folder, state, size, shape, faults }: Walk): Page {
   const view = folderView(mailbox, folder);
-  const start = state.after ? positionAfter(mailbox, view.order, state.after) : 0;
+  const place = state.after ? positionAfter(mailbox, view.order, state.after) : 0;
+  const start = place - (place > 0 ? (faults?.overlap(size) ?? 0) : 0);
   const end = state.from === undefined ? view.order.length : firstNotAbove(view, state.from - 1);
-  const to = Math.min(start + size, end, start + (state.left ?? Infinity));
+  const to = Math.min(start + size, end, place + (state.left ?? Infinity));
+  faults?.checkPage({ ordinals: view.order.slice(start, to), size: to - start, shape });
   const items = world.pages.items(view, start, to, shape);
   const last = view.order[to - 1];
-  const left = state.left === undefined ? undefined : state.left - (to - start);
+  const left = state.left === undefined ? undefined : state.left - (to - place);
   if (to >= end || left === 0 || last === undefined) return { items, next: undefined };
   const next: Partial<SyncState> = { after: [mailbox.receivedAt(last), last] };
   return { items, next: left === undefined ? next : { ...next, left } };
+}
+
+/** The page, unless faults make it an empty one, or one that leads to itself. */
+function nextPage({ faults }: Walk, page: Page): Page {
+  if (faults?.isEmptyPage()) return { items: new Uint8Array(0), next: {} };
+  if (page.next && faults?.isSameLink()) return { ...page, next: {} };
+  return page;
 }
 
 /** The first position behind a message that may have left meanwhile. */
@@ -153,76 +165,126 @@ function positionAfter(mailbox: Mailbox, order: readonly number[], after: readon
   return low;
 }
 
-function laterRoundPage(mailbox: Mailbox, folder: Folder, state: SyncState, size: number, shape: Shape): Page {
+function laterRoundPage({ mailbox, folder, state, size, shape, faults }: Walk): Page {
   const { since = 0, until, offset = 0 } = state;
-  const window = folder.changes.filter(({ sequence }) => sequence > since && sequence <= until);
   const histories = new Map<number | string, FolderChange[]>();
-  for (const change of window) {
+  for (let at = firstAfter(folder.changes, since); at < folder.changes.length; at++) {
+    const change = folder.changes[at] as FolderChange;
+    if (change.sequence > until) break;
     const key = shape.immutableIds ? change.ordinal : change.entryId;
     const history = histories.get(key);
     if (history) history.push(change);
     else histories.set(key, [change]);
   }
   const all = [...histories.values()];
-  const items = all.slice(offset, offset + size).map((history) => changedItem(mailbox, folder, history, state, shape));
+  const start = offset - (offset > 0 ? (faults?.overlap(size) ?? 0) : 0);
+  const told = all
+    .slice(start, start + size)
+    .map((history) => ({ ordinal: history[0]?.ordinal ?? 0, ...changeOf(mailbox, folder, history, state, shape) }));
+  const shown = told.filter((change) => change.tells === 'message');
+  faults?.checkPage({ ordinals: shown.map(({ ordinal }) => ordinal), size: told.length, shape });
+  const items = told.map(({ ordinal, ...change }) => itemOf({ mailbox, folder, shape, faults }, ordinal, change));
   return {
     items: Buffer.from(items.filter((item) => item !== undefined).join(), 'latin1'),
-    next: offset + size < all.length ? { offset: offset + size } : undefined,
+    next: start + size < all.length ? { offset: start + size } : undefined,
   };
 }
 
+/** The first change after a change number. */
+function firstAfter(changes: readonly FolderChange[], sequence: number): number {
+  let low = 0;
+  let high = changes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((changes[middle] as FolderChange).sequence <= sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** What a later round tells of one message. */
+type Told =
+  | { tells: 'nothing' }
+  | { tells: 'removal'; id: string }
+  /** `members`: what changed, where nothing else did and the message was known before. */
+  | { tells: 'message'; members: readonly string[] | undefined; isRead: boolean };
+
 /**
- * What a later round tells of one message; undefined where nothing. Two of Exchange's habits are kept: a message that
- * left and came back is told as removed only, until it changes again; a change of nothing but `isRead` comes as a part
- * of the message.
+ * What a later round tells of one message. Two of Exchange's habits are kept: a message that left and came back is told
+ * as removed only, until it changes again; a change of nothing but `isRead` comes as a part of the message. Where it is
+ * open whether the client knows the message, because it arrived while the round before went on, it is told as it is.
  */
-function changedItem(
+function changeOf(
   mailbox: Mailbox,
   folder: Folder,
   history: readonly FolderChange[],
   state: SyncState,
   shape: Shape,
-): string | undefined {
+): Told {
   const [first] = history;
   const last = history.at(-1);
-  if (!first || !last) return undefined;
+  if (!first || !last) return { tells: 'nothing' };
   const { ordinal } = last;
+  const isOpen = first.sequence <= (state.walked ?? 0);
   const wasHere = first.kind !== 'created';
   const isHere =
     mailbox.folderOf(ordinal) === folder && (shape.immutableIds || mailbox.idOf(ordinal, false) === last.entryId);
-  const cameBack = wasHere && last.kind === 'created';
-  const id = shape.immutableIds ? mailbox.ids.immutable(ordinal) : last.entryId;
+  const cameBack = wasHere && !isOpen && last.kind === 'created';
   if (!isHere || cameBack) {
-    if (!wasHere || !wants(state, 'deleted')) return undefined;
-    return jsonBytes({ '@odata.type': '#microsoft.graph.message', id, '@removed': { reason: 'deleted' } });
+    const isTold = (wasHere || isOpen) && wants(state, 'deleted');
+    const id = shape.immutableIds ? mailbox.ids.immutable(ordinal) : last.entryId;
+    return isTold ? { tells: 'removal', id } : { tells: 'nothing' };
   }
-  if (!wants(state, wasHere ? 'updated' : 'created')) return undefined;
-  if (state.from !== undefined && mailbox.receivedAt(ordinal) < state.from) return undefined;
-  if (wasHere && history.every(({ kind }) => kind === 'read')) return readChange(mailbox, folder, ordinal, shape);
-  return mailbox.render(ordinal, folder, shape);
+  if (!wants(state, wasHere ? 'updated' : 'created')) return { tells: 'nothing' };
+  if (state.from !== undefined && mailbox.receivedAt(ordinal) < state.from) return { tells: 'nothing' };
+  const isChanged = history.every(({ kind }) => kind === 'read' || kind === 'updated');
+  return {
+    tells: 'message',
+    members: isChanged ? [...new Set(history.flatMap(({ members = [] }) => members))] : undefined,
+    isRead: history.every(({ kind }) => kind === 'read'),
+  };
 }
 
-function readChange(mailbox: Mailbox, folder: Folder, ordinal: number, shape: Shape): string {
-  const part = shapeOf({ select: ['isRead', 'parentFolderId'], immutableIds: shape.immutableIds, typed: true });
-  return mailbox.render(ordinal, folder, part);
+function itemOf(
+  { mailbox, folder, shape, faults }: Pick<Walk, 'mailbox' | 'folder' | 'shape' | 'faults'>,
+  ordinal: number,
+  told: Told,
+): string | undefined {
+  if (told.tells === 'nothing') return undefined;
+  if (told.tells === 'removal') {
+    return jsonBytes({ '@odata.type': '#microsoft.graph.message', id: told.id, '@removed': { reason: 'deleted' } });
+  }
+  const { members } = told;
+  const part = told.isRead ? members : members && faults?.isPartial() ? selectedOf(members, shape) : undefined;
+  if (!part) return mailbox.render(ordinal, folder, shape);
+  const select = [...part, 'parentFolderId'];
+  return mailbox.render(ordinal, folder, shapeOf({ ...shape, select }));
+}
+
+function selectedOf(members: readonly string[], { selected }: Shape): readonly string[] {
+  return selected ? members.filter((member) => selected.has(member)) : members;
 }
 
 function wants(state: SyncState, change: 'created' | 'updated' | 'deleted'): boolean {
   return state.changeType === undefined || state.changeType.toLowerCase().split(',').includes(change);
 }
 
+function startPath(user: string, folder: Folder): string {
+  return `/users/${encodeURIComponent(user)}/mailFolders/${encodeURIComponent(folder.id)}/messages/delta`;
+}
+
 /** The one link of a page. Like Graph's, it names the folder now in one form and now in the other. */
 function linkOf(
   world: GraphWorld,
   request: GraphRequest,
-  round: { user: string; folder: Folder; state: SyncState; next: Partial<SyncState> | undefined },
+  round: Walk & { user: string; next: Partial<SyncState> | undefined },
 ): JsonObject {
-  const { folder, state, next } = round;
+  const { folder, mailbox, state, next } = round;
   const user = `${request.base}/users/${encodeURIComponent(round.user)}`;
   const quoted = `${user}/mailfolders('${folder.id}')/messages/delta`;
   if (!next) {
     const { after: _after, left: _left, ...rest } = state;
-    const token = world.syncStates.write({ ...rest, offset: 0 });
+    const token = world.syncStates.write({ ...rest, offset: 0, walked: mailbox.sequence });
     return { '@odata.deltaLink': `${quoted}?$deltatoken=${token}` };
   }
   const token = world.syncStates.write({ ...state, ...next });

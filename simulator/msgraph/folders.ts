@@ -6,7 +6,7 @@ import { faults } from './fault.ts';
 import { parseFilter, passes } from './filter.ts';
 import { flagOption, listOption, numberOption, onlyOptions, preferenceApplied } from './query.ts';
 import { type GraphRequest, type GraphWorld, openFolder, openMailbox } from './request.ts';
-import type { SyncState } from './sync-state.ts';
+import { checkLink, type SyncState } from './sync-state.ts';
 
 const DEFAULT_PAGE = 10;
 const LARGEST_PAGE = 1_000;
@@ -16,13 +16,19 @@ const MEMBERS = [
 const SEARCH_MEMBERS = ['isSupported', 'includeNestedFolders', 'sourceFolderIds', 'filterQuery'];
 
 /** A folder as Graph shows it: neither a size nor a well-known name. */
-export function folderJson(mailbox: Mailbox, folder: Folder, select?: readonly string[]): JsonObject {
+function folderJson(
+  mailbox: Mailbox,
+  folder: Folder,
+  select?: readonly string[],
+  faults?: GraphRequest['faults'],
+): JsonObject {
+  const count = mailbox.count(folder);
   const members: JsonObject = {
     displayName: folder.displayName,
     parentFolderId: folder.parent?.id ?? mailbox.ids.folder(0x3fffffff),
     childFolderCount: mailbox.children(folder, false).length,
     unreadItemCount: !select || select.includes('unreadItemCount') ? mailbox.unread(folder) : null,
-    totalItemCount: mailbox.count(folder),
+    totalItemCount: faults?.counted(count, folder) ?? count,
     isHidden: folder.isHidden,
   };
   if (folder.search) {
@@ -48,7 +54,8 @@ export function listFolders(
   const { mailbox } = openMailbox(world, request, place.user);
   const parent = openFolder(mailbox, place.folder ?? 'msgfolderroot');
   const select = selectOf(request);
-  const top = numberOption(query, '$top', DEFAULT_PAGE, 1, LARGEST_PAGE);
+  const asked = numberOption(query, '$top', DEFAULT_PAGE, 1, LARGEST_PAGE);
+  const top = request.faults?.pageSize(asked) ?? asked;
   const skip = numberOption(query, '$skip', 0, 0, Number.MAX_SAFE_INTEGER);
   const filter = query.get('$filter');
   const parsed = filter === undefined ? undefined : parseFilter(filter);
@@ -64,7 +71,7 @@ export function listFolders(
     answer['@odata.nextLink'] =
       `${request.base}/users/${encodeURIComponent(place.user)}/mailFolders${path}?${next.toString()}`;
   }
-  answer.value = folders.slice(skip, skip + top).map((folder) => folderJson(mailbox, folder, select));
+  answer.value = folders.slice(skip, skip + top).map((folder) => folderJson(mailbox, folder, select, request.faults));
   return jsonAnswer(answer, preferenceApplied(request.preferences));
 }
 
@@ -72,7 +79,7 @@ export function listFolders(
 export function getFolder(world: GraphWorld, request: GraphRequest, place: { user: string; folder: string }): Answer {
   onlyOptions(request.query, 'MailFolders', ['$select', '$expand']);
   const { mailbox } = openMailbox(world, request, place.user);
-  const json = folderJson(mailbox, openFolder(mailbox, place.folder), selectOf(request));
+  const json = folderJson(mailbox, openFolder(mailbox, place.folder), selectOf(request), request.faults);
   const context = `${request.base}/$metadata#users('${encodeURIComponent(place.user)}')/mailFolders/$entity`;
   return jsonAnswer({ '@odata.context': context, ...json }, preferenceApplied(request.preferences));
 }
@@ -84,19 +91,21 @@ export function foldersDelta(world: GraphWorld, request: GraphRequest, place: { 
   const { mailbox } = openMailbox(world, request, place.user);
   const token = query.get('$skiptoken') ?? query.get('$deltatoken');
   const state = token === undefined ? firstState(mailbox, request) : world.syncStates.read(token, mailbox, undefined);
+  if (token !== undefined) checkLink(request, state, `/users/${encodeURIComponent(place.user)}/mailFolders/delta`);
   if (query.has('$deltatoken')) Object.assign(state, { since: state.until, until: mailbox.sequence, offset: 0 });
   const { since, offset = 0, select } = state;
   const folders = mailbox.folders.filter(
     (folder) =>
       isOfTree(folder, state.hidden === true) && (since === undefined ? !folder.isDeleted : folder.changedAt > since),
   );
-  const size = Math.min(preferences.maxPageSize ?? DEFAULT_PAGE, LARGEST_PAGE);
+  const asked = Math.min(preferences.maxPageSize ?? DEFAULT_PAGE, LARGEST_PAGE);
+  const size = request.faults?.pageSize(asked) ?? asked;
   const value = folders
     .slice(offset, offset + size)
     .map((folder) =>
       folder.isDeleted
         ? { id: folder.id, '@removed': { reason: 'deleted' } }
-        : folderJson(mailbox, folder, select?.split(',')),
+        : folderJson(mailbox, folder, select?.split(','), request.faults),
     );
   const isLast = offset + size >= folders.length;
   const link = `${request.base}/users/${encodeURIComponent(place.user)}/mailFolders/delta`;

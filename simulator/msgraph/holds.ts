@@ -1,10 +1,9 @@
 import { deferred } from './deferred.ts';
-import { GraphFault } from './fault.ts';
 import type { GraphRequest } from './request.ts';
 import type { RouteKind } from './route.ts';
 
-/** Which requests a hold or a fault concerns; absent members concern all. */
-export interface RequestMatch {
+/** Which requests a hold concerns; absent members concern all. */
+export interface HoldMatch {
   /** A user's id or principal name. */
   mailbox?: string;
   kind?: RouteKind;
@@ -23,56 +22,32 @@ export interface Hold {
   release(): void;
 }
 
-/** Requests that fail instead of being answered. */
-export interface FaultRule extends RequestMatch {
-  status: number;
-  /** Default `UnknownError`. */
-  code?: string;
-  message?: string;
-  /** The `Retry-After` header. */
-  retryAfter?: string | number;
-  /** How many requests fail. Default 1. */
-  times?: number;
-}
-
-interface Rule {
-  match: RequestMatch;
-  toPass: number;
-}
-
-interface HoldRule extends Rule {
+interface HoldRule {
   id: number;
+  match: HoldMatch;
+  toPass: number;
   waiting: number;
   reached: () => void;
   opened: Promise<void>;
 }
 
-interface FailRule extends Rule {
-  fault: FaultRule;
-  left: number;
-}
-
-/**
- * The one step in which requests are held open or made to fail on purpose, between their arrival and their answer.
- * A rule's mailbox must be the user's id here; the control API translates principal names.
- */
-export class Gate {
+/** Keeps requests open between their arrival and their answer. A match's mailbox must be the user's id here. */
+export class Holds {
   readonly #holds = new Map<HoldRule, Hold>();
-  readonly #fails = new Set<FailRule>();
   #nextId = 1;
 
-  /** Whether nothing is held and nothing fails. */
-  get isOpen(): boolean {
-    return this.#holds.size === 0 && this.#fails.size === 0;
+  /** Whether nothing is held. */
+  get isEmpty(): boolean {
+    return this.#holds.size === 0;
   }
 
   /** The holds that are in force. */
-  holds(): Hold[] {
+  list(): Hold[] {
     return [...this.#holds.values()];
   }
 
   /** Holds every matching request from now on. */
-  hold(match: RequestMatch = {}): Hold {
+  add(match: HoldMatch = {}): Hold {
     const opened = deferred();
     const reached = deferred();
     const rule: HoldRule = {
@@ -99,26 +74,14 @@ export class Gate {
     return hold;
   }
 
-  /** Makes the next matching requests fail. */
-  failNext(fault: FaultRule): void {
-    this.#fails.add({ match: fault, toPass: fault.after ?? 0, fault, left: fault.times ?? 1 });
-  }
-
-  /** Ends every hold and every fault. */
+  /** Ends every hold. */
   clear(): void {
-    for (const hold of this.holds()) hold.release();
-    this.#fails.clear();
+    for (const hold of this.list()) hold.release();
   }
 
-  /** Lets a request pass, late where it is held. @throws GraphFault where it is to fail. */
+  /** Lets a request pass, late where it is held. */
   async pass(request: GraphRequest): Promise<void> {
     for (const rule of this.#holds.keys()) if (concerns(rule, request)) await wait(rule);
-    for (const rule of this.#fails) {
-      if (!concerns(rule, request)) continue;
-      if (--rule.left <= 0) this.#fails.delete(rule);
-      const { status, code = 'UnknownError', message = '', retryAfter } = rule.fault;
-      throw new GraphFault(status, code, message, retryAfter === undefined ? {} : { 'retry-after': `${retryAfter}` });
-    }
   }
 }
 
@@ -129,7 +92,7 @@ async function wait(rule: HoldRule): Promise<void> {
   rule.waiting--;
 }
 
-function concerns(rule: Rule, request: GraphRequest): boolean {
+function concerns(rule: HoldRule, request: GraphRequest): boolean {
   const { mailbox, kind } = rule.match;
   if (kind !== undefined && request.route.kind !== kind) return false;
   if (mailbox !== undefined && request.userId !== mailbox) return false;

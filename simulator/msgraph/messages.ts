@@ -21,21 +21,23 @@ type Place = { user: string; folder?: string };
 export function listMessages(world: GraphWorld, request: GraphRequest, place: Place): Answer {
   const { query, preferences } = request;
   onlyOptions(query, 'Messages', LIST_OPTIONS);
-  const top = query.has('$top')
+  const asked = query.has('$top')
     ? numberOption(query, '$top', DEFAULT_PAGE, 1, LARGEST_PAGE)
     : Math.min(preferences.maxPageSize ?? DEFAULT_PAGE, LARGEST_PAGE);
+  const top = request.faults?.pageSize(asked) ?? asked;
   const view = openView(world, request, place);
   const shape = shapeFor(request);
   const filter = filterOf(query);
   const isAscending = orderOf(query, filter) === 'asc';
   const [start, end] = filter ? rangeOf(view, filter) : [0, view.order.length];
-  const skip = numberOption(query, '$skip', 0, 0, Number.MAX_SAFE_INTEGER);
+  const from = numberOption(query, '$skip', 0, 0, Number.MAX_SAFE_INTEGER);
+  const skip = from - (from > 0 ? (request.faults?.overlap(top) ?? 0) : 0);
   const predicate = filter && isMoreThanRange(filter) ? filter : undefined;
   const expandsAttachments = expands(query);
 
   let items: Uint8Array;
   let scanned = Math.min(skip + top, end - start);
-  if (!isAscending && !predicate && !expandsAttachments) {
+  if (!isAscending && !predicate && !expandsAttachments && !request.faults) {
     items = world.pages.items(view, Math.min(start + skip, end), start + scanned, shape);
   } else {
     const found: number[] = [];
@@ -43,13 +45,20 @@ export function listMessages(world: GraphWorld, request: GraphRequest, place: Pl
       const ordinal = view.order[isAscending ? end - 1 - scanned : start + scanned] as number;
       if (!predicate || matches(view, ordinal, predicate)) found.push(ordinal);
     }
+    if (request.faults?.isEmptyPage()) [found.length, scanned] = [0, from];
+    request.faults?.checkPage({ ordinals: found, size: found.length, shape, isExpanded: expandsAttachments });
     items = expandsAttachments
       ? Buffer.from(found.map((ordinal) => JSON.stringify(expanded(view, ordinal, shape))).join())
       : world.pages.render(view, found, shape);
   }
   const before: JsonObject = {};
-  if (query.get('$count') === 'true') before['@odata.count'] = countMatching(view, start, end, predicate);
-  if (scanned < end - start) before['@odata.nextLink'] = nextLink(request, place, scanned);
+  if (query.get('$count') === 'true') {
+    const count = countMatching(view, start, end, predicate);
+    before['@odata.count'] = request.faults?.counted(count) ?? count;
+  }
+  if (scanned < end - start) {
+    before['@odata.nextLink'] = nextLink(request, place, request.faults?.isSameLink() ? from : scanned);
+  }
   const answer = collectionAnswer(contextOf(request, place), before, items);
   return withPreferences(answer, request, preferences.maxPageSize === undefined ? undefined : top);
 }
@@ -59,9 +68,9 @@ export function countMessages(world: GraphWorld, request: GraphRequest, place: P
   onlyOptions(request.query, 'Messages', ['$filter']);
   const view = openView(world, request, place);
   const filter = filterOf(request.query);
-  if (!filter) return textAnswer(String(view.order.length));
-  const [start, end] = rangeOf(view, filter);
-  return textAnswer(String(countMatching(view, start, end, isMoreThanRange(filter) ? filter : undefined)));
+  const [start, end] = filter ? rangeOf(view, filter) : [0, view.order.length];
+  const count = countMatching(view, start, end, filter && isMoreThanRange(filter) ? filter : undefined);
+  return textAnswer(String(request.faults?.counted(count) ?? count));
 }
 
 /** `GET …/messages/{id}`. */
@@ -71,6 +80,7 @@ export function getMessage(world: GraphWorld, request: GraphRequest, place: Plac
   const { ordinal, folder } = openMessage(mailbox, place.message, place.folder);
   const shape = shapeFor(request);
   const view = folderView(mailbox, folder);
+  request.faults?.checkMessage(shape, expands(request.query));
   const message = expands(request.query) ? expanded(view, ordinal, shape) : mailbox.message(ordinal, folder, shape);
   const context = `${contextOf(request, place)}/$entity`;
   return withPreferences(jsonAnswer({ '@odata.context': context, ...message }), request);
@@ -81,6 +91,7 @@ export function getMime(world: GraphWorld, request: GraphRequest, place: Place &
   const { mailbox } = openMailbox(world, request, place.user);
   const { ordinal, folder } = openMessage(mailbox, place.message, place.folder);
   if (place.folder !== undefined) throw faults.mimeNotAllowed();
+  request.faults?.checkBelow('$value');
   const stored = mailbox.entries.get(ordinal)?.record?.mime;
   if (stored) return bytesAnswer(stored, 'text/plain');
   const message = mailbox.message(ordinal, folder, shapeOf({ immutableIds: true }));

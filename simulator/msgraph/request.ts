@@ -4,6 +4,7 @@ import type { Tenant } from '../tenant/tenant.ts';
 import type { User } from '../tenant/users.ts';
 import { looksLikeId } from '../mail/ids.ts';
 import { WELL_KNOWN_NAMES } from '../tenant/folder-plan.ts';
+import type { RequestFaults } from '../faults/request-faults.ts';
 import { faults } from './fault.ts';
 import type { PageCache } from './pages.ts';
 import type { Preferences, Query } from './query.ts';
@@ -30,6 +31,8 @@ export interface GraphRequest {
   roles: ReadonlySet<Role>;
   requestId: string;
   clientRequestId: string;
+  /** What goes wrong on purpose; undefined where nothing does. */
+  faults: RequestFaults | undefined;
 }
 
 /** What the handlers work on. */

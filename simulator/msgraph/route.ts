@@ -23,6 +23,20 @@ export type Route =
 
 export type RouteKind = Route['kind'];
 
+/** Every kind of request. */
+export const ROUTE_KINDS = [
+  'organization', 'users', 'usersCount', 'batch', 'user', 'mailboxSettings', 'mailFolders', 'mailFoldersDelta',
+  'mailFolder', 'childFolders', 'messages', 'messagesCount', 'messagesDelta', 'message', 'messageValue', 'attachments',
+  'attachment', 'attachmentValue',
+] as const satisfies readonly RouteKind[]; // prettier-ignore
+
+/** Whether a request goes to the mailbox that it names, and not to the directory. */
+export function isOutlook(kind: RouteKind): boolean {
+  return !DIRECTORY_KINDS.has(kind);
+}
+
+const DIRECTORY_KINDS: ReadonlySet<RouteKind> = new Set(['organization', 'users', 'usersCount', 'batch', 'user']);
+
 /** Reads a path below `/v1.0`, in either of the forms `mailFolders/x` and `mailFolders('x')`; names in any case. */
 export function readRoute(path: string): Route {
   const segments = path.split('/').filter((segment) => segment !== '').flatMap(splitKey); // prettier-ignore

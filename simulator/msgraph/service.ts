@@ -1,17 +1,21 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import type { AccessTokens } from '../entra/tokens.ts';
+import { type Refusals, strikeExchange } from '../faults/exchange.ts';
+import type { Faults } from '../faults/faults.ts';
+import { stateFault, statusFault } from '../faults/words.ts';
 import { type Answer, faultAnswer } from './answer.ts';
 import { getAttachment, getAttachmentValue, listAttachments } from './attachments.ts';
 import { answerBatch } from './batch.ts';
 import { messagesDelta } from './delta.ts';
 import { faults, GraphFault } from './fault.ts';
 import { foldersDelta, getFolder, listFolders } from './folders.ts';
-import type { Gate } from './gate.ts';
+import type { Holds } from './holds.ts';
+import type { Throttle } from './limits.ts';
 import { countMessages, getMessage, getMime, listMessages } from './messages.ts';
 import { readPreferences, readQuery } from './query.ts';
 import type { GraphRequest, GraphWorld } from './request.ts';
-import { readRoute } from './route.ts';
-import type { StatsCounter } from './stats.ts';
+import { isOutlook, readRoute } from './route.ts';
+import type { MailboxUse, StatsCounter } from './stats.ts';
 import { countUsers, getMailboxSettings, getUser, listOrganization, listUsers } from './users.ts';
 
 /** A request as it came over HTTP or out of a batch. Header names are in lower case. */
@@ -24,12 +28,18 @@ export interface IncomingRequest {
   base: string;
   requestId: string;
   clientRequestId: string;
+  /** It came inside a batch. */
+  inBatch: boolean;
+  /** Has something called when the answer was sent to its end, or the client is gone. */
+  onEnd(callback: () => void): void;
 }
 
 /** What the service needs beside the mail. */
 export interface GraphParts extends GraphWorld {
   tokens: AccessTokens;
-  gate: Gate;
+  holds: Holds;
+  faults: Faults;
+  throttle: Throttle;
   stats: StatsCounter;
   /** Milliseconds that every request waits before it is answered; may change at any time. */
   latency: { milliseconds: number };
@@ -79,18 +89,18 @@ export class GraphService {
       preferences: readPreferences(incoming.headers.prefer),
       isEventual: incoming.headers.consistencylevel?.toLowerCase() === 'eventual',
       roles,
+      faults: undefined,
     };
   }
 
   async #counted(request: GraphRequest, incoming: IncomingRequest): Promise<Answer> {
-    const { gate, latency, stats } = this.#parts;
-    stats.begin(request.route.kind, request.userId);
+    const { stats } = this.#parts;
+    const use = await this.#begin(request, incoming);
     let status = 500;
     let bytes = 0;
     try {
-      if (latency.milliseconds > 0 && request.route.kind !== 'batch') await delay(latency.milliseconds);
-      if (!gate.isOpen) await gate.pass(request);
-      const answer = await this.#dispatch(request, incoming);
+      if (request.route.kind !== 'batch') this.#throttle(use);
+      const answer = await this.#answer(request, incoming);
       status = answer.status;
       bytes = answer.body.reduce((sum, part) => sum + part.length, 0);
       return answer;
@@ -98,8 +108,58 @@ export class GraphService {
       if (error instanceof GraphFault) status = error.status;
       throw error;
     } finally {
-      stats.end(request.userId, status, bytes);
+      stats.answer(status, bytes);
     }
+  }
+
+  /** Counts a request as in flight from now until its answer is sent. */
+  async #begin({ route: { kind }, userId }: GraphRequest, incoming: IncomingRequest): Promise<MailboxUse | undefined> {
+    const { stats, throttle } = this.#parts;
+    const use = userId === undefined || !isOutlook(kind) ? undefined : stats.useOf(userId);
+    // Whoever has given up another request just now must be noticed before this one is called too many.
+    for (let turns = 0; turns < 2 && use && throttle.isFull(use.inFlight); turns++) await turn();
+    stats.begin(kind, use, Date.now());
+    incoming.onEnd(() => stats.end(use));
+    return use;
+  }
+
+  #throttle(use: MailboxUse | undefined): void {
+    const { stats, throttle } = this.#parts;
+    const now = Date.now();
+    try {
+      throttle.checkApp(now);
+      if (use) throttle.checkMailbox(use, now);
+    } catch (error) {
+      stats.refuse(use);
+      throw error;
+    }
+  }
+
+  async #answer(request: GraphRequest, incoming: IncomingRequest): Promise<Answer> {
+    const { holds, latency } = this.#parts;
+    if (latency.milliseconds > 0 && request.route.kind !== 'batch') await delay(latency.milliseconds);
+    if (!holds.isEmpty) await holds.pass(request);
+    const struck = this.#parts.faults.of(request);
+    if (!struck) return this.#dispatch(request, incoming);
+    request.faults = struck;
+    return strikeExchange(struck, {
+      inBatch: incoming.inBatch,
+      refusals: this.#refusals(request),
+      answer: () => this.#dispatch(request, incoming),
+    });
+  }
+
+  #refusals(request: GraphRequest): Refusals {
+    const user = 'user' in request.route ? request.route.user : '';
+    return {
+      status: (effect) => faultAnswer(statusFault(effect), request),
+      mailbox: ({ state }) => faultAnswer(stateFault(state, user), request),
+      entra: () => faultAnswer(faults.unknownToken(), request),
+      revokeTokens: () => {
+        this.#parts.tokens.revokeAll();
+        return faultAnswer(faults.expiredToken(), request);
+      },
+    };
   }
 
   #dispatch(request: GraphRequest, incoming: IncomingRequest): Answer | Promise<Answer> {

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Folder } from '../tenant/folder.ts';
 import { faults } from './fault.ts';
+import type { GraphRequest } from './request.ts';
 
 /**
  * What a `$skiptoken` or `$deltatoken` of a delta query means. Graph keeps such states on its side and hands out names;
@@ -16,6 +17,11 @@ export interface SyncState {
   since?: number;
   /** The change number at which the round began, and the next one will take up. */
   until: number;
+  /**
+   * The change number at which the round before ended. Of what happened between its beginning and its end, the client
+   * may have been told already, or not.
+   */
+  walked?: number;
   /** How far the round is: after this message (time and ordinal) in the first, an offset in later ones. */
   after?: readonly [receivedAt: number, ordinal: number];
   offset?: number;
@@ -27,6 +33,14 @@ export interface SyncState {
   left?: number;
   /** Includes hidden folders (folder trees only). */
   hidden?: true;
+  /** When the link was handed out, in seconds since 1970. */
+  at?: number;
+}
+
+/** @throws GraphFault 410 where a fault says that the link of a delta walk is no longer good. */
+export function checkLink(request: GraphRequest, { at = 0 }: SyncState, startPath: string): void {
+  const kind = request.query.has('$deltatoken') ? 'delta' : 'next';
+  request.faults?.checkLink(kind, Date.now() / 1000 - at, `${request.base}${startPath}`);
 }
 
 const SIGNATURE_BYTES = 12;
@@ -40,7 +54,7 @@ export class SyncStates {
   }
 
   write(state: SyncState): string {
-    const body = Buffer.from(JSON.stringify(state));
+    const body = Buffer.from(JSON.stringify({ ...state, at: Math.floor(Date.now() / 1000) }));
     return Buffer.concat([this.#sign(body), body]).toString('base64url');
   }
 

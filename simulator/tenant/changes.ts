@@ -40,7 +40,9 @@ export function updateMessage(mailbox: Mailbox, ordinal: number, patch: JsonObje
   entry.record = { ...record, properties };
   entry.version++;
   putIn(mailbox, folder, ordinal);
-  note(mailbox, folder, ordinal, isReadOnly ? 'read' : 'updated');
+  note(mailbox, folder, ordinal, isReadOnly ? 'read' : 'updated', {
+    members: isReadOnly ? ['isRead'] : ['lastModifiedDateTime', ...Object.keys(patch)],
+  });
 }
 
 /** Moves a message to another folder: its immutable id stays, its default id changes. */
@@ -73,6 +75,18 @@ export function createFolder(mailbox: Mailbox, parent: Folder, displayName: stri
   return folder;
 }
 
+/** Makes a chain of empty folders, each inside the one before, and a row of them side by side. */
+export function createTree(mailbox: Mailbox, parent: Folder, { deep, wide }: { deep: number; wide: number }): Folder[] {
+  const made: Folder[] = [];
+  let above = parent;
+  for (let level = 1; level <= deep; level++) {
+    above = createFolder(mailbox, above, `Level ${level}`);
+    made.push(above);
+  }
+  for (let number = 1; number <= wide; number++) made.push(createFolder(mailbox, parent, `Shelf ${number}`));
+  return made;
+}
+
 /** Gives a folder another name or another parent. */
 export function changeFolder(
   mailbox: Mailbox,
@@ -82,6 +96,7 @@ export function changeFolder(
   const before = folder.parent;
   folder.displayName = change.displayName ?? folder.displayName;
   folder.parent = change.parent ?? folder.parent;
+  mailbox.restructured();
   for (const touched of new Set([folder, before, folder.parent])) if (touched) touch(mailbox, touched);
 }
 
@@ -90,6 +105,7 @@ export function removeFolder(mailbox: Mailbox, folder: Folder): void {
   for (const child of mailbox.children(folder, true)) removeFolder(mailbox, child);
   for (const ordinal of [...mailbox.order(folder)]) removeMessage(mailbox, ordinal);
   folder.isDeleted = true;
+  mailbox.restructured();
   touch(mailbox, folder);
   if (folder.parent) touch(mailbox, folder.parent);
 }
@@ -151,7 +167,7 @@ function depart(mailbox: Mailbox, folder: Folder, ordinal: number): void {
   mailbox.order(folder);
   const entryId = mailbox.idOf(ordinal, false);
   takeOut(mailbox, folder, ordinal);
-  note(mailbox, folder, ordinal, 'removed', entryId);
+  note(mailbox, folder, ordinal, 'removed', { entryId });
 }
 
 function putIn(mailbox: Mailbox, folder: Folder, ordinal: number): void {
@@ -183,10 +199,10 @@ function note(
   folder: Folder,
   ordinal: number,
   kind: FolderChange['kind'],
-  entryId = mailbox.idOf(ordinal, false),
+  more: Partial<Pick<FolderChange, 'entryId' | 'members'>> = {},
 ): void {
   touch(mailbox, folder);
-  folder.changes.push({ sequence: mailbox.sequence, ordinal, kind, entryId });
+  folder.changes.push({ sequence: mailbox.sequence, ordinal, kind, entryId: mailbox.idOf(ordinal, false), ...more });
 }
 
 /** Notes that a folder or its counters changed. */

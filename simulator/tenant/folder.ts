@@ -9,6 +9,8 @@ export interface FolderChange {
   kind: 'created' | 'updated' | 'read' | 'removed';
   /** The default id of the message in this folder, which no longer exists once it was moved. */
   entryId: string;
+  /** The members that were changed; of `updated` and `read` only. */
+  members?: readonly string[];
 }
 
 /** What makes a folder one of Exchange's search folders: a view on another folder's messages. */
@@ -53,6 +55,11 @@ export function pathOf(folder: Folder): string {
     names.unshift(at.displayName);
   }
   return names.join('/');
+}
+
+/** Whether a folder has this id, path or well-known name. */
+export function isNamed(folder: Folder, name: string): boolean {
+  return folder.id === name || folder.wellKnownName === name.toLowerCase() || pathOf(folder) === name;
 }
 
 /** Whether the folder or one above it is hidden. */

@@ -34,6 +34,10 @@ export class Mailbox {
   /** The ordinal that the next stored message gets. */
   nextOrdinal: number;
   readonly #byId: Map<string, Folder>;
+  /** The folders that generated messages were made for, in the order of their ordinals. */
+  readonly #homes: readonly Folder[];
+  #children: Map<Folder, Folder[]> | undefined;
+  #visible: Folder[] | undefined;
   #all: { sequence: number; order: readonly number[] } | undefined;
 
   constructor(index: number, ids: MailboxIds, generator: MailGenerator, folders: Folder[]) {
@@ -43,12 +47,20 @@ export class Mailbox {
     this.folders = folders;
     this.nextOrdinal = folders.reduce((end, folder) => Math.max(end, folder.run.first + folder.run.count), 0);
     this.#byId = new Map(folders.map((folder) => [folder.id, folder]));
+    this.#homes = folders.filter(({ run }) => run.count > 0);
   }
 
   /** Puts a new folder into the table. */
   register(folder: Folder): void {
     this.folders.push(folder);
     this.#byId.set(folder.id, folder);
+    this.restructured();
+  }
+
+  /** Must be called when folders were moved, hidden or deleted. */
+  restructured(): void {
+    this.#children = undefined;
+    this.#visible = undefined;
   }
 
   folderById(id: string): Folder | undefined {
@@ -61,17 +73,18 @@ export class Mailbox {
   }
 
   /** The folders directly below another, in the order in which they were made. */
-  children(parent: Folder, includeHidden: boolean): Folder[] {
-    return this.folders.filter(
-      (folder) => folder.parent === parent && !folder.isDeleted && (includeHidden || !folder.isHidden),
-    );
+  children(parent: Folder, includeHidden: boolean): readonly Folder[] {
+    this.#children ??= childrenOf(this.folders);
+    const all = this.#children.get(parent) ?? [];
+    return includeHidden ? all : all.filter((folder) => !folder.isHidden);
   }
 
   /** The folders whose messages `/users/{id}/messages` lists: the visible tree, views apart. */
-  visibleFolders(): Folder[] {
-    return this.folders.filter(
+  visibleFolders(): readonly Folder[] {
+    this.#visible ??= this.folders.filter(
       (folder) => !folder.isDeleted && !folder.search && isInTree(folder) && !isHiddenAnywhere(folder),
     );
+    return this.#visible;
   }
 
   /** Messages in a folder. */
@@ -96,10 +109,11 @@ export class Mailbox {
   /** The messages of all visible folders together, newest first. */
   orderOfAll(): readonly number[] {
     if (this.#all?.sequence !== this.sequence) {
-      const everything = this.visibleFolders().flatMap((folder) => this.order(folder));
-      const timed = everything.map((ordinal) => ({ ordinal, receivedAt: this.receivedAt(ordinal) }));
-      timed.sort((a, b) => b.receivedAt - a.receivedAt || a.ordinal - b.ordinal);
-      this.#all = { sequence: this.sequence, order: timed.map(({ ordinal }) => ordinal) };
+      const order = this.visibleFolders().flatMap((folder) => this.order(folder));
+      const receivedAt = new Float64Array(this.nextOrdinal);
+      for (const ordinal of order) receivedAt[ordinal] = this.receivedAt(ordinal);
+      order.sort((a, b) => (receivedAt[b] as number) - (receivedAt[a] as number) || a - b);
+      this.#all = { sequence: this.sequence, order };
     }
     return this.#all.order;
   }
@@ -139,8 +153,16 @@ export class Mailbox {
 
   /** The folder that a generated message was made for. */
   homeOf(ordinal: number): Folder {
-    const home = this.folders.find(({ run }) => ordinal >= run.first && ordinal < run.first + run.count);
-    if (!home) throw new RangeError(`No generated message ${ordinal} in mailbox ${this.index}`);
+    let low = 0;
+    let high = this.#homes.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#homes[middle] as Folder).run.first <= ordinal) low = middle;
+      else high = middle - 1;
+    }
+    const home = this.#homes[low];
+    if (!home || ordinal < home.run.first || ordinal >= home.run.first + home.run.count)
+      throw new RangeError(`No generated message ${ordinal} in mailbox ${this.index}`);
     return home;
   }
 
@@ -198,4 +220,15 @@ export class Mailbox {
     }
     return order.concat(stored);
   }
+}
+
+function childrenOf(folders: readonly Folder[]): Map<Folder, Folder[]> {
+  const children = new Map<Folder, Folder[]>();
+  for (const folder of folders) {
+    if (!folder.parent || folder.isDeleted) continue;
+    const siblings = children.get(folder.parent);
+    if (siblings) siblings.push(folder);
+    else children.set(folder.parent, [folder]);
+  }
+  return children;
 }

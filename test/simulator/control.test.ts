@@ -166,10 +166,8 @@ describe('waiting and failing on purpose', () => {
     const fault = {
       mailbox: mailbox.id,
       kind: 'messages',
-      status: 429,
-      code: 'ApplicationThrottled',
-      retryAfter: '2.128',
       times: 2,
+      effect: { type: 'status', status: 429, retryAfter: 2.128 },
     };
     await sim('POST', '/faults', fault);
     const path = `/users/${mailbox.id}/messages`;
