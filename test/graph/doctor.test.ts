@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { examine, type ExaminationRequest } from '../../graph/doctor.ts';
 import type { CheckReport, Finding } from '../../model/connection-check.ts';
