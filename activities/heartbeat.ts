@@ -1,8 +1,8 @@
 import { Context } from '@temporalio/activity';
 import { afterFailure, type AttemptHistory } from './attempts.ts';
 
-/** A heartbeat in at least this many ms; the heartbeat time-out is 15 s. */
-const INTERVAL_MS = 4000;
+/** A heartbeat in at least this many ms; the heartbeat time-out is 12 s. */
+const INTERVAL_MS = 3000;
 
 /**
  * What an activity carries from one attempt to the next. Temporal keeps the last heartbeat's details when an attempt is

@@ -132,7 +132,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
     interceptors: { activity: [failureInterceptor(log, attempts)] },
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
-    maxHeartbeatThrottleInterval: '5 seconds',
+    maxHeartbeatThrottleInterval: '3 seconds',
   } satisfies Partial<WorkerOptions>;
   const workflowBundle = existsSync(BUNDLE_PATH) ? { codePath: BUNDLE_PATH } : await bundleWorkflows();
   return Promise.all([

@@ -24,7 +24,7 @@ const LOST_ATTEMPTS = { initialInterval: '1 second', backoffCoefficient: 2, maxi
 /** Lists a tenant's users, page by page; resumes from its heartbeat. */
 export const DISCOVERY: ActivityOptions = {
   startToCloseTimeout: '1 hour',
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: '12 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: LOST_ATTEMPTS,
 };
@@ -32,7 +32,7 @@ export const DISCOVERY: ActivityOptions = {
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
 export const SLICE: ActivityOptions = {
   startToCloseTimeout: '15 minutes',
-  heartbeatTimeout: '15 seconds',
+  heartbeatTimeout: '12 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: LOST_ATTEMPTS,
 };
