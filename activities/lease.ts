@@ -6,13 +6,19 @@ import { acquireLease, releaseLease, renewLease } from '../store/leases.ts';
 import type { Organization } from '../store/organizations.ts';
 
 /** How long a lease lasts unless it is renewed; a successor of a frozen reader waits this long at most. */
-const LEASE_SECONDS = 30;
-const RENEW_EVERY_MS = 8000;
+const LEASE_SECONDS = 12;
+const RENEW_EVERY_MS = 3000;
 
 /** The right to read a mailbox: `token` is checked by every write, `signal` says when the right has ended. */
 export interface Lease {
   readonly token: string;
   readonly signal: AbortSignal;
+  /**
+   * Asked before each request to Graph. A process that was frozen wakes up in the middle of its work, before any timer
+   * can abort `signal`; the clock has gone on meanwhile.
+   * @throws {LeaseLost}
+   */
+  readonly assertHeld: () => void;
 }
 
 /**
@@ -47,11 +53,14 @@ export async function withLease<T>(
     }
   }
   function expire(): void {
-    lost.abort(new LeaseLost('The lease of the mailbox ran out before it could be renewed'));
+    lost.abort(new LeaseLost(mailboxId));
+  }
+  function assertHeld(): void {
+    if (performance.now() >= endsAt) throw new LeaseLost(mailboxId);
   }
 
   try {
-    return await work({ token, signal: AbortSignal.any([signal, lost.signal]) });
+    return await work({ token, signal: AbortSignal.any([signal, lost.signal]), assertHeld });
   } finally {
     clearInterval(renewing);
     clearTimeout(expiry);

@@ -26,6 +26,8 @@ export interface GraphCall {
   readonly shrinks?: boolean | undefined;
   /** The throttling that an answer of success tells of all the same, as a batch does. */
   readonly throttledBy?: ((answer: GraphAnswer) => GraphError | undefined) | undefined;
+  /** Called right before the request goes out; throws where it must not any more. */
+  readonly permit?: (() => void) | undefined;
   /** `text` for the few answers that are no JSON; default `json`. */
   readonly expects?: 'json' | 'text' | undefined;
   readonly signal: AbortSignal;

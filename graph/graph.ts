@@ -36,8 +36,12 @@ export interface Graph {
   users(request: UsersRequest, signal: AbortSignal): AsyncIterable<UsersPage>;
   /** The tenant, or undefined where the app may not read it. */
   organization(signal: AbortSignal): Promise<GraphOrganization | undefined>;
-  /** A mailbox by its Graph user id. Makes no request. @throws GraphError `bad_request` for an id no path can hold */
-  mailbox(mailboxId: string): GraphMailbox;
+  /**
+   * A mailbox by its Graph user id. Makes no request.
+   * @param permit called right before each request goes out; throws where the right to read the mailbox has ended
+   * @throws GraphError `bad_request` for an id no path can hold
+   */
+  mailbox(mailboxId: string, permit?: () => void): GraphMailbox;
   /** Ends what is under way and closes every socket. */
   close(): Promise<void>;
 }
@@ -50,7 +54,7 @@ export function openGraph(connection: Connection, options: GraphOptions): Graph 
     usersPage: (request, signal) => usersPage(client, request, signal),
     users: (request, signal) => walkUsers(client, request, signal),
     organization: (signal) => readOrganization(client, signal),
-    mailbox: (mailboxId) => openMailbox(client, mailboxId),
+    mailbox: (mailboxId, permit) => openMailbox(client, mailboxId, permit),
     close: () => client.close(),
   };
 }

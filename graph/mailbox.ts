@@ -66,17 +66,17 @@ export interface MailboxClient {
 }
 
 /** No request is made. @throws GraphError `bad_request` for an id that no path can hold */
-export function openMailbox(client: GraphClient, mailboxId: string): GraphMailbox {
+export function openMailbox(client: GraphClient, mailboxId: string, permit?: () => void): GraphMailbox {
   const path = `/users/${segment(mailboxId)}`;
   const mailbox: MailboxClient = {
     path,
     slots: MAILBOX_SLOTS,
     ownLink: (link) => client.ownLink(link),
     send(request) {
-      if ('path' in request) return client.send({ ...request, mailboxId, path: path + request.path });
-      if ('link' in request) return client.send({ ...request, mailboxId });
+      if ('path' in request) return client.send({ ...request, mailboxId, permit, path: path + request.path });
+      if ('link' in request) return client.send({ ...request, mailboxId, permit });
       const { batch, ...rest } = request;
-      return client.send({ ...rest, mailboxId, path: '/$batch', body: batch });
+      return client.send({ ...rest, mailboxId, permit, path: '/$batch', body: batch });
     },
   };
   return {

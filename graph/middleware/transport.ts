@@ -17,6 +17,7 @@ export function transport({ dispatcher, origin, maxBodyBytes, userAgent }: Trans
   return async (call) => {
     const { path, method, body, signal } = call;
     const headers = { accept: 'application/json', 'accept-encoding': 'gzip', 'user-agent': userAgent, ...call.headers };
+    call.permit?.();
     const answer = await roundTrip(dispatcher, { origin, path, method, headers, body, maxBodyBytes, signal });
     const { status } = answer;
     const bytes = await answer.takeBody();

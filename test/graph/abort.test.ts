@@ -72,6 +72,22 @@ describe('Aborting', () => {
     expect([server.entra.length, server.seen.length]).toEqual([0, 0]);
   });
 
+  test('is not needed where the right to read a mailbox has ended: no request goes out, waiting or tried again', async () => {
+    let held = true;
+    await using server = await scripted((_request, response) => {
+      held = false;
+      refuse(response, 503, 'ServiceUnavailable');
+    });
+    await using opened = open(server.url);
+    const lost = new Error('the lease is lost');
+    const mailbox = opened.graph.mailbox('u', () => {
+      if (!held) throw lost;
+    });
+    const reads = Array.from({ length: 5 }, () => mailbox.message('x', {}, unhurried()));
+    for (const outcome of await Promise.allSettled(reads)) expect(outcome).toMatchObject({ reason: lost });
+    expect(server.seen.length).toBeLessThanOrEqual(3);
+  });
+
   test('a walk over the folder tree ends all of its requests', async () => {
     await using server = await scripted(silence);
     await using opened = open(server.url);
