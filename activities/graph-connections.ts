@@ -1,36 +1,41 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Connection } from '../model/connection.ts';
+import { Unknown } from '../store/errors.ts';
 
 /** How long an opened connection is used before the store is asked whether it was replaced. */
-const FRESH_MS = 10_000;
+const FRESH_MS = 1_000;
 
 interface Entry {
-  connection: string;
-  graph: Graph;
-  checkedAt: number;
+  readonly connection: string;
+  readonly graph: Graph;
+  readonly checkedAt: number;
 }
 
 /** An organization has no connection to read with. */
-export class ConnectionMissing extends Error {
+export class ConnectionMissing extends Unknown {
   override readonly name = 'ConnectionMissing';
   constructor() {
-    super('The organization has no connection; start a scan with `auth` to make one');
+    super('The organization has no connection: make one, or start a scan with `auth`');
   }
 }
 
 /**
- * One opened Graph for each organization, so that its token cache serves all slices of the worker. A replaced
- * credential takes effect within ten seconds, also in reads that are under way.
+ * Opens Graph for a connection. `latest` tells how the connection is stored now, and is asked before each token.
+ */
+export type OpenGraph = (connection: Connection, latest?: () => Promise<Connection>) => Graph;
+
+/**
+ * One opened Graph for each organization, so that its token cache serves all slices of the worker.
+ *
+ * A replaced credential takes effect at once: the next slice opens Graph anew, and a slice that is under way asks the
+ * store whenever it needs a token, also when Graph has refused the one it had.
  */
 export class GraphConnections {
   readonly #entries = new Map<string, Promise<Entry>>();
   readonly #load: (organizationId: string) => Promise<Connection | undefined>;
-  readonly #open: (connection: Connection) => Graph;
+  readonly #open: OpenGraph;
 
-  constructor(
-    load: (organizationId: string) => Promise<Connection | undefined>,
-    open: (connection: Connection) => Graph,
-  ) {
+  constructor(load: (organizationId: string) => Promise<Connection | undefined>, open: OpenGraph) {
     this.#load = load;
     this.#open = open;
   }
@@ -62,7 +67,15 @@ export class GraphConnections {
     const connection = await this.#load(organizationId);
     if (!connection) throw new ConnectionMissing();
     const text = JSON.stringify(connection);
-    const graph = before?.connection === text ? before.graph : this.#open(connection);
+    const isSame = before?.connection === text;
+    const graph = isSame ? before.graph : this.#open(connection, () => this.#latest(organizationId, connection));
     return { connection: text, graph, checkedAt: Date.now() };
+  }
+
+  /** The ids of mailboxes mean nothing in another tenant: what was opened for one stays there to its end. */
+  async #latest(organizationId: string, opened: Connection): Promise<Connection> {
+    const stored = await this.#load(organizationId);
+    const isThere = stored && stored.tenantId === opened.tenantId && stored.cloud === opened.cloud;
+    return isThere ? stored : opened;
   }
 }

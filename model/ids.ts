@@ -7,6 +7,10 @@ export const ID_RULE = 'must be 1 to 100 letters, digits, ".", "_" or "-"';
 /** The workflow of a scan. Ids hold directory ids only, never addresses: Temporal keeps them in the clear. */
 export const scanWorkflowId = (organizationId: string, scanId: string): string => `scan/${organizationId}/${scanId}`;
 
+/** One check of an organization's connection. */
+export const connectionWorkflowId = (organizationId: string, checkNo: number): string =>
+  `connection/${organizationId}/${checkNo}`;
+
 /** The one reader of a mailbox. */
 export const mailboxWorkflowId = (organizationId: string, mailboxId: string): string =>
   `mailbox/${organizationId}/${mailboxId}`;

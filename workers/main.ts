@@ -2,11 +2,13 @@ import { existsSync } from 'node:fs';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { ByteBudget } from '../activities/byte-budget.ts';
+import { createConnectionActivities } from '../activities/connection-activities.ts';
 import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
+import { examine } from '../graph/doctor.ts';
 import { openGraph } from '../graph/graph.ts';
 import { taskQueues } from '../model/task-queues.ts';
 import { loadActive } from '../store/connections.ts';
@@ -89,9 +91,10 @@ function connectionsOf({ graph }: Config, db: Database, log: Logger): GraphConne
   const { graphUrl, authorityUrl, requestTimeoutMs, requestsPerSecond } = graph;
   return new GraphConnections(
     (organizationId) => loadActive(db, organizationId),
-    (connection) =>
+    (connection, latest) =>
       openGraph(connection, {
         log,
+        latest,
         requestTimeoutMs,
         ...(graphUrl && { graphUrl }),
         ...(authorityUrl && { authorityUrl }),
@@ -113,6 +116,11 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
   const dataConverter = createDataConverter(sealer);
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
   const activities = {
+    ...createConnectionActivities({
+      db,
+      examine: (connection, request, signal) => examine(connection, config.graph, request, signal),
+      log,
+    }),
     ...createScanActivities({ db, connections, maxConcurrentScans: config.maxConcurrentScans, log }),
     ...createMailboxActivities({
       db,

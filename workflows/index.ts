@@ -1,2 +1,3 @@
+export { checkConnection } from './check-connection.ts';
 export { scanTenant } from './scan-tenant.ts';
 export { syncMailbox } from './sync-mailbox.ts';

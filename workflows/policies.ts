@@ -37,5 +37,13 @@ export const SLICE: ActivityOptions = {
   retry: LOST_ATTEMPTS,
 };
 
+/** The check of a connection: a person waits for it, and it tries one thing after the other. */
+export const CONNECTION_CHECK: ActivityOptions = {
+  startToCloseTimeout: '100 seconds',
+  heartbeatTimeout: '12 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: LOST_ATTEMPTS,
+};
+
 /** Temporal's priority of a read, 1 first: a big first scan never delays new mail. */
 export const PRIORITY: Readonly<Record<Urgency, number>> = { live: 1, incremental: 3, full: 5 };

@@ -9,7 +9,7 @@ import { unreachable } from './reach.ts';
 /** Users looked through for some that have a mailbox; mailboxes that are tried; how long trying goes on. */
 const CANDIDATES = 25;
 const TRIED = 5;
-const PATIENCE_MS = 40_000;
+const PATIENCE_MS = 20_000;
 
 const POLICY =
   'In Exchange, an application access policy (Get-ApplicationAccessPolicy) or RBAC for Applications ' +

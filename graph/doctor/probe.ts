@@ -8,7 +8,7 @@ import { roundTrip } from '../round-trip.ts';
 import { onAbort, wait } from '../waiting.ts';
 
 /** One attempt of a request gets at most this long: a person waits. */
-const LONGEST_ATTEMPT_MS = 10_000;
+const LONGEST_ATTEMPT_MS = 8_000;
 const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** Pauses before the second and the third attempt. */
 const PAUSES_MS = [300, 1_000];
