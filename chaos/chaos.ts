@@ -74,12 +74,10 @@ async function perform(deed: Deed, { stage, scans, signal }: ChaosOptions): Prom
       return scans.cancel();
     case 'restart':
       return scans.restart();
-    case 'arrive':
-    case 'move':
-    case 'vanish':
-      return simulator.change(deed.kind, deed.messages, deed.seed);
+    case 'mail':
+      return simulator.burst(deed.changes, deed.seed);
     case 'graph':
-      return simulator.fail(deed.fault);
+      return simulator.fail(deed.rule);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { FaultRule, PlainEffect } from '../simulator/index.ts';
 import { randomFrom, type Random } from './random.ts';
 
 /** Who can be killed and frozen. */
@@ -17,15 +18,11 @@ export type Act =
   | { readonly kind: 'cut'; readonly pair: Pair; readonly how: Cut; readonly worker: number }
   | { readonly kind: 'fill' }
   | { readonly kind: 'cancel' | 'pause' | 'restart' }
-  | { readonly kind: 'arrive' | 'move' | 'vanish'; readonly messages: number; readonly seed: number }
-  | { readonly kind: 'graph'; readonly fault: GraphFault };
+  | { readonly kind: 'mail'; readonly changes: number; readonly seed: number }
+  | { readonly kind: 'graph'; readonly rule: GraphRule };
 
-/** A burst of errors that Graph answers with. */
-export interface GraphFault {
-  readonly status: 429 | 500 | 503 | 504;
-  readonly times: number;
-  readonly retryAfterSeconds?: number;
-}
+/** What Graph does to some of the next requests for pages of messages. */
+export type GraphRule = FaultRule & { readonly effect: PlainEffect; readonly times: number };
 
 /** One fault, when it begins and how long it lasts, in ms; 0 for what is done at once. */
 export type Deed = Act & { readonly atMs: number; readonly forMs: number };
@@ -35,16 +32,16 @@ const NAMES = {
   cancel: 'cancelScan',
   pause: 'pauseScan',
   restart: 'restartScan',
-  arrive: 'mailArrives',
-  move: 'mailMoves',
-  vanish: 'mailVanishes',
+  mail: 'mailBurst',
 } as const;
 
 /** The name under which deeds are counted, as in `killWorker` or `cutApiPostgres`. */
 export function nameOf(act: Act): string {
   if (act.kind === 'kill' || act.kind === 'freeze') return camel(act.kind, act.target);
   if (act.kind === 'cut') return camel(act.kind, ...act.pair.split('-'));
-  return act.kind === 'graph' ? `graph${act.fault.status}` : NAMES[act.kind];
+  if (act.kind !== 'graph') return NAMES[act.kind];
+  const { effect } = act.rule;
+  return camel('graph', effect.type === 'status' ? String(effect.status) : effect.type);
 }
 
 const camel = (first: string, ...rest: string[]): string =>
@@ -73,19 +70,15 @@ const cut = (pair: Pair): Card => ({
   act: (random) => ({ kind: 'cut', pair, how: random.of(['refuse', 'swallow']), worker: worker(random) }),
   forMs: [1_000, 20_000],
 });
-const mail = (kind: 'arrive' | 'move' | 'vanish'): Card => ({
-  act: (random) => ({ kind, messages: random.between(5, 40), seed: random.between(0, 2 ** 31) }),
+const MAIL: Card = {
+  act: (random) => ({ kind: 'mail', changes: random.between(20, 200), seed: random.between(1, 2 ** 31) }),
   forMs: [0, 0],
-});
+};
 const once = (kind: 'cancel' | 'restart'): Card => ({ act: () => ({ kind }), forMs: [0, 0] });
-const graph = (status: GraphFault['status']): Card => ({
+const graph = (mostTimes: number, effect: (random: Random) => PlainEffect): Card => ({
   act: (random) => ({
     kind: 'graph',
-    fault: {
-      status,
-      times: random.between(1, 12),
-      ...(status === 429 && { retryAfterSeconds: random.between(1, 15) }),
-    },
+    rule: { kind: 'messagesDelta', times: random.between(1, mostTimes), effect: effect(random) },
   }),
   forMs: [0, 0],
 });
@@ -101,8 +94,13 @@ const DECK: readonly Card[] = [
   once('cancel'),
   { act: () => ({ kind: 'pause' }), forMs: [2_000, 10_000] },
   once('restart'),
-  ...[mail('arrive'), mail('move'), mail('vanish')],
-  ...[graph(429), graph(503), graph(504)],
+  MAIL,
+  graph(12, (random) => ({ type: 'status', status: 429, retryAfter: random.between(1, 15) })),
+  graph(12, (random) => ({ type: 'status', status: random.of([500, 502, 503, 504]) })),
+  graph(2, () => ({ type: 'silence' })),
+  graph(3, () => ({ type: 'expireLinks' })),
+  graph(1, () => ({ type: 'revokeTokens' })),
+  graph(4, () => ({ type: 'trickle' })),
 ];
 
 /**

@@ -27,6 +27,8 @@ export interface Report {
 export interface Outcome {
   readonly seed: number;
   readonly done: Done;
+  /** What Graph did, and how mail changed, by name. */
+  readonly graphFaults: Readonly<Record<string, number>>;
   readonly scans: number;
   readonly reconciliation: Reconciliation;
   readonly unexplained: number;
@@ -36,11 +38,12 @@ export interface Outcome {
 }
 
 export function reportOf(outcome: Outcome): Report {
-  const { seed, done, scans, reconciliation, unexplained, peakMailboxConcurrency, recoveries, rereads } = outcome;
+  const { seed, done, graphFaults, scans, reconciliation, unexplained, peakMailboxConcurrency, recoveries, rereads } =
+    outcome;
   const { messages, missing, duplicated, different } = reconciliation;
   const { median, worst } = medianAndWorst(recoveries);
   return {
-    ...{ seed, faults: done.counts, kills: done.kills.length, scans },
+    ...{ seed, faults: { ...done.counts, ...graphFaults }, kills: done.kills.length, scans },
     ...{ messages, missing, duplicated, different, unexplained, peakMailboxConcurrency },
     ...{ recoverySecondsMedian: median, recoverySecondsWorst: worst },
     ...{ rereadPagesWorst: rereads.worst, rereadCommitted: rereads.committed },

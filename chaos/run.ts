@@ -60,17 +60,18 @@ async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): 
   const auth = { tenantId, clientId, clientSecret };
   const scans = new Scans({ api, auth, seed, say, signal });
   scans.begin();
+  if (minutes > 0) await stage.simulator.beHostile();
   const done = await carryOut(planOf({ seed, minutes }), { stage, scans, say, signal });
 
   say('The faults are over; letting everything finish');
-  await stage.simulator.calm();
+  const graphFaults = await stage.simulator.calm();
   await scans.finish();
   say('Reading everything once more');
   const last = await scans.untilEnded(await scans.start('full'));
   say(`The last scan has ended: ${String(last['status'])} ${last['errorMessage'] as string | null}`);
   const reconciliation = await reconcile(stage, signal);
   for (const finding of reconciliation.findings) say(JSON.stringify(finding));
-  const { mailboxes } = await stage.simulator.stats();
+  const { peakMailboxConcurrency } = await stage.simulator.stats();
   const events = await readEvents(stage.databaseUrl());
   const recoveries = recoveriesOf(done.kills, { events, incidents: done.incidents });
   for (const line of recoveryLines(recoveries)) say(line);
@@ -78,10 +79,9 @@ async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): 
     if (endedByItself > 0) say(`${name} ended by itself ${endedByItself} times`);
   }
   return reportOf({
-    ...{ seed, done, reconciliation, recoveries },
+    ...{ seed, done, graphFaults, reconciliation, recoveries, peakMailboxConcurrency },
     scans: scans.ended.size,
     unexplained: await unexplainedOf(api, last, reconciliation),
-    peakMailboxConcurrency: Math.max(0, ...Object.values(mailboxes).map((one) => one.peakConcurrency)),
     rereads: rereadsOf(
       done.kills.map(({ from }) => from),
       { events, requests: stage.pages.requests },

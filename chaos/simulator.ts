@@ -1,8 +1,6 @@
-import type { Stats, TruthMailbox } from '../simulator/index.ts';
+import type { FaultRule, Stats } from '../simulator/index.ts';
 import { nameTenant, startTenant, type Tenant } from '../cli/demo/tenant.ts';
 import type { DataFolder } from '../embedded/data-folder.ts';
-import type { GraphFault } from './plan.ts';
-import { randomFrom } from './random.ts';
 
 /** How large the tenant is. */
 export interface TenantSize {
@@ -14,15 +12,22 @@ export interface TenantSize {
 
 export interface SimulatedTenant extends Tenant {
   stats(): Promise<Stats>;
-  /** Makes the next requests for messages fail. */
-  fail(fault: GraphFault): Promise<void>;
-  /** Ends every fault. */
-  calm(): Promise<void>;
-  /** Changes mail, so many messages, chosen by the seed. */
-  change(kind: 'arrive' | 'move' | 'vanish', messages: number, seed: number): Promise<void>;
+  /** From now on a part of all requests fails in one way or another, and mail keeps changing, folders too. */
+  beHostile(): Promise<void>;
+  fail(rule: FaultRule): Promise<void>;
+  /** Changes some mail, within a second or two. */
+  burst(changes: number, seed: number): Promise<void>;
+  /** Ends every fault and every change; returns how often each of them was done, by name. */
+  calm(): Promise<Record<string, number>>;
   stop(): Promise<void>;
   end(): void;
 }
+
+/** The part of all requests that goes wrong. */
+const FAULT_RATE = 0.02;
+/** Changes of mail a second, all the time, and while there is a burst of them. */
+const CHURN = 2;
+const BURST = 100;
 
 /** Before each answer, so that requests take time as they do in Graph, and there are some to be caught in flight. */
 const LATENCY_MS = 40;
@@ -51,46 +56,35 @@ export async function openSimulator(
   return {
     ...tenant,
     stats: () => call('GET', '/stats'),
-    fail: ({ times, status, retryAfterSeconds }) =>
-      call('POST', '/faults', {
-        kind: 'messagesDelta',
-        times,
-        effect: { type: 'status', status, ...(retryAfterSeconds && { retryAfter: retryAfterSeconds }) },
-      }),
-    calm: () => call('DELETE', '/faults'),
-    change: (kind, count, changeSeed) => change(call, kind, count, changeSeed),
+    async beHostile() {
+      await call('POST', '/faults', { preset: 'mixed', rate: FAULT_RATE, seed });
+      await call('POST', '/churn', { perSecond: CHURN, seed, folders: true });
+    },
+    fail: (rule) => call('POST', '/faults', rule),
+    burst: (changes, burstSeed) => call('POST', '/churn', { perSecond: BURST, seed: burstSeed, changes }),
+    async calm() {
+      const { faults } = await call<Stats>('GET', '/stats');
+      const churns = await call<{ value: { byKind: Record<string, number> }[] }>('GET', '/churn');
+      await call('DELETE', '/churn');
+      await call('DELETE', '/faults');
+      return sum([named('answer', faults), ...churns.value.map(({ byKind }) => named('mail', byKind))]);
+    },
     stop: service.stop,
     end: () => service.kill('SIGKILL'),
   };
 }
 
-type Call = <T>(method: string, path: string, body?: object) => Promise<T>;
+/** `{move: 2}` as `{mailMove: 2}`, `{'status 429': 1}` as `{answerStatus429: 1}`. */
+const named = (prefix: string, counts: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(counts).map(([name, count]) => [
+      `${prefix} ${name}`.replace(/[^a-z0-9]+(.)/gi, (_, letter: string) => letter.toUpperCase()),
+      count,
+    ]),
+  );
 
-async function change(call: Call, kind: 'arrive' | 'move' | 'vanish', count: number, seed: number): Promise<void> {
-  const random = randomFrom(seed);
-  const { value: all } = await call<{ value: TruthMailbox[] }>('GET', '/truth/mailboxes');
-  const mailboxes = all.filter(({ readable }) => readable);
-  for (let done = 0; done < count; done++) {
-    const { id: mailbox, folders } = random.of(mailboxes);
-    const visible = folders.filter(({ isHidden, inTree, isSearchFolder }) => inTree && !isHidden && !isSearchFolder);
-    if (kind === 'arrive') {
-      await call('POST', '/messages', {
-        mailbox,
-        folder: random.of(visible).id,
-        message: { subject: `Tide ${seed} ${done}` },
-      });
-      continue;
-    }
-    const full = visible.filter(({ messages }) => messages > 0);
-    if (full.length === 0) continue;
-    const from = random.of(full);
-    const page = await call<{ value: { message: { id: string } }[] }>(
-      'GET',
-      `/truth/messages?mailbox=${mailbox}&folder=${encodeURIComponent(from.id)}&limit=1`,
-    );
-    const id = page.value[0]?.message.id;
-    if (id === undefined) continue;
-    if (kind === 'vanish') await call('DELETE', '/messages', { mailbox, id });
-    else await call('POST', '/messages/move', { mailbox, id, folder: random.of(visible).id });
-  }
+function sum(all: readonly Record<string, number>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const [name, count] of all.flatMap((counts) => Object.entries(counts))) sums[name] = (sums[name] ?? 0) + count;
+  return sums;
 }

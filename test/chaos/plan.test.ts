@@ -19,7 +19,7 @@ describe('the plan of faults', () => {
     }
     expect([...names].filter((name) => name.startsWith('cut'))).toHaveLength(PAIRS.length);
     for (const name of ['fillConnections', 'cancelScan', 'pauseScan', 'restartScan']) expect(names).toContain(name);
-    for (const name of ['mailArrives', 'mailMoves', 'mailVanishes']) expect(names).toContain(name);
+    for (const name of ['mailBurst', 'graph429', 'graphSilence', 'graphExpireLinks']) expect(names).toContain(name);
   });
 
   it('freezes a worker for longer than a heartbeat time-out and a lease', () => {
