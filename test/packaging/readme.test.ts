@@ -45,7 +45,7 @@ describe('the pages', () => {
 
   it('name files that exist', () => {
     const rooms =
-      'model|config|graph|store|temporal|activities|workflows|workers|api|embedded|simulator|cli|bench|test|docs';
+      'model|config|graph|store|temporal|activities|workflows|workers|api|embedded|simulator|cli|bench|chaos|test|docs';
     for (const [page, path] of all(new RegExp(`\`((?:${rooms})/[\\w./-]*)\``, 'g'))) {
       expect(existsSync(file(path)), `${page} names ${path}`).toBe(true);
     }
