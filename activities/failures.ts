@@ -9,6 +9,8 @@ const UNSAID_THROTTLING_MS = 30_000;
 /** Between attempts while the store is away: soon enough to go on when it is back, and not all at once. */
 const STORE_PAUSE_MS = { least: 2_000, spread: 3_000 };
 const LOST_PAUSE_MS = 1_000;
+/** When the app as a whole is throttled its mailboxes come back one after the other, within this long. */
+const RETURN_SPREAD_MS = 5_000;
 
 /**
  * The activities' border: every error that leaves one becomes an `ApplicationFailure` whose type names the cause, and
@@ -29,7 +31,7 @@ export function toFailure(error: unknown, history: AttemptHistory, limits: Attem
   if (error instanceof SealError) return final('KeyMissing', error);
   if (error instanceof ScanEnded || error instanceof Unknown) return final(error.name, error);
   if (error instanceof GraphError && error.kind === 'throttled') {
-    return waiting('Throttled', error, error.retryAfterMs ?? UNSAID_THROTTLING_MS);
+    return waiting('Throttled', error, throttledFor(error));
   }
   const cause = error instanceof Error ? error : new Error(String(error));
   const type = error instanceof GraphError ? typeOf(error) : 'InternalError';
@@ -40,6 +42,10 @@ export function toFailure(error: unknown, history: AttemptHistory, limits: Attem
     cause,
     nextRetryDelay: pauseAfter(error, history, now),
   });
+}
+
+function throttledFor({ retryAfterMs = UNSAID_THROTTLING_MS, scope }: GraphError): number {
+  return retryAfterMs + (scope === 'connection' ? Math.random() * RETURN_SPREAD_MS : 0);
 }
 
 function typeOf({ kind }: GraphError): string {

@@ -146,18 +146,22 @@ export function graphErrorFrom({ status, headers, body, target }: GraphRefusal):
     status,
     requestId,
     retryAfterMs: parseRetryAfter(headers['retry-after'], headers['date']),
-    scope: kind === 'throttled' ? scopeOf(headers, target) : undefined,
+    scope: kind === 'throttled' ? scopeOf(headers, target, shown) : undefined,
     reason: REASONS[kind],
   });
 }
 
 /**
- * Outlook throttles an app in one mailbox. What strikes outside of a mailbox, or carries the scope that the directory
- * and the gateway name (`Tenant_Application/...`), holds back everything.
+ * Outlook throttles an app in one mailbox, as `ApplicationThrottled`. What strikes outside of a mailbox, carries the
+ * scope that the directory names (`Tenant_Application/...`), or is the gateway's general `TooManyRequests` with a wait,
+ * holds back everything.
  * https://learn.microsoft.com/graph/throttling-limits
  */
-function scopeOf(headers: GraphRefusal['headers'], target: GraphTarget): ThrottleScope {
-  return target === 'directory' || headers['x-ms-throttle-scope'] !== undefined ? 'connection' : 'mailbox';
+function scopeOf(headers: GraphRefusal['headers'], target: GraphTarget, code: string): ThrottleScope {
+  const isGateways = code.toLowerCase() === 'toomanyrequests' && headers['retry-after'] !== undefined;
+  return target === 'directory' || headers['x-ms-throttle-scope'] !== undefined || isGateways
+    ? 'connection'
+    : 'mailbox';
 }
 
 /** The code and request id of Graph's error envelope; an inner code counts where the outer one says nothing. */

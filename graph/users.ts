@@ -45,7 +45,10 @@ export async function usersPage(
   return { users, ...(page.next !== undefined && { next: client.ownLink(page.next) }) };
 }
 
-/** All pages from `request.link` or from the start. @throws GraphError `LinkLoop` */
+/**
+ * All pages from `request.link` or from the start; from the start, too, where Graph does not know the link any more.
+ * @throws GraphError `LinkLoop`
+ */
 export async function* walkUsers(
   client: GraphClient,
   request: UsersRequest,
@@ -54,12 +57,19 @@ export async function* walkUsers(
   const guard = new LinkGuard();
   for (let link = request.link; ;) {
     if (link !== undefined) guard.pass(link);
-    const page = await usersPage(client, { ...request, link }, signal);
+    const page = await usersPage(client, { ...request, link }, signal).catch((error: unknown) => {
+      if (link === undefined || link !== request.link || !isLost(error)) throw error;
+      return usersPage(client, { ...request, link: undefined }, signal);
+    });
     yield page;
     if (page.next === undefined) return;
     link = page.next;
   }
 }
+
+/** A kept link grows old; the directory says so with a 400, or a 410. */
+const isLost = (error: unknown): boolean =>
+  error instanceof GraphError && (error.kind === 'bad_request' || error.kind === 'sync_state_lost');
 
 /** The tenant itself, or undefined where the app may not read it: Outhaul asks for no permission to do so. */
 export async function readOrganization(

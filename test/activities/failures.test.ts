@@ -52,6 +52,14 @@ describe('the failure of an activity', () => {
     });
   });
 
+  it('by throttling of the whole app does not come back together with all the others', () => {
+    const error = new GraphError('x', { kind: 'throttled', code: 'X', scope: 'connection', retryAfterMs: 60_000 });
+    const delays = Array.from({ length: 50 }, () => Number(failureOf(error).nextRetryDelay));
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(60_000);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(65_000);
+    expect(new Set(delays).size).toBeGreaterThan(10);
+  });
+
   it('in a busy mailbox is tried again for half an hour', () => {
     const busy = graphError('mailbox_busy');
     expect(failureOf(busy, 99, 1_000_000 - 29 * 60_000)).toMatchObject({ type: 'GraphFailed', nonRetryable: false });

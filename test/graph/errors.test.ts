@@ -142,12 +142,14 @@ describe('A refusal of Graph', () => {
   });
 
   test('by throttling says whether it struck a mailbox or the whole app', () => {
-    const body = { error: { code: 'TooManyRequests', message: '' } };
-    const scopeOf = (target: GraphTarget, scope?: string): unknown =>
-      graphErrorFrom({ status: 429, headers: { 'x-ms-throttle-scope': scope }, body, target }).scope;
-    expect(scopeOf('folder')).toBe('mailbox');
-    expect(scopeOf('directory')).toBe('connection');
-    expect(scopeOf('folder', 'Tenant_Application/ReadWrite/app/tenant/ticket')).toBe('connection');
+    const scopeOf = (target: GraphTarget, code: string, headers: Record<string, string> = {}): unknown =>
+      graphErrorFrom({ status: 429, headers, body: { error: { code, message: '' } }, target }).scope;
+    expect(scopeOf('folder', 'ApplicationThrottled', { 'retry-after': '1' })).toBe('mailbox');
+    expect(scopeOf('folder', 'TooManyRequests')).toBe('mailbox');
+    expect(scopeOf('folder', 'TooManyRequests', { 'retry-after': '1' })).toBe('connection');
+    expect(scopeOf('directory', 'ApplicationThrottled')).toBe('connection');
+    const directory = { 'x-ms-throttle-scope': 'Tenant_Application/ReadWrite/app/tenant/ticket' };
+    expect(scopeOf('folder', 'ApplicationThrottled', directory)).toBe('connection');
     expect(graphErrorFrom({ status: 503, headers: {}, body: {}, target: 'directory' }).scope).toBeUndefined();
   });
 

@@ -61,6 +61,20 @@ describe('The users of a tenant', () => {
     expect(server.seen).toHaveLength(3);
   });
 
+  test.each([
+    [400, 'Directory_ExpiredPageToken'],
+    [400, 'BadRequest'],
+    [410, 'Gone'],
+  ])('are listed from the start where Graph does not know a kept link any more: %i %s', async (status, code) => {
+    await using server = await scripted(({ path }, response) =>
+      path.includes('skiptoken') ? refuse(response, status, code) : json(response, 200, { value: [ADA] }),
+    );
+    await using opened = open(server.url);
+    const link = `${server.url}/v1.0/users?$skiptoken=old`;
+    expect(await all(opened.graph.users({ link }, unhurried()))).toEqual([{ users: [ADA] }]);
+    expect(server.seen).toHaveLength(2);
+  });
+
   test('cannot be listed without the permission, and the reason names it', async () => {
     await using server = await scripted((_request, response) => refuse(response, 403, 'Authorization_RequestDenied'));
     await using opened = open(server.url);
