@@ -65,6 +65,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   timezone: 'UTC',
   log_timezone: 'UTC',
   log_checkpoints: 'off',
+  // Details and statements of errors hold rows: subjects, addresses, bodies.
+  log_error_verbosity: 'terse',
+  log_min_error_statement: 'panic',
   cluster_name: 'outhaul',
 };
 
