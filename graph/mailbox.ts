@@ -4,7 +4,6 @@ import type { GraphAnswer } from './call.ts';
 import { MAILBOX_SLOTS, type GraphClient, type GraphRequest } from './client.ts';
 import { readFolder, readFolders, readFolderTree, type FolderTreeOptions } from './folders.ts';
 import {
-  countMessages,
   readIds,
   readMessage,
   readPage,
@@ -12,7 +11,9 @@ import {
   type IdsRequest,
   type MessagesPage,
   type PageRequest,
+  type ReceivedWindow,
 } from './messages.ts';
+import { countFolders, countMessages } from './counts.ts';
 import { segment } from './paths.ts';
 import { readPiecemeal, type PiecemealMessage } from './piecemeal.ts';
 
@@ -41,6 +42,12 @@ export interface GraphMailbox {
   messageIds(folderId: string, request: IdsRequest, signal: AbortSignal): Promise<IdsPage>;
   /** How many messages a folder holds; other items are not counted. */
   messageCount(folderId: string, signal: AbortSignal): Promise<number>;
+  /** The same of many folders, within a window; a folder that is not there is absent. */
+  messageCounts(
+    folderIds: readonly string[],
+    window: ReceivedWindow,
+    signal: AbortSignal,
+  ): Promise<Map<string, number>>;
 }
 
 export interface SelectOptions {
@@ -89,6 +96,7 @@ export function openMailbox(client: GraphClient, mailboxId: string, permit?: () 
     messagePiecemeal: (id, signal) => readPiecemeal(mailbox, id, signal),
     messagesById: (ids, { select = MESSAGE_MEMBERS }, signal) => readMessagesById(mailbox, ids, select, signal),
     messageIds: (folderId, request, signal) => readIds(mailbox, folderId, request, signal),
-    messageCount: (folderId, signal) => countMessages(mailbox, folderId, signal),
+    messageCount: (folderId, signal) => countMessages(mailbox, folderId, {}, signal),
+    messageCounts: (folderIds, window, signal) => countFolders(mailbox, folderIds, window, signal),
   };
 }

@@ -142,36 +142,33 @@ export async function readMessage(
   }
 }
 
-/** How many messages a folder holds, other items not counted. */
-export async function countMessages(mailbox: MailboxClient, folderId: string, signal: AbortSignal): Promise<number> {
-  const path = `/mailFolders/${segment(folderId)}/messages/$count`;
-  const { content } = await mailbox.send({ kind: 'count', target: 'folder', expects: 'text', path, signal });
-  // The text may begin with a byte order mark.
-  const count = Number(
-    String(content)
-      .replace(/^\uFEFF/, '')
-      .trim() || NaN,
-  );
-  if (!Number.isSafeInteger(count)) throw exchangeError('Truncated', 'The count of a folder is no number');
-  return count;
-}
-
 function firstPath({ folderId, mode, pageSize, since, until, select = MESSAGE_MEMBERS }: PageRequest): string {
   const path = `/mailFolders/${segment(folderId)}/messages`;
   const $select = select.join(',');
   // $top in a delta query limits the whole round; its page size is a preference.
   if (mode === 'delta') return withQuery(`${path}/delta`, { $select });
-  const conditions = [
-    since === undefined ? [] : [`receivedDateTime ge ${second(since)}`],
-    until === undefined ? [] : [`receivedDateTime lt ${second(until)}`],
-  ].flat();
   return withQuery(path, {
     $select,
     $top: pageSize,
     $count: 'true',
-    $filter: conditions.length === 0 ? undefined : conditions.join(' and '),
+    $filter: receivedWithin({ since, until }),
     $orderby: 'receivedDateTime asc',
   });
+}
+
+/** Times of arrival, RFC 3339: the first included, the second not; absent: no bound. */
+export interface ReceivedWindow {
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+/** As an OData filter; undefined for all times. @throws GraphError `bad_request` */
+export function receivedWithin({ since, until }: ReceivedWindow): string | undefined {
+  const conditions = [
+    since === undefined ? [] : [`receivedDateTime ge ${second(since)}`],
+    until === undefined ? [] : [`receivedDateTime lt ${second(until)}`],
+  ].flat();
+  return conditions.length === 0 ? undefined : conditions.join(' and ');
 }
 
 function second(time: string): string {

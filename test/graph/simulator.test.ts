@@ -122,6 +122,19 @@ describe('Against the simulator', () => {
     const arrived = times.filter((time) => time >= (since ?? '') && time < (until ?? ''));
     expect(messages.map((message) => message['receivedDateTime'])).toEqual(arrived);
     expect((await opened.graph.mailbox(id).messages(request, unhurried())).count).toBe(arrived.length);
+    const counts = await opened.graph.mailbox(id).messageCounts(['inbox'], { since, until }, unhurried());
+    expect([...counts]).toEqual([['inbox', arrived.length]]);
+  });
+
+  test('the messages of many folders are counted at once, and a folder that is gone is left out', async () => {
+    await using opened = open();
+    const mailbox = opened.graph.mailbox(mailboxId(0));
+    const tree = (await mailbox.folderTree({}, unhurried())).filter(({ isVirtual }) => !isVirtual);
+    const { id: gone } = simulator.control.createFolder(mailboxId(0), 'inbox', 'Short-lived');
+    simulator.control.removeFolder({ mailbox: mailboxId(0), folder: gone });
+    const counts = await mailbox.messageCounts([...tree.map(({ id }) => id), gone], {}, unhurried());
+    expect([...counts.keys()]).toEqual(tree.map(({ id }) => id));
+    for (const { id } of tree) expect(counts.get(id)).toBe(truthOf(mailboxId(0), id).length);
   });
 
   test('messages with NUL characters and lone surrogates arrive, in pages that are suspicious', async () => {
