@@ -182,8 +182,19 @@ describe('secrets and mail', { timeout: 300_000 }, () => {
     );
     expect([pidOf('--ready-file'), pidOf('--admin-key-file')]).toEqual([worker, api]);
 
+    // The old key is dropped too early: the next worker says so, and goes on as soon as the key is back.
+    const whole = await readFile(dataPath('keys'), 'utf8');
+    await writeFile(dataPath('keys'), `${whole.split('\n')[0]}\n`);
     process.kill(worker, 'SIGKILL');
     await command.says('The worker runs again.');
+    await vi.waitFor(
+      async () => {
+        const log = await readFile(dataPath('logs', 'worker.log'), 'utf8');
+        expect(log).toContain(`Sealed under the key \\"${old}\\", which the key ring does not hold. Put it back`);
+      },
+      { timeout: 60_000, interval: 200 },
+    );
+    await writeFile(dataPath('keys'), whole);
     hold.release();
     expect(await ended('first')).toBe('completed');
   });
