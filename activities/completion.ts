@@ -1,26 +1,49 @@
-import { GraphError } from '../graph/errors.ts';
-import { isPartial } from '../model/email.ts';
-import { MESSAGE_MEMBERS, type GraphMessage } from '../model/mail.ts';
-import { emailsById } from '../store/email-lookup.ts';
-import type { ReadingContext } from './folder-reader.ts';
+import type { MessagesPage } from '../graph/graph.ts';
+import { changeKeyOf, isBare, isPartial } from '../model/email.ts';
+import type { GraphMessage } from '../model/mail.ts';
+import { storableText } from '../model/text.ts';
+import { changeKeysOf } from '../store/email-lookup.ts';
+import type { UnreadableMessage } from '../store/quarantine.ts';
+import type { FolderToRead, ReadingContext } from './folder-reader.ts';
+import { readByIds } from './reading-by-id.ts';
+
+/** A page of which every message can be stored. */
+export interface CompletePage extends MessagesPage {
+  /** Messages that the page named and that could not be read wholly. */
+  readonly unreadable: readonly UnreadableMessage[];
+}
 
 /**
- * A delta may say of a message only what changed. Where the message is stored that is merged into it; where it is not,
- * the rest would be lost, so it is read by id before the page is written.
+ * Reads by id what a page does not say. A delta may say of a message only what changed: where the message is stored that
+ * is merged into it, otherwise the rest would be lost. A page of ids alone says nothing but which messages there are, in
+ * which version: those that are stored so are only seen.
  */
 export async function completed(
-  { db, organization, mailbox, signal }: ReadingContext,
-  messages: readonly GraphMessage[],
-): Promise<readonly GraphMessage[]> {
-  const partial = messages.filter(isPartial).map(({ id }) => id);
-  if (partial.length === 0) return messages;
-  const stored = await emailsById(db, organization, { mailboxId: mailbox.id, ids: partial });
-  const known = new Set(stored.map(({ id }) => id));
-  const strange = partial.filter((id) => !known.has(id));
-  if (strange.length === 0) return messages;
-  const answers = await mailbox.messagesById(strange, { select: MESSAGE_MEMBERS }, signal);
-  return messages.map((message) => {
-    const answer = answers.get(message.id);
-    return answer === undefined || answer === 'missing' || answer instanceof GraphError ? message : answer;
-  });
+  context: ReadingContext,
+  folder: Pick<FolderToRead, 'id'>,
+  page: MessagesPage,
+): Promise<CompletePage> {
+  const partial = page.messages.filter(isPartial);
+  if (partial.length === 0) return { ...page, unreadable: [] };
+  const { db, organization, mailbox } = context;
+  const stored = await changeKeysOf(db, organization, { mailboxId: mailbox.id, ids: partial.map(({ id }) => id) });
+  const wanted = new Set(partial.filter((message) => !isKnown(message, stored)).map(({ id }) => id));
+  if (wanted.size === 0) return { ...page, unreadable: [] };
+  const found = await readByIds(context, folder, [...wanted]);
+  return {
+    ...page,
+    messages: page.messages.flatMap((message) =>
+      wanted.has(message.id) ? (found.messages.get(message.id) ?? []) : message,
+    ),
+    unreadable: found.unreadable,
+    bytes: page.bytes + found.bytes,
+    suspicious: true,
+  };
+}
+
+/** Whether a partial record and what is stored make up the message. */
+function isKnown(message: GraphMessage, stored: ReadonlyMap<string, string | null>): boolean {
+  const changeKey = stored.get(storableText(message.id));
+  if (changeKey == null) return false;
+  return !isBare(message) || changeKeyOf(message) === changeKey;
 }

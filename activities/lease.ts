@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../store/database.ts';
 import { LeaseLost } from '../store/errors.ts';
 import { acquireLease, releaseLease, renewLease } from '../store/leases.ts';
+import type { MailboxMemory } from '../store/mailbox-memory.ts';
 import type { Organization } from '../store/organizations.ts';
 
 /** How long a lease lasts unless it is renewed; a successor of a frozen reader waits this long at most. */
@@ -13,6 +14,8 @@ const RENEW_EVERY_MS = 3000;
 export interface Lease {
   readonly token: string;
   readonly signal: AbortSignal;
+  /** What earlier reads have left behind. */
+  readonly memory: MailboxMemory;
   /**
    * Asked before each request to Graph. A process that was frozen wakes up in the middle of its work, before any timer
    * can abort `signal`; the clock has gone on meanwhile.
@@ -36,7 +39,8 @@ export async function withLease<T>(
   work: (lease: Lease) => Promise<T>,
 ): Promise<T> {
   const token = randomUUID();
-  let endsAt = await acquired(db, organization, mailboxId, token, signal);
+  const { memory, endsAt: firstEnd } = await acquired(db, organization, mailboxId, token, signal);
+  let endsAt = firstEnd;
   const lost = new AbortController();
   const renewing = setInterval(() => void renew(), RENEW_EVERY_MS);
   let expiry = setTimeout(expire, endsAt - performance.now());
@@ -60,7 +64,7 @@ export async function withLease<T>(
   }
 
   try {
-    return await work({ token, signal: AbortSignal.any([signal, lost.signal]), assertHeld });
+    return await work({ token, signal: AbortSignal.any([signal, lost.signal]), memory, assertHeld });
   } finally {
     clearInterval(renewing);
     clearTimeout(expiry);
@@ -68,18 +72,18 @@ export async function withLease<T>(
   }
 }
 
-/** Waits for the lease; returns when it ends, by this process's monotonic clock. */
+/** Waits for the lease; `endsAt` by this process's monotonic clock. */
 async function acquired(
   db: Database,
   organization: Organization,
   mailboxId: string,
   token: string,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<{ readonly endsAt: number; readonly memory: MailboxMemory }> {
   for (;;) {
     const asked = performance.now();
     const answer = await acquireLease(db, organization, { mailboxId, token, seconds: LEASE_SECONDS });
-    if (answer.acquired) return asked + answer.remainingMs;
+    if (answer.acquired) return { endsAt: asked + answer.remainingMs, memory: answer.memory };
     await delay(Math.min(answer.waitMs, 1000) + 50, undefined, { signal });
   }
 }

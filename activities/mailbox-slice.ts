@@ -1,9 +1,11 @@
 import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { MailboxPageLimit } from '../model/page-size.ts';
 import type { MailboxReason } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
+import { rememberPageLimit } from '../store/mailbox-memory.ts';
 import { failFolder, missingFolder } from '../store/scan-folders.ts';
 import { finishMailbox } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
@@ -12,6 +14,7 @@ import { readFolder, type FolderEnd, type FolderToRead, type ReadingContext } fr
 import type { Lease } from './lease.ts';
 import type { SliceResult } from './mailbox-activities.ts';
 import { openFolders } from './open-folders.ts';
+import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
 import { alike } from './scan-groups.ts';
 import { settleMailbox } from './settlement.ts';
 
@@ -26,6 +29,7 @@ export interface SliceRequest {
   readonly scans: readonly Scan[];
   readonly lease: Lease;
   readonly budget: ByteBudget;
+  /** Messages asked for in one page where Graph can answer so many. */
   readonly pageSize: number;
   /** Whether no later attempt would follow this error: what it struck is recorded as failed then. */
   givesUp(error: GraphError): boolean;
@@ -34,15 +38,43 @@ export interface SliceRequest {
 }
 
 /**
- * One slice of a mailbox: finds the wanted folders, reads them side by side until they are finished or time is up, and
- * then settles what vanished from them. What is wrong with the mailbox as a whole ends it with a reason; one failing
- * folder is recorded and the others go on.
+ * One slice of a mailbox: finds the wanted folders, tries again what is due in quarantine, reads the folders side by side
+ * until they are finished or time is up, and then settles what vanished from them. What is wrong with the mailbox as a
+ * whole ends it with a reason; one failing folder is recorded and the others go on. Without a scan to serve, only what
+ * someone has asked to be tried again is read.
  * @throws {GraphError} of a kind that another attempt, or a person, may mend
  */
 export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult, 'messages'>> {
+  const { db, organization, mailboxId, pageSize } = request;
+  const { pageLimit: remembered, quarantined } = request.lease.memory;
+  const pageLimit = new MailboxPageLimit(pageSize, remembered);
+  const slice: Slice = { ...request, pageLimit, quarantine: { occupied: quarantined > 0 } };
+  try {
+    return await readAll(slice);
+  } finally {
+    const { organizationId } = organization;
+    const { toRemember } = pageLimit;
+    const name = { organizationId, mailboxId };
+    // Where this fails the next read finds out anew.
+    if (toRemember !== remembered)
+      await rememberPageLimit(db, { ...name, pageLimit: toRemember }).catch(() => undefined);
+  }
+}
+
+/** What a slice knows of its mailbox from earlier reads. */
+interface Slice extends SliceRequest {
+  readonly pageLimit: MailboxPageLimit;
+  readonly quarantine: QuarantineState;
+}
+
+async function readAll(slice: Slice): Promise<Omit<SliceResult, 'messages'>> {
+  if (slice.scans.length === 0) {
+    await readUnattended(slice);
+    return { done: true, outcome: 'completed' };
+  }
   let ending: Ending = { outcome: 'completed' };
-  for (const scans of alike(request.scans)) {
-    const one = await readFor({ ...request, scans });
+  for (const scans of alike(slice.scans)) {
+    const one = await readFor({ ...slice, scans });
     if (!one) return { done: false, outcome: 'completed' };
     if (ending.outcome === 'completed') ending = one;
   }
@@ -52,11 +84,11 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
 type Ending = Pick<SliceResult, 'outcome' | 'reason'>;
 
 /** Reads the mailbox for scans that want the same; undefined when the slice's time was up before the end. */
-async function readFor(request: SliceRequest): Promise<Ending | undefined> {
-  const { db, scans, mailboxId } = request;
+async function readFor(slice: Slice): Promise<Ending | undefined> {
+  const { db, scans, mailboxId } = slice;
   const scanNos = scans.map(({ scanNo }) => scanNo);
   try {
-    const ends = await readFolders(request, scanNos);
+    const ends = await readFolders(slice, scans);
     if (ends.includes('unfinished')) return undefined;
     const failed = ends.includes('failed');
     const ending = failed
@@ -87,35 +119,19 @@ function skipReason(error: unknown): MailboxReason | undefined {
   return error.kind === 'mailbox_denied' ? 'denied' : undefined;
 }
 
-async function readFolders(request: SliceRequest, scanNos: readonly number[]): Promise<(FolderEnd | 'failed')[]> {
-  const { db, organization, graph, mailboxId, scans, lease, budget, pageSize } = request;
-  const [first] = scans;
+async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(FolderEnd | 'failed')[]> {
   if (!first) return [];
   // A sibling's fatal error ends all of them: their time would be wasted.
   const failing = new AbortController();
-  const context: ReadingContext = {
-    db,
-    organization,
-    mailbox: graph.mailbox(mailboxId),
-    leaseToken: lease.token,
-    signal: AbortSignal.any([lease.signal, failing.signal]),
-    budget,
-    pageSize,
-    scanNos,
-    scanId: first.scanId,
-    mode: first.mode,
-    since: first.filters.since,
-    until: first.filters.until,
-    timeIsUp: () => request.timeIsUp(),
-    onPage: (messages) => request.onPage(messages),
-  };
+  const context = contextOf(slice, AbortSignal.any([slice.lease.signal, failing.signal]));
   const { folders, begun } = await openFolders(context, first.filters.folders);
+  await retryQuarantined(context, folders);
   const limit = pLimit(FOLDERS_AT_ONCE);
   const settled = await Promise.allSettled(
     folders.map((folder) =>
       limit(async () => {
         context.signal.throwIfAborted();
-        return readOrRecord(context, folder, (error) => request.givesUp(error));
+        return readOrRecord(context, folder, (error) => slice.givesUp(error));
       }).catch((error: unknown) => {
         failing.abort(error);
         throw error;
@@ -124,8 +140,40 @@ async function readFolders(request: SliceRequest, scanNos: readonly number[]): P
   );
   if (failing.signal.aborted) throw failing.signal.reason;
   const ends = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-  if (!ends.includes('unfinished')) await settleMailbox(context, folders, { begun });
+  if (!ends.includes('unfinished')) {
+    await lookAgain(context, folders);
+    await settleMailbox(context, folders, { begun });
+  }
   return ends;
+}
+
+/** Nobody waits for a report: what was asked for stands in the store. */
+async function readUnattended(slice: Slice): Promise<void> {
+  const context = contextOf(slice, slice.lease.signal);
+  await retryQuarantined(context, []);
+  await settleMailbox(context, [], { begun: false });
+}
+
+function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
+  const { db, organization, graph, mailboxId, scans, lease, budget, pageLimit, quarantine } = slice;
+  const [first] = scans;
+  return {
+    db,
+    organization,
+    mailbox: graph.mailbox(mailboxId, () => lease.assertHeld()),
+    leaseToken: lease.token,
+    signal,
+    budget,
+    pageLimit,
+    quarantine,
+    scanNos: scans.map(({ scanNo }) => scanNo),
+    scanId: first?.scanId ?? null,
+    mode: first?.mode ?? 'incremental',
+    since: first?.filters.since,
+    until: first?.filters.until,
+    timeIsUp: () => slice.timeIsUp(),
+    onPage: (messages) => slice.onPage(messages),
+  };
 }
 
 /** Kinds of error that end the folder alone; the rest concern the mailbox or the connection. */

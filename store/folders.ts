@@ -23,7 +23,11 @@ const COLUMNS = [
 export async function saveFolders(
   db: Database,
   organization: Organization,
-  { scanId, folders, ...held }: HeldMailbox & { readonly scanId: string; readonly folders: readonly FolderWithPath[] },
+  {
+    scanId,
+    folders,
+    ...held
+  }: HeldMailbox & { readonly scanId: string | null; readonly folders: readonly FolderWithPath[] },
 ): Promise<void> {
   await queryHeld(db, organization, held, {
     text: `answer AS (

@@ -1,5 +1,6 @@
 import { query, type Database } from './database.ts';
 import { LeaseLost, UnknownMailbox } from './errors.ts';
+import { memoryColumns, type MailboxMemory } from './mailbox-memory.ts';
 import type { Organization } from './organizations.ts';
 
 /** A lease as its holder names it. */
@@ -19,7 +20,7 @@ export interface LeaseEnd {
 }
 
 export type LeaseAnswer =
-  | ({ readonly acquired: true } & LeaseEnd)
+  | ({ readonly acquired: true; readonly memory: MailboxMemory } & LeaseEnd)
   /** `waitMs`: until the other's lease ends, if it is not renewed. */
   | { readonly acquired: false; readonly waitMs: number };
 
@@ -28,22 +29,26 @@ const REMAINING = `_lease_ends_at AS "endsAt",
 
 /**
  * Takes the right to read a mailbox, if it is free, ran out, or is held under the same token. Waits for page
- * transactions of the previous holder to end: after this, none of them commits any more.
+ * transactions of the previous holder to end: after this, none of them commits any more. What earlier readers have left
+ * behind comes with it.
  * @throws {UnknownMailbox}
  */
 export async function acquireLease(
   db: Database,
-  { schema }: Organization,
+  { organizationId, schema }: Organization,
   { mailboxId, token, seconds }: LeaseClaim,
 ): Promise<LeaseAnswer> {
-  const [taken] = await query<LeaseEnd>(db, {
+  const [taken] = await query<LeaseEnd & MailboxMemory>(db, {
     text: `UPDATE ${schema}.mailboxes
       SET _lease_token = $2, _lease_ends_at = clock_timestamp() + make_interval(secs => $3)
       WHERE id = $1 AND (_lease_token = $2 OR _lease_ends_at IS NULL OR _lease_ends_at <= clock_timestamp())
-      RETURNING ${REMAINING}`,
-    values: [mailboxId, token, seconds],
+      RETURNING ${REMAINING}, ${memoryColumns('$4', '$1')}`,
+    values: [mailboxId, token, seconds, organizationId],
   });
-  if (taken) return { acquired: true, ...taken };
+  if (taken) {
+    const { pageLimit, quarantined, ...end } = taken;
+    return { acquired: true, memory: { pageLimit, quarantined }, ...end };
+  }
   const [held] = await query<{ remainingMs: number | null }>(db, {
     text: `SELECT ${REMAINING} FROM ${schema}.mailboxes WHERE id = $1`,
     values: [mailboxId],

@@ -13,17 +13,12 @@ export interface MailboxMemory {
   readonly quarantined: number;
 }
 
-/** What is remembered of a mailbox; most have nothing to be remembered. */
-export async function recallMailbox(db: Database, { organizationId, mailboxId }: MailboxName): Promise<MailboxMemory> {
-  const [memory] = await query<MailboxMemory>(db, {
-    text: `SELECT
-        (SELECT messages FROM outhaul.page_limits WHERE organization_id = $1 AND mailbox_id = $2) AS "pageLimit",
-        (SELECT count(*) FROM outhaul.quarantine
-          WHERE organization_id = $1 AND mailbox_id = $2 AND resolved_at IS NULL) AS quarantined`,
-    values: [organizationId, mailboxId],
-  });
-  return memory ?? { pageLimit: null, quarantined: 0 };
-}
+/** The memory as columns of a statement; the parameters hold the organization's and the mailbox's id. */
+export const memoryColumns = (organizationId: string, mailboxId: string): string => `
+  (SELECT messages FROM outhaul.page_limits
+    WHERE organization_id = ${organizationId} AND mailbox_id = ${mailboxId}) AS "pageLimit",
+  (SELECT count(*) FROM outhaul.quarantine
+    WHERE organization_id = ${organizationId} AND mailbox_id = ${mailboxId} AND resolved_at IS NULL) AS quarantined`;
 
 /** Remembers how large a page may be, or that pages of any size come. */
 export async function rememberPageLimit(

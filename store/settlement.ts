@@ -71,7 +71,7 @@ export const moveEmails = (
     ids,
     ...held
   }: HeldMailbox & {
-    readonly scanId: string;
+    readonly scanId: string | null;
     readonly folder: { readonly id: string; readonly path: string };
     readonly ids: readonly string[];
   },
@@ -98,7 +98,7 @@ export const moveEmails = (
 export const markDeleted = (
   db: Database,
   organization: Organization,
-  { scanId, ids, ...held }: HeldMailbox & { readonly scanId: string; readonly ids: readonly string[] },
+  { scanId, ids, ...held }: HeldMailbox & { readonly scanId: string | null; readonly ids: readonly string[] },
 ): Promise<number> =>
   settle(db, organization, held, { before: '', change: '_deleted_at = now()', values: [ids, scanId] });
 

@@ -5,8 +5,11 @@ import { UnknownFolder } from './errors.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
 
-/** How a folder is read: by its delta, or by listing it where Graph refuses the delta or the filters need it. */
-export type ReadMethod = 'delta' | 'list';
+/**
+ * How a folder is read: by its delta, or by listing it where Graph refuses the delta or the filters need it. `_ids`: the
+ * pages name messages and their versions only, because a message of the folder is in the way of more.
+ */
+export type ReadMethod = 'delta' | 'list' | 'delta_ids' | 'list_ids';
 
 export interface RoundsRequest extends HeldMailbox {
   readonly folders: readonly { readonly id: string }[];
@@ -72,6 +75,20 @@ export async function resetRound(
   );
 }
 
+/**
+ * New rounds that walk the folders from nothing by ids alone, and forget what the scans have seen in them. Where the next
+ * incremental round begins stays.
+ * @throws {LeaseLost}
+ */
+export const walkAgain = (
+  db: Database,
+  organization: Organization,
+  request: Omit<RoundsRequest, 'mode' | 'method'>,
+): Promise<ReadonlyMap<string, Round>> => {
+  const anew = { ...request, mode: 'full', method: 'list_ids' } as const;
+  return begin(db, organization, anew, 'false', { before: unseen(organization) });
+};
+
 /** @throws {UnknownFolder} */
 export function roundOf(rounds: ReadonlyMap<string, Round>, folder: { readonly id: string }): Round {
   const round = rounds.get(folder.id);
@@ -119,7 +136,7 @@ async function begin(
         ${kept('round_no', 'state.round_no + 1')},
         ${kept('round_scans', 'excluded.round_scans')},
         ${kept('method', 'excluded.method')},
-        ${kept('from_nothing', `$6::text = 'full' OR excluded.method = 'list' OR ${deltaLink} IS NULL`)},
+        ${kept('from_nothing', `$6::text = 'full' OR excluded.method LIKE 'list%' OR ${deltaLink} IS NULL`)},
         ${kept('next_link', 'NULL')},
         ${kept('page_size', 'NULL')},
         ${kept('delta_link', deltaLink)},

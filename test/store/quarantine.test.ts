@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { InvalidCursor, LeaseLost } from '../../store/errors.ts';
-import { recallMailbox, rememberPageLimit } from '../../store/mailbox-memory.ts';
+import { acquireLease } from '../../store/leases.ts';
+import { rememberPageLimit } from '../../store/mailbox-memory.ts';
 import { writeMessages, writePage } from '../../store/pages.ts';
 import { listQuarantine, mailboxesToRetry, quarantinedByFolder, requestRetries } from '../../store/quarantine-list.ts';
 import {
@@ -14,7 +15,7 @@ import {
 import { finishMailbox } from '../../store/scan-mailboxes.ts';
 import { finishScan } from '../../store/scan-end.ts';
 import { folderCoverage } from '../../store/scan-folders.ts';
-import { message, startReading, unique, useStore, type Reading } from './support.ts';
+import { message, startReading, useStore, type Reading } from './support.ts';
 
 const store = useStore();
 
@@ -219,16 +220,16 @@ describe('messages that were read by id', () => {
 });
 
 describe('what is remembered of a mailbox', () => {
-  it('is how large a page may be, until any size will do, and how much is in quarantine', async () => {
-    const reading = await startReading(store.db);
-    const name = { organizationId: reading.organization.organizationId, mailboxId: reading.mailboxId };
-    expect(await recallMailbox(store.db, name)).toEqual({ pageLimit: null, quarantined: 0 });
+  it('comes with the lease: how large a page may be, until any size will do, and how much is in quarantine', async () => {
+    const { organization, mailboxId, leaseToken } = await startReading(store.db);
+    const name = { organizationId: organization.organizationId, mailboxId };
+    const memory = () => acquireLease(store.db, organization, { mailboxId, token: leaseToken, seconds: 60 });
+    expect(await memory()).toMatchObject({ memory: { pageLimit: null, quarantined: 0 } });
     for (const pageLimit of [250, 125]) await rememberPageLimit(store.db, { ...name, pageLimit });
-    const { mailboxId, leaseToken } = reading;
-    const entries = { folder: { id: 'inbox-id' }, scanNo: null, messages: [unreadable(unique('bad'))] };
-    await quarantineMessages(store.db, reading.organization, { mailboxId, leaseToken, ...entries });
-    expect(await recallMailbox(store.db, name)).toEqual({ pageLimit: 125, quarantined: 1 });
+    const entries = { folder: { id: 'inbox-id' }, scanNo: null, messages: [unreadable('bad')] };
+    await quarantineMessages(store.db, organization, { mailboxId, leaseToken, ...entries });
+    expect(await memory()).toMatchObject({ memory: { pageLimit: 125, quarantined: 1 } });
     await rememberPageLimit(store.db, { ...name, pageLimit: null });
-    expect(await recallMailbox(store.db, name)).toMatchObject({ pageLimit: null });
+    expect(await memory()).toMatchObject({ memory: { pageLimit: null } });
   });
 });

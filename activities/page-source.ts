@@ -1,0 +1,139 @@
+import { GraphError, mayBeContent } from '../graph/errors.ts';
+import { LinkGuard } from '../graph/links.ts';
+import { releasePage } from '../graph/messages.ts';
+import { FolderPageSize, fittingSize, type PageFault } from '../model/page-size.ts';
+import type { Round } from '../store/sync-state.ts';
+import type { Reservation } from './byte-budget.ts';
+import { completed, type CompletePage } from './completion.ts';
+import type { FolderToRead, ReadingContext } from './folder-reader.ts';
+import { answersFor } from './reading-by-id.ts';
+
+/** What a page is reserved at least, so that folders said to be empty cannot be asked for without bound. */
+const LEAST_RESERVATION = 64 << 10;
+/** Which messages there are, and in which version. */
+const IDS = ['id', 'changeKey'];
+
+/** A page of a single message fails, and the message is to blame. The cause is what Graph said. */
+export class MessageAtFault extends Error {
+  override readonly name = 'MessageAtFault';
+  declare readonly cause: GraphError;
+
+  constructor(cause: GraphError) {
+    super('A message makes every page fail that holds it', { cause });
+  }
+}
+
+export interface FetchedPage {
+  readonly page: CompletePage;
+  readonly reservation: Reservation;
+}
+
+/**
+ * Fetches a folder's pages within the worker's byte budget. A page that fails because of what is in it is asked for again
+ * with half the messages, by the same link: how many a page has is no part of the link.
+ */
+export class PageSource {
+  readonly #context: ReadingContext;
+  readonly #folder: FolderToRead;
+  readonly #round: Round;
+  readonly #size: FolderPageSize;
+  readonly #links = new LinkGuard();
+  readonly #abandoned = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #held = new Set<Reservation>();
+  #bytesEach: number | undefined;
+
+  constructor(context: ReadingContext, folder: FolderToRead, round: Round) {
+    const { pageLimit, budget, signal } = context;
+    this.#context = context;
+    this.#folder = folder;
+    this.#round = round;
+    this.#size = new FolderPageSize(pageLimit, round.pageSize ?? fittingSize(budget.bytesEach));
+    this.#signal = AbortSignal.any([signal, this.#abandoned.signal]);
+  }
+
+  /** Messages asked for in one page. */
+  get size(): number {
+    return this.#size.messages;
+  }
+
+  /** The promise may be left alone: its rejection is not unhandled, and `abandon` frees what it holds. */
+  fetch(link: string | undefined): Promise<FetchedPage> {
+    const fetched = this.#fetch(link);
+    fetched.catch(() => undefined);
+    return fetched;
+  }
+
+  /** Gives the page's bytes back to the budget. */
+  release({ page, reservation }: FetchedPage): void {
+    releasePage(page);
+    reservation.release();
+    this.#held.delete(reservation);
+  }
+
+  /** Aborts a page that nobody will take any more, and gives back whatever is held. */
+  abandon(): void {
+    this.#abandoned.abort();
+    for (const reservation of this.#held) reservation.release();
+  }
+
+  async #fetch(link: string | undefined): Promise<FetchedPage> {
+    if (link !== undefined) this.#links.pass(link);
+    const { budget } = this.#context;
+    const messagesExpected = link === undefined ? Math.min(this.size, this.#folder.totalItemCount) : this.size;
+    const expected = Math.ceil(messagesExpected * (this.#bytesEach ?? budget.bytesEach));
+    const reservation = await budget.reserve(Math.max(expected, LEAST_RESERVATION), this.#signal);
+    this.#held.add(reservation);
+    const page = await this.#ask(link);
+    this.#signal.throwIfAborted();
+    const { bytes, messages } = page;
+    reservation.resize(bytes);
+    if (messages.length > 0) this.#bytesEach = bytes / messages.length;
+    budget.learn(messages.length, bytes);
+    this.#size.came({ messages: messages.length, bytes });
+    return { page, reservation };
+  }
+
+  async #ask(link: string | undefined): Promise<CompletePage> {
+    for (;;) {
+      try {
+        return await this.#page(link);
+      } catch (error) {
+        const fault = error instanceof GraphError ? await this.#faultOf(error) : undefined;
+        if (fault === undefined) throw error;
+        if (!this.#size.failed(fault)) throw new MessageAtFault(error as GraphError);
+      }
+    }
+  }
+
+  async #page(link: string | undefined): Promise<CompletePage> {
+    const { mailbox, since, until } = this.#context;
+    const { method } = this.#round;
+    const page = await mailbox.messages(
+      {
+        folderId: this.#folder.id,
+        mode: method.startsWith('delta') ? 'delta' : 'list',
+        pageSize: this.size,
+        ...(link !== undefined && { link }),
+        ...(since !== undefined && { since }),
+        ...(until !== undefined && { until }),
+        ...(method.endsWith('_ids') && { select: IDS }),
+      },
+      this.#signal,
+    );
+    return completed({ ...this.#context, signal: this.#signal }, this.#folder, page);
+  }
+
+  /**
+   * What of the page made the request fail; undefined where nothing of it did. An item that Graph itself blames leaves no
+   * doubt; a plain failure, or none but silence, is the page's only if Graph answers other questions meanwhile.
+   */
+  async #faultOf(error: GraphError): Promise<PageFault | undefined> {
+    if (!mayBeContent(error)) return undefined;
+    if (error.kind === 'poison') return 'item';
+    if (error.kind === 'body_too_large') return error.status === undefined ? 'large' : 'slow';
+    const reader = { mailbox: this.#context.mailbox, signal: this.#signal };
+    if (!(await answersFor(reader, this.#folder))) return undefined;
+    return error.kind === 'too_slow' ? 'slow' : 'item';
+  }
+}
