@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -45,7 +45,10 @@ export async function build(compile, root = here) {
 }
 
 function compile() {
-  const run = (...args) => execFileSync(process.execPath, args, { cwd: here, stdio: 'inherit' });
+  const run = (...args) => {
+    const { status } = spawnSync(process.execPath, args, { cwd: here, stdio: 'inherit' });
+    if (status !== 0) process.exit(status ?? 1);
+  };
   run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json');
   run('dist/workers/bundle.js');
 }
