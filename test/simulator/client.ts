@@ -55,6 +55,17 @@ export class TestClient {
     return gotOf(response);
   }
 
+  /** A control request over HTTP; its answer must be a success. */
+  async sim<Answer = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<Answer> {
+    const response = await fetch(`${this.simulator.url}/_sim${path}`, {
+      method,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${response.status} at ${path}: ${text}`);
+    return (text === '' ? {} : JSON.parse(text)) as Answer;
+  }
+
   /** Follows next links to the end; gives all items and the last page. */
   async all(
     path: string,
