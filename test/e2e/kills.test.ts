@@ -66,20 +66,23 @@ describe('a scan', () => {
     },
   );
 
-  it('outlives PostgreSQL and Temporal: it goes on when they are back', { timeout: 200_000 }, async () => {
+  it.each([
+    ['PostgreSQL', ['postgres']],
+    ['Temporal', ['temporal']],
+    ['PostgreSQL and Temporal', ['postgres', 'temporal']],
+  ] as const)('outlives %s: it goes on afterwards', { timeout: 200_000 }, async (_, services) => {
     const { control } = stage.simulator;
     stage.startWorker({ BATCH_SIZE: '50' });
     const hold = control.hold({ kind: 'messagesDelta', after: 9 });
     await stage.startScan('outage');
     await hold.reached();
-    for (const service of ['postgres', 'temporal'] as const) {
+    for (const service of services) {
       stage.services[service].kill('SIGKILL');
       await stage.services[service].exited;
     }
     hold.release();
     await vi.waitFor(async () => expect((await stage.call('GET', '/health')).status).toBe(503), { timeout: 30_000 });
-    await stage.restart('postgres');
-    await stage.restart('temporal');
+    for (const service of services) await stage.restart(service);
     expect(await stage.ended('outage')).toMatchObject({ status: 'completed', recordsExtracted: MESSAGES });
     expect(await stage.compare('outage')).toMatchObject(NOTHING_WRONG);
   });
