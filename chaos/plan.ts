@@ -47,14 +47,18 @@ export function nameOf(act: Act): string {
 const camel = (first: string, ...rest: string[]): string =>
   first + rest.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 
+type Span = readonly [least: number, most: number];
+
 /** Longer than a heartbeat time-out and a lease together: a reader that is frozen so long wakes beside its successor. */
-const LONG_FREEZE_MS = [25_000, 45_000] as const;
-const GAP_MS = [3_000, 11_000] as const;
+const LONG_FREEZE_MS: Span = [25_000, 45_000];
+const GAP_MS: Span = [3_000, 11_000];
+/** After half of the kills nothing else is done for a while, so that it shows how soon the product goes on. */
+const QUIET_MS: Span = [15_000, 30_000];
 const FIRST_MS = 2_000;
 
 interface Card {
   readonly act: (random: Random) => Act;
-  readonly forMs: readonly [least: number, most: number];
+  readonly forMs: Span;
 }
 
 const worker = (random: Random): number => random.between(0, 999);
@@ -113,14 +117,19 @@ export function planOf({ seed, minutes }: { readonly seed: number; readonly minu
   const deeds: Deed[] = [];
   const busyUntil = new Map<string, number>();
   let hand: Card[] = [];
-  for (let atMs = FIRST_MS; atMs < endMs; atMs += random.between(...GAP_MS)) {
+  let atMs = FIRST_MS;
+  while (atMs < endMs) {
     if (hand.length === 0) hand = random.shuffled(DECK);
     const card = hand.pop() as Card;
     const deed = { ...card.act(random), atMs, forMs: random.between(...card.forMs) };
     const target = targetOf(deed);
-    if (atMs < (busyUntil.get(target) ?? 0) || atMs + deed.forMs > endMs) continue;
-    busyUntil.set(target, atMs + deed.forMs);
-    deeds.push(deed);
+    const fits = atMs >= (busyUntil.get(target) ?? 0) && atMs + deed.forMs <= endMs;
+    if (fits) {
+      busyUntil.set(target, atMs + deed.forMs);
+      deeds.push(deed);
+    }
+    const isQuiet = fits && deed.kind === 'kill' && random.next() < 0.5;
+    atMs += random.between(...(isQuiet ? QUIET_MS : GAP_MS));
   }
   return deeds;
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
@@ -5,7 +6,7 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { TemporalStartError } from '../embedded/errors.ts';
 import { spawnGuarded } from '../embedded/guarded-process.ts';
 import { openLog } from '../embedded/log-file.ts';
-import { freePort } from '../embedded/ports.ts';
+import { isPortFree } from '../embedded/ports.ts';
 import { runCommand } from '../embedded/run-command.ts';
 import { untilReady } from '../embedded/service-ready.ts';
 import { askTemporal, ensureSearchAttributes } from '../embedded/temporal-namespace.ts';
@@ -123,9 +124,18 @@ async function makeSchemas(tool: string, { port, user, password }: Database, sig
 
 type Ports = Record<(typeof SERVICES)[number], { readonly grpc: number; readonly membership: number }>;
 
+/**
+ * The server keeps ports in a `smallint`. Below those that connections get by chance, they stay free while it is away.
+ */
 async function portsOfServices(): Promise<Ports> {
-  const entries = SERVICES.map(async (service) => [service, { grpc: await freePort(), membership: await freePort() }]);
-  return Object.fromEntries(await Promise.all(entries)) as Ports;
+  const ports: Record<string, Ports['frontend']> = {};
+  let next = randomInt(10_000, 30_000);
+  const free = async (): Promise<number> => {
+    while (!(await isPortFree(++next)));
+    return next;
+  };
+  for (const service of SERVICES) ports[service] = { grpc: await free(), membership: await free() };
+  return ports as Ports;
 }
 
 /** https://docs.temporal.io/references/configuration */
