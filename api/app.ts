@@ -13,6 +13,7 @@ import { isAdministrator } from './principal.ts';
 import { requestLog } from './request-log.ts';
 import type { Route } from './route.ts';
 import { keyRingRoutes } from './routes/key-ring.ts';
+import { connectionRoutes } from './routes/connections.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
@@ -32,6 +33,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...keyRingRoutes(parts),
     ...pipelineRoutes(parts),
     ...keyRoutes(parts),
+    ...connectionRoutes(parts),
   ];
   const app = express();
   app.disable('x-powered-by');

@@ -12,6 +12,7 @@ import { whenDatabaseAnswers } from '../store/health.ts';
 import { migrate } from '../store/migrate.ts';
 import { createTemporalClient } from '../temporal/connection.ts';
 import { createApp } from './app.ts';
+import { createConnectionWorkflows } from './connection-workflows.ts';
 import { StartError } from './errors.ts';
 import { createKeyChecker } from './principal.ts';
 import { createReachabilityCheck } from './reachability.ts';
@@ -30,6 +31,8 @@ export interface ApiOptions {
   readonly patienceMs?: number;
   /** How long the start of a scan waits for its credential to be checked, ms. Default: 60,000. */
   readonly admissionMs?: number;
+  /** How long a check of a connection is waited for, ms. Default: 110,000. */
+  readonly checkMs?: number;
   /** Ends the start early. */
   readonly signal?: AbortSignal;
 }
@@ -85,6 +88,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
         config,
         db,
         workflows,
+        connections: createConnectionWorkflows(client, { orchestrationQueue, checkMs: options.checkMs ?? 110_000 }),
         keys: createKeyChecker(db),
         keyRing,
         countBegunBy: createWorkflowCounter(client, orchestrationQueue),

@@ -49,7 +49,9 @@ function operationOf(one: Route): RouteConfig {
     request: {
       ...(params instanceof z.ZodObject && { params }),
       ...(query instanceof z.ZodObject && { query }),
-      ...(body && { body: { required: true, content: { [JSON_TYPE]: { schema: body } } } }),
+      ...(body && {
+        body: { required: !body.safeParse(undefined).success, content: { [JSON_TYPE]: { schema: body } } },
+      }),
     },
     responses: Object.fromEntries([...answersOf(one), ...errorsOf(one)]),
   };
@@ -58,10 +60,9 @@ function operationOf(one: Route): RouteConfig {
 /** `postScanStart`, `getResultsData`. */
 function operationId({ method, path }: Route): string {
   const words = path.replace('/api/v1', '').match(/(?<=\/)[a-z-]+/g) ?? [];
-  return [
-    method,
-    ...words.flatMap((word) => word.split('-')).map((word) => word[0]?.toUpperCase() + word.slice(1)),
-  ].join('');
+  const names = words.flatMap((word) => word.split('-')).map((word) => word[0]?.toUpperCase() + word.slice(1));
+  const isOneOfMany = method === 'get' && path.endsWith('/{id}');
+  return [method, ...names, ...(isOneOfMany ? ['ById'] : [])].join('');
 }
 
 type Responses = [status: string, response: RouteConfig['responses'][string]][];

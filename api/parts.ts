@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { LiveKeyRing } from '../config/live-key-ring.ts';
 import type { Database } from '../store/database.ts';
+import type { ConnectionWorkflows } from './connection-workflows.ts';
 import type { KeyChecker } from './principal.ts';
 import type { Reachability } from './reachability.ts';
 import type { ScanWorkflows } from './scan-workflows.ts';
@@ -11,6 +12,7 @@ export interface ApiParts {
   readonly config: Config;
   readonly db: Database;
   readonly workflows: ScanWorkflows;
+  readonly connections: ConnectionWorkflows;
   readonly keys: KeyChecker;
   /** What secrets are sealed with. */
   readonly keyRing: LiveKeyRing;

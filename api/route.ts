@@ -23,7 +23,7 @@ export interface RawRequest {
   readonly body: unknown;
 }
 
-export type RouteTag = 'Scans' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys';
+export type RouteTag = 'Scans' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections';
 export type Method = 'get' | 'post' | 'delete';
 
 /** What documents a route and checks its requests. */

@@ -1,9 +1,12 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Logger } from 'pino';
 import type { Connection } from '../model/connection.ts';
+import { expiryWarning } from '../model/credential-expiry.ts';
 import type { ScanFilters } from '../model/scan.ts';
 import { recordAudit } from '../store/audit.ts';
+import { listConnections } from '../store/connection-list.ts';
 import { loadActive } from '../store/connections.ts';
+import type { Database } from '../store/database.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { discardScan } from '../store/scan-end.ts';
 import { addScan, scanOf } from '../store/scans.ts';
@@ -19,6 +22,8 @@ export interface StartedScan {
   readonly status: 'running' | 'pending';
   /** When it had its turn; while it waits for one, when it was asked for. */
   readonly startTime: string;
+  /** What someone should look after, such as a credential that ends soon. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -57,7 +62,14 @@ export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal
   }
   log.info({ ...ids, mode, status: admission.status }, 'Scan started');
   const scan = await scanOf(db, organizationId, scanId).catch(() => undefined);
-  return { status: admission.status, startTime: scan?.startedAt ?? requestedAt };
+  const warnings = await expiryWarnings(db, organizationId).catch(() => []);
+  for (const warning of warnings) log.warn(ids, warning);
+  return { status: admission.status, startTime: scan?.startedAt ?? requestedAt, warnings };
+}
+
+async function expiryWarnings(db: Database, organizationId: string): Promise<string[]> {
+  const connections = await listConnections(db, organizationId);
+  return connections.flatMap((connection) => expiryWarning(connection, Date.now()) ?? []);
 }
 
 /**

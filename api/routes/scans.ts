@@ -37,9 +37,10 @@ const startRoute = (parts: ApiParts): Route =>
     answers: { 202: { description: 'It runs, or waits for its turn', schema: ScanStarted } },
     errors: [404, 409, 413, 422],
     async handle({ body: { config }, ...caller }) {
-      const { status, startTime } = await startScan(parts, config, caller);
+      const { status, startTime, warnings } = await startScan(parts, config, caller);
       const message = 'outlook_emails extraction scan initiated successfully';
-      return { status: 202, body: { success: true, scanId: config.scanId, status, startTime, message } };
+      const warned = warnings.length > 0 && { warnings };
+      return { status: 202, body: { success: true, scanId: config.scanId, status, startTime, message, ...warned } };
     },
   });
 

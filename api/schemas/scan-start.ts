@@ -13,7 +13,7 @@ const credentialPart = (name: string) =>
     .max(1000, 'must have at most 1000 characters')
     .refine((value) => /^[\x20-\x7e]*$/.test(value), 'must be printable ASCII');
 
-const ClientId = credentialPart('Client ID').meta({
+export const ClientId = credentialPart('Client ID').meta({
   description: 'Application (client) id of the app registration',
   example: '11111111-2222-3333-4444-555555555555',
 });
@@ -23,13 +23,13 @@ const TenantId = credentialPart('Tenant ID')
     description: 'Directory (tenant) id, or a verified domain of the tenant',
     example: '66666666-7777-8888-9999-000000000000',
   });
-const ClientSecret = credentialPart('Client Secret').meta({
+export const ClientSecret = credentialPart('Client Secret').meta({
   description: 'The value of a client secret of the app registration; it is kept encrypted and never shown again',
   example: 'your-client-secret-here',
 });
 
 const pem = z.string().max(50_000, 'must have at most 50000 characters');
-const ClientCertificate = z
+export const ClientCertificate = z
   .union([pem, z.strictObject({ certificate: pem, privateKey: pem })], {
     error: 'must be a PEM text, or {certificate, privateKey} with one PEM text each',
   })
@@ -42,12 +42,12 @@ const ClientCertificate = z
       'Instead of `clientSecret`: certificate and unencrypted private key, both in one PEM text or in one member each',
   });
 
-const hasNoSecret = (auth: unknown): boolean =>
+export const hasNoSecret = (auth: unknown): boolean =>
   typeof auth === 'object' && auth !== null && !('clientSecret' in auth) && !('clientCertificate' in auth);
-const hasTwoSecrets = (auth: unknown): boolean =>
+export const hasTwoSecrets = (auth: unknown): boolean =>
   typeof auth === 'object' && auth !== null && 'clientSecret' in auth && 'clientCertificate' in auth;
 /** The check is made though other fields are at fault, so that all faults are told at once. */
-const always = { when: (): boolean => true };
+export const always = { when: (): boolean => true };
 
 export const Auth = z
   .strictObject({
@@ -145,6 +145,10 @@ export const ScanStarted = z
     status: z.enum(['running', 'pending']).meta({ description: '`pending` while as many scans run as may' }),
     startTime: Time,
     message: z.string().meta({ example: 'outlook_emails extraction scan initiated successfully' }),
+    warnings: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'What someone should look after, such as a credential that ends soon' }),
   })
   .meta({
     id: 'ScanStarted',
