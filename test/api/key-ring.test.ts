@@ -6,7 +6,7 @@ import { describeKey } from '../../api/key-ring-report.ts';
 import { generateKey } from '../../config/key-ring.ts';
 import { LiveKeyRing } from '../../config/live-key-ring.ts';
 import { closeDatabase, openDatabase, query, type Database } from '../../store/database.ts';
-import { loadCandidate } from '../../store/connections.ts';
+import { loadCandidate, promoteCandidate } from '../../store/connections.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
 import { addScan } from '../../store/scans.ts';
 import { environmentFor, listOf, openApiStage, textOf, type ApiStage } from './support/stage.ts';
@@ -96,13 +96,18 @@ describe('keys in a file', () => {
 
   it('that were dropped too early are named, with what to do, and open again when they are put back', async () => {
     const scanNo = await addCredential(worker);
+    expect(await promoteCandidate(worker, await addCredential(worker))).toBe(true);
     const whole = await readFile(file, 'utf8');
     const dropped = idOf(whole);
     await writeFile(file, `${first}\n`);
     await expect(loadCandidate(worker, scanNo)).rejects.toThrow(`"${dropped}", which the key ring does not hold`);
+    const config = { scanId: 'unopened', organizationId: 'contoso', type: ['email'] };
+    const refused = await stage.call('POST', '/api/v1/scan/start', { body: { config } });
+    expect(refused.status).toBe(500);
+    expect(textOf(refused.body['message'])).toContain(`put the key "${dropped}" back into the key ring`);
     const { body } = await stage.call('POST', '/api/v1/maintenance/rotate-keys?newKey=false');
-    expect(textOf(body['message'])).toMatch(/3 cannot be opened: their keys are not in the ring/);
-    expect(listOf(body['keys']).at(-1)).toMatchObject({ keyId: dropped, use: 'missing', credentials: 3 });
+    expect(textOf(body['message'])).toMatch(/4 cannot be opened: their keys are not in the ring/);
+    expect(listOf(body['keys']).at(-1)).toMatchObject({ keyId: dropped, use: 'missing', credentials: 4 });
     await writeFile(file, whole);
     expect(await loadCandidate(worker, scanNo)).toEqual(candidate);
   });

@@ -244,6 +244,17 @@ describe('secrets and mail', { timeout: 300_000 }, () => {
     expect((await decode()).status).toBe(200);
   });
 
+  it('can be asked for by the embedded Web UI, which knows the endpoint and is let in', async () => {
+    const ui = /Temporal Web UI +(http:\S+)/.exec(command.out())?.[1] ?? '';
+    const settings = (await (await fetch(`${ui}/api/v1/settings`)).json()) as { Codec: { Endpoint: string } };
+    expect(settings.Codec.Endpoint).toBe(`${apiUrl}/codec`);
+    const preflight = await fetch(`${apiUrl}/codec/decode`, {
+      method: 'OPTIONS',
+      headers: { origin: new URL(ui).origin, 'access-control-request-method': 'POST' },
+    });
+    expect(preflight.headers.get('access-control-allow-origin')).toBe(new URL(ui).origin);
+  });
+
   it('go through a scan with a failing folder, a message that PostgreSQL refuses, and a crash of PostgreSQL', async () => {
     const db = openDatabase({
       url: databaseUrl,
