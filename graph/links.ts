@@ -19,6 +19,24 @@ export function pathOfLink(link: string, origin: string): string {
 }
 
 /**
+ * The next link of a list, moved on by one message, and the position of the message that it leaves out. Undefined for a
+ * link that does not say where it stands. Such links are not to be made up by counting, for Graph counts what it has
+ * looked at and not what it has sent; but there is no other way past a message that no page can hold.
+ */
+export function pastNext(link: string): { readonly link: string; readonly position: number } | undefined {
+  const found = /(?<=[?&](?:\$|%24)skip=)\d{1,9}(?=&|$)/i.exec(link);
+  if (!found) return undefined;
+  const position = Number(found[0]);
+  const after = link.slice(found.index + found[0].length);
+  return { link: `${link.slice(0, found.index)}${position + 1}${after}`, position };
+}
+
+/** Pages that lead in a circle. The walk ends; a later one, from the last page that was taken, may find its way. */
+export function linkLoop(): GraphError {
+  return new GraphError('The pages lead in a circle', { kind: 'unavailable', code: 'LinkLoop' });
+}
+
+/**
  * Remembers the links of one walk, because a next link has been seen to lead in circles.
  * https://learn.microsoft.com/graph/paging says only to follow them until there is none.
  */
@@ -29,7 +47,7 @@ export class LinkGuard {
   pass(link: string): void {
     const print = createHash('sha1').update(link).digest('base64');
     if (this.#seen.has(print)) {
-      throw new GraphError('The pages lead in a circle', { kind: 'bad_request', code: 'LinkLoop' });
+      throw linkLoop();
     }
     this.#seen.add(print);
   }

@@ -3,6 +3,7 @@ import { exchangeError, GraphError } from './errors.ts';
 import { graphErrorFrom } from './refusal.ts';
 import type { MailboxClient } from './mailbox.ts';
 import { collectionOf, text, type Collection } from './pages.ts';
+import { linkLoop } from './links.ts';
 import { segment, withQuery } from './paths.ts';
 
 /** Ids that stay when a message moves between folders. Graph wants the preference on every single request. */
@@ -21,6 +22,8 @@ export interface PageRequest {
   readonly pageSize: number;
   /** Default `MESSAGE_MEMBERS`. */
   readonly select?: readonly string[] | undefined;
+  /** Messages to leave out before the first page. List mode only, without a link. Default 0. */
+  readonly skip?: number | undefined;
   /** Only messages received at or after this time, RFC 3339. List mode only. */
   readonly since?: string | undefined;
   /** Only messages received before this time, RFC 3339. List mode only. */
@@ -67,7 +70,7 @@ export async function readPage(
     throw exchangeError('Truncated', 'A page of a delta round names neither a next page nor the end');
   }
   if (next !== undefined && next === link) {
-    throw new GraphError('A page names itself as the next one', { kind: 'bad_request', code: 'LinkLoop' });
+    throw linkLoop();
   }
   return {
     ...sorted(page),
@@ -142,7 +145,8 @@ export async function readMessage(
   }
 }
 
-function firstPath({ folderId, mode, pageSize, since, until, select = MESSAGE_MEMBERS }: PageRequest): string {
+function firstPath(request: PageRequest): string {
+  const { folderId, mode, pageSize, skip = 0, since, until, select = MESSAGE_MEMBERS } = request;
   const path = `/mailFolders/${segment(folderId)}/messages`;
   const $select = select.join(',');
   // $top in a delta query limits the whole round; its page size is a preference.
@@ -150,6 +154,7 @@ function firstPath({ folderId, mode, pageSize, since, until, select = MESSAGE_ME
   return withQuery(path, {
     $select,
     $top: pageSize,
+    $skip: skip === 0 ? undefined : skip,
     $count: 'true',
     $filter: receivedWithin({ since, until }),
     $orderby: 'receivedDateTime asc',

@@ -33,7 +33,7 @@ export class TokenSource {
   #blocked: { until: number; error: GraphError } | undefined;
 
   /** @param now the clock, in milliseconds; for tests */
-  constructor(issue: TokenIssuer, closing: AbortSignal, log: GraphLogger, now: () => number = Date.now) {
+  constructor(issue: TokenIssuer, closing: AbortSignal, log: GraphLogger, now: () => number = () => Date.now()) {
     this.#closing = closing;
     this.#log = log;
     this.#now = now;
@@ -69,6 +69,13 @@ export class TokenSource {
     const current = this.#current;
     if (current !== undefined && current.value !== refused) return current.value;
     return (await this.#renewal.join(signal)).value;
+  }
+
+  /** `value` itself while it is younger than `ageMs`; else a token that was issued later. */
+  async newerThan(value: string, ageMs: number, signal: AbortSignal): Promise<string> {
+    const current = this.#current;
+    if (current?.value === value && this.#now() - current.issuedAt < ageMs) return value;
+    return this.renew(value, signal);
   }
 
   #renewInBackground(now: number): void {

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Connection, Credential } from '../../model/connection.ts';
-import { issueToken, json, scripted, type Script } from './scripted-server.ts';
+import { issueToken, json, refuse, scripted, type Script } from './scripted-server.ts';
 import { CONNECTION, failureOf, open, unhurried } from './support.ts';
+
+afterEach(() => void vi.restoreAllMocks());
 
 const pem = (name: string): string => readFileSync(new URL(`fixtures/${name}.pem`, import.meta.url), 'utf8');
 
@@ -223,6 +225,24 @@ describe('A token', () => {
     await opened.graph.usersPage({}, unhurried());
     first = server.seen[0]?.headers['authorization']?.slice('Bearer '.length) ?? '';
     await Promise.all(Array.from({ length: 50 }, () => opened.graph.usersPage({}, unhurried())));
+    expect(server.entra).toHaveLength(2);
+  });
+
+  test('from before a consent is renewed when it is not enough, so that the consent takes effect', async () => {
+    const graph: Script = ({ headers }, response) =>
+      headers['authorization'] === `Bearer ${first}`
+        ? refuse(response, 403, 'ErrorAccessDenied')
+        : json(response, 200, { id: 'inbox' });
+    let first = '';
+    await using server = await scripted(graph);
+    await using opened = open(server.url);
+    await opened.graph.mailbox('u').folder('inbox', unhurried());
+    first = server.seen[0]?.headers['authorization']?.slice('Bearer '.length) ?? '';
+    const mailbox = opened.graph.mailbox('u');
+    expect(await failureOf(mailbox.folder('inbox', unhurried()))).toMatchObject({ kind: 'mailbox_denied' });
+    expect(server.entra).toHaveLength(1);
+    vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3 * 60_000);
+    expect(await mailbox.folder('inbox', unhurried())).toMatchObject({ id: 'inbox' });
     expect(server.entra).toHaveLength(2);
   });
 

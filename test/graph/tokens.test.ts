@@ -46,6 +46,18 @@ describe('The token of a connection', () => {
     expect(asked()).toBe(2);
   });
 
+  test('that may be older than the consent is renewed once by all who ask, a young one is not', async () => {
+    const { tokens, asked, clock } = source(HOUR);
+    const old = await tokens.token(unhurried());
+    clock.now += MINUTE;
+    expect(await tokens.newerThan(old, 2 * MINUTE, unhurried())).toBe(old);
+    clock.now += MINUTE;
+    const values = await Promise.all(Array.from({ length: 50 }, () => tokens.newerThan(old, 2 * MINUTE, unhurried())));
+    expect(new Set(values)).toEqual(new Set(['token-2']));
+    expect(await tokens.newerThan(old, 2 * MINUTE, unhurried())).toBe('token-2');
+    expect(asked()).toBe(2);
+  });
+
   test('is renewed five minutes before its end, while requests go on with the old one', async () => {
     const { tokens, asked, clock } = source(HOUR);
     await tokens.token(unhurried());
