@@ -1,9 +1,11 @@
 import { Context, sleep } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
+import type { ConnectionActivities } from '../../activities/connection-activities.ts';
+import { connectionWorkflowId, mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
 import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
+import type { checkConnection } from '../../workflows/check-connection.ts';
 import { RECORDING_KEYS, recordHistory } from './histories.ts';
 
 /**
@@ -77,6 +79,44 @@ describe('recording', () => {
     });
     await recordScan('failed', 'failed');
     await recordMailbox('failed', tenant.mailboxes[0]);
+  });
+
+  it('checks of a connection: one that ends, is retried, fails, and is cancelled', async () => {
+    type Examine = ConnectionActivities['examineConnection'];
+    const shapes: Record<string, Examine> = {
+      fresh: async () => ({ outcome: 'passed' }),
+      retried: async () => {
+        if (Context.current().info.attempt < 2) throw ApplicationFailure.retryable('away', 'StoreUnavailable');
+        return { outcome: 'warning' };
+      },
+      failed: async () => {
+        throw ApplicationFailure.nonRetryable('check number 3 is not known', 'UnknownCheck');
+      },
+      cancelled: untilCancelled,
+    };
+    for (const [index, [name, examineConnection]] of Object.entries(shapes).entries()) {
+      let began = false;
+      const activities = {
+        ...new Tenant(0).activities(),
+        examineConnection: ((input) => {
+          began = true;
+          return examineConnection(input);
+        }) satisfies Examine,
+      };
+      const { organizationId, queues } = stage;
+      const workflowId = connectionWorkflowId(organizationId, index + 1);
+      await stage.run(activities, async () => {
+        const handle = await stage.client.workflow.start<typeof checkConnection>('checkConnection', {
+          workflowId,
+          taskQueue: queues.orchestration,
+          args: [{ organizationId, checkNo: index + 1 }],
+        });
+        await vi.waitUntil(() => began, { timeout: 20_000 });
+        if (name === 'cancelled') await handle.cancel();
+        await handle.result().catch((error: unknown) => expect(String(error)).toMatch(/failed|cancelled/i));
+      });
+      await record(`checkConnection-${name}`, workflowId);
+    }
   });
 
   it('activities that are retried', async () => {

@@ -20,6 +20,10 @@ describe('recorded histories', () => {
     for await (const { workflowId, error } of replays) outcomes.push(`${workflowId}: ${error?.message ?? 'replays'}`);
     expect(outcomes.sort()).toEqual(
       [
+        'checkConnection-cancelled',
+        'checkConnection-failed',
+        'checkConnection-fresh',
+        'checkConnection-retried',
         'scanTenant-cancelled',
         'scanTenant-continued',
         'scanTenant-failed',
