@@ -6,6 +6,7 @@ import type { FinalScanStatus, MailboxReason } from '../model/scan.ts';
 import { loadConnection, promoteCandidate } from '../store/connections.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
+import { markDiscovered, pauseScan, reopenScan, resumeScan } from '../store/scan-controls.ts';
 import { finishScan } from '../store/scan-end.ts';
 import { finishMailbox, nextMailboxes, recordUsers, unfinishedMailboxes } from '../store/scan-mailboxes.ts';
 import { scanByNo, takeSlot } from '../store/scans.ts';
@@ -23,15 +24,24 @@ export interface MailboxStretch {
   readonly after: number;
 }
 
-/** What `scanTenant` has done for it outside. */
+/**
+ * What `scanTenant` has done for it outside. `step` numbers what changes how the scan stands, over all runs of its
+ * workflow: an attempt that comes late, after a later step, changes nothing.
+ */
 export interface ScanActivities {
   /**
    * Tries the scan's candidate credential, or the organization's active one. A candidate that works replaces the
    * active one; a scan whose credential is refused ends as failed, with the reason.
    */
-  checkCredential(input: { organizationId: string; scanNo: number }): Promise<CredentialVerdict>;
+  checkCredential(input: { organizationId: string; scanNo: number; step?: number }): Promise<CredentialVerdict>;
   /** Lets the scan run if fewer than the allowed number run, first come first served. */
   takeTurn(input: { scanNo: number }): Promise<'running' | 'pending'>;
+  /** The scan stands still: it gives its turn back, and what it was reading waits. Returns whose turn may be next. */
+  pauseScan(input: { scanNo: number; step: number }): Promise<{ readonly waiting: readonly ScanName[] }>;
+  /** A paused scan waits for its turn. */
+  resumeScan(input: { scanNo: number; step: number }): Promise<void>;
+  /** Opens a scan again that has ended: what was not read waits. Returns whether the users were listed before. */
+  reopenScan(input: { scanNo: number; step: number }): Promise<{ readonly discovered: boolean }>;
   /** Lists the tenant's users into the store. */
   discoverMailboxes(input: { organizationId: string; scanNo: number }): Promise<{ readonly mailboxes: number }>;
   /** The next mailboxes to read. An empty stretch is the end. */
@@ -53,10 +63,14 @@ export interface ScanActivities {
     end: 'ran' | 'cancelled' | 'failed';
     /** Why it failed, without personal data. */
     message?: string;
-  }): Promise<{
-    readonly status: FinalScanStatus;
-    readonly waiting: readonly { organizationId: string; scanId: string }[];
-  }>;
+    step?: number;
+  }): Promise<{ readonly status: FinalScanStatus; readonly waiting: readonly ScanName[] }>;
+}
+
+/** Which scan. */
+export interface ScanName {
+  readonly organizationId: string;
+  readonly scanId: string;
 }
 
 export interface ScanActivitiesOptions {
@@ -73,7 +87,7 @@ export function createScanActivities({
   log,
 }: ScanActivitiesOptions): ScanActivities {
   return {
-    async checkCredential({ organizationId, scanNo }) {
+    async checkCredential({ organizationId, scanNo, step }) {
       const [connection, scan] = await Promise.all([loadConnection(db, scanNo), scanByNo(db, scanNo)]);
       if (!connection) throw new ConnectionMissing();
       const graph = connections.open(connection);
@@ -85,12 +99,20 @@ export function createScanActivities({
       } else {
         const { status, reason } = verdict;
         log.warn({ organizationId, scanNo, status, reason }, 'Credential validation failed');
-        await finishScan(db, scanNo, { end: 'failed', message: reason, maxConcurrent: maxConcurrentScans });
+        await finishScan(db, scanNo, { end: 'failed', message: reason, maxConcurrent: maxConcurrentScans, step });
       }
       return verdict;
     },
 
     takeTurn: ({ scanNo }) => takeSlot(db, scanNo, maxConcurrentScans),
+
+    pauseScan: ({ scanNo, step }) => pauseScan(db, { scanNo, step, maxConcurrent: maxConcurrentScans }),
+
+    async resumeScan({ scanNo, step }) {
+      await resumeScan(db, { scanNo, step });
+    },
+
+    reopenScan: ({ scanNo, step }) => reopenScan(db, { scanNo, step }),
 
     discoverMailboxes: ({ organizationId, scanNo }) =>
       whileBeating(async (beat: (progress: DiscoveryProgress) => void, before) => {
@@ -112,6 +134,7 @@ export function createScanActivities({
           mailboxes += users.length;
           if (page.next !== undefined) beat({ link: page.next, mailboxes });
         }
+        await markDiscovered(db, scanNo);
         return { mailboxes };
       }),
 
@@ -122,10 +145,11 @@ export function createScanActivities({
     recordFailedMailbox: ({ scanNos, mailboxId, reason }) =>
       finishMailbox(db, { scanNos, mailboxId, outcome: 'failed', reason }),
 
-    async finishScan({ organizationId, scanNo, end, message }) {
+    async finishScan({ organizationId, scanNo, end, message, step }) {
       const ended = await finishScan(db, scanNo, {
         end,
         maxConcurrent: maxConcurrentScans,
+        step,
         ...(message !== undefined && { message }),
       });
       const ranToItsEnd = ended.status === 'completed' || ended.status === 'completed_with_errors';

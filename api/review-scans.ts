@@ -1,10 +1,9 @@
 import pLimit from 'p-limit';
 import type { ScanStatus } from '../model/scan.ts';
-import { finishScan, markCrashed } from '../store/scan-end.ts';
 import { openScans, staleScans, type OpenScan } from '../store/scan-figures.ts';
 import { scanByNo } from '../store/scans.ts';
 import type { ApiParts } from './parts.ts';
-import type { WorkflowState } from './scan-workflows.ts';
+import { setRight } from './set-right.ts';
 
 /** A scan that something was wrong with, and what was done about it. */
 export interface ReviewedScan {
@@ -21,7 +20,6 @@ export interface Review {
   readonly stalled: readonly ReviewedScan[];
 }
 
-export const NOT_IN_TEMPORAL = 'Temporal does not know its workflow';
 /** A scan is recorded just before its workflow starts: younger than this, it may not be there yet. */
 const STARTING_MS = 30_000;
 /** Questions to Temporal at a time. */
@@ -61,24 +59,6 @@ export async function reviewScans(
 }
 
 const isStarting = ({ lastProgressAt }: OpenScan): boolean => Date.now() - Date.parse(lastProgressAt) < STARTING_MS;
-
-/** Gives a scan that Temporal does not run its end; undefined when it has ended by itself meanwhile. */
-async function setRight(
-  { db, workflows, config }: ApiParts,
-  scan: OpenScan,
-  state: WorkflowState | undefined,
-): Promise<string | undefined> {
-  if (state?.status === 'CANCELLED') {
-    const { waiting } = await finishScan(db, scan.scanNo, {
-      end: 'cancelled',
-      maxConcurrent: config.maxConcurrentScans,
-    });
-    await Promise.all(waiting.map((next) => workflows.tellTurnFreed(next)));
-    return 'its workflow was cancelled: marked as cancelled';
-  }
-  const why = state ? `Its workflow has ended in Temporal: ${state.status.toLowerCase()}` : NOT_IN_TEMPORAL;
-  return (await markCrashed(db, scan.scanNo, why)) ? `${why}: marked as crashed` : undefined;
-}
 
 async function reviewed({ db }: ApiParts, scan: OpenScan, action: string): Promise<ReviewedScan> {
   const { scanId, organizationId, lastProgressAt, scanNo } = scan;

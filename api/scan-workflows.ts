@@ -4,9 +4,19 @@ import {
   type Client,
   type WorkflowExecutionStatusName,
 } from '@temporalio/client';
+import type { SignalDefinition } from '@temporalio/common';
+import pLimit from 'p-limit';
 import { scanWorkflowId } from '../model/ids.ts';
 import type { ScanMode } from '../model/scan.ts';
-import { admittedUpdate, reviewSignal, turnFreedSignal, type ScanAdmission } from '../workflows/messages.ts';
+import {
+  admittedUpdate,
+  pauseSignal,
+  readWithdrawnSignal,
+  resumeSignal,
+  reviewSignal,
+  turnFreedSignal,
+  type ScanAdmission,
+} from '../workflows/messages.ts';
 import { PRIORITY } from '../workflows/policies.ts';
 import type { ScanTenantInput, scanTenant } from '../workflows/scan-tenant.ts';
 import { organizationIdKey, scanIdKey } from '../workflows/search-attributes.ts';
@@ -40,8 +50,12 @@ export interface ScanWorkflows {
   admit(scan: ScanToStart, signal: AbortSignal): Promise<ScanAdmission>;
   /** Undefined where Temporal knows no such workflow. */
   describe(scan: ScanName): Promise<WorkflowState | undefined>;
-  /** False where the workflow does not run. */
+  /** False where the workflow does not run; the same holds for the next two. */
   cancel(scan: ScanName): Promise<boolean>;
+  pause(scan: ScanName): Promise<boolean>;
+  resume(scan: ScanName): Promise<boolean>;
+  /** Tells every reader of the organization that the scan no longer waits, for one that cannot do so itself. */
+  withdraw(scan: ScanName): Promise<void>;
   /** Has the scan ask the store who still owes it a report. False where the workflow does not run. */
   review(scan: ScanName): Promise<boolean>;
   /** Tells a scan that waits that another has ended. */
@@ -52,12 +66,18 @@ export interface ScanWorkflows {
 
 /** For calls that need no worker. */
 const CALL_MS = 5_000;
+/** For those that are many. */
+const MANY_MS = 30_000;
+/** Signals sent at a time. */
+const AT_ONCE = 20;
 
 export function createScanWorkflows(
   client: Client,
   { orchestrationQueue, admissionMs }: { orchestrationQueue: string; admissionMs: number },
 ): ScanWorkflows {
   const soon = <T>(call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + CALL_MS, call);
+  const signal = (scan: ScanName, definition: SignalDefinition): Promise<boolean> =>
+    orElse(false, () => soon(() => handleOf(scan).signal(definition)).then(() => true));
   const handleOf = ({ organizationId, scanId }: ScanName) =>
     client.workflow.getHandle<typeof scanTenant>(scanWorkflowId(organizationId, scanId));
   return {
@@ -87,8 +107,21 @@ export function createScanWorkflows(
         return { runId, status: status.name };
       }),
     cancel: (scan) => orElse(false, () => soon(() => handleOf(scan).cancel()).then(() => true)),
-    review: (scan) => orElse(false, () => soon(() => handleOf(scan).signal(reviewSignal)).then(() => true)),
-    tellTurnFreed: (scan) => orElse(false, () => soon(() => handleOf(scan).signal(turnFreedSignal)).then(() => true)),
+    pause: (scan) => signal(scan, pauseSignal),
+    resume: (scan) => signal(scan, resumeSignal),
+    review: (scan) => signal(scan, reviewSignal),
+    tellTurnFreed: (scan) => signal(scan, turnFreedSignal),
+    withdraw: ({ organizationId, scanId }) =>
+      client.withDeadline(Date.now() + MANY_MS, async () => {
+        const limit = pLimit(AT_ONCE);
+        const query = `WorkflowType = 'syncMailbox' AND ExecutionStatus = 'Running' AND ${organizationIdKey.name} = '${organizationId}'`;
+        const told: Promise<unknown>[] = [];
+        for await (const { workflowId } of client.workflow.list({ query })) {
+          const reader = client.workflow.getHandle(workflowId);
+          told.push(limit(() => orElse(undefined, () => reader.signal(readWithdrawnSignal, { scanId }))));
+        }
+        await Promise.all(told);
+      }),
     version: async () => {
       const { namespace } = client.options;
       const [{ serverVersion }] = await soon(() =>

@@ -1,5 +1,4 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
-import type { Logger } from 'pino';
 import type { Connection } from '../model/connection.ts';
 import { expiryWarning } from '../model/credential-expiry.ts';
 import type { ScanFilters } from '../model/scan.ts';
@@ -10,9 +9,9 @@ import type { Database } from '../store/database.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { discardScan } from '../store/scan-end.ts';
 import { addScan, scanOf } from '../store/scans.ts';
-import type { ScanAdmission } from '../workflows/messages.ts';
+import { admit, turnedDown } from './admission.ts';
 import { toCertificateCredential } from './client-certificate.ts';
-import { HttpError, badRequest, conflict } from './errors.ts';
+import { badRequest, conflict } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
 import type { Auth, ScanConfig } from './schemas/scan-start.ts';
@@ -55,7 +54,13 @@ export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal
     ...(candidate && { candidate }),
   });
   const ids = { organizationId, scanId, scanNo };
-  const admission = await admit(parts, { ...ids, mode, filters }, log);
+  const admission = await admit(parts, { ...ids, mode, filters }, log).catch(async (error: unknown) => {
+    await discardScan(db, scanNo);
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw conflict(
+      `A workflow of an earlier scan ${scanId} still runs: try again in a minute, or choose another scanId`,
+    );
+  });
   if (admission.status === 'refused' || admission.status === 'unreachable') {
     await discardScan(db, scanNo);
     throw turnedDown(admission, ids, log);
@@ -109,66 +114,4 @@ function filtersOf({ filters }: ScanConfig, defaultMailboxes: readonly string[])
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),
   };
-}
-
-interface NewScan {
-  readonly organizationId: string;
-  readonly scanId: string;
-  readonly scanNo: number;
-  readonly mode: ScanConfig['mode'];
-  readonly filters: ScanFilters;
-}
-
-async function admit(parts: ApiParts, scan: NewScan, log: Logger): Promise<ScanAdmission> {
-  const { db, workflows, config, closing } = parts;
-  const { organizationId, scanId, scanNo, mode, filters } = scan;
-  const input = { organizationId, scanId, scanNo, window: config.mailboxesAtOnce };
-  try {
-    return await workflows.admit({ input, mode, details: describeFilters(mode, filters) }, closing);
-  } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError) {
-      await discardScan(db, scanNo);
-      throw conflict(
-        `A workflow of an earlier scan ${scanId} still runs: try again in a minute, or choose another scanId`,
-      );
-    }
-    // Was it the start that failed, or only the wait for its answer? Temporal knows.
-    const started = await workflows.describe({ organizationId, scanId }).catch(() => undefined);
-    if (!started) {
-      await discardScan(db, scanNo);
-      throw error;
-    }
-    log.warn({ organizationId, scanId, scanNo, err: error }, 'The scan was started, and no worker has answered yet');
-    return { status: 'pending' };
-  }
-}
-
-function turnedDown(
-  { status, reason }: Extract<ScanAdmission, { reason: string }>,
-  ids: { organizationId: string; scanId: string; scanNo: number },
-  log: Logger,
-): HttpError {
-  const fields = { scanId: ids.scanId, reason };
-  if (status === 'refused') {
-    log.warn({ ...ids, reason }, 'Credential validation failed');
-    return new HttpError(422, 'Credential validation failed', {
-      title: 'Invalid outlook_emails access credentials',
-      fields,
-    });
-  }
-  log.warn({ ...ids, reason }, 'The credential could not be checked');
-  return new HttpError(503, 'Microsoft Entra or Graph did not answer; the scan was not started', { fields });
-}
-
-/** For the Temporal Web UI: counts only, for names of folders and mailboxes may be personal. */
-function describeFilters(mode: string, { folders, mailboxes, since, until }: ScanFilters): string {
-  const include = mailboxes?.include?.length;
-  const exclude = mailboxes?.exclude?.length;
-  return [
-    `- mode: ${mode}`,
-    `- folders: ${folders.length}`,
-    `- mailboxes: ${include === undefined ? 'all' : `${include} named`}${exclude ? `, ${exclude} left out` : ''}`,
-    ...(since !== undefined ? [`- since: ${since}`] : []),
-    ...(until !== undefined ? [`- until: ${until}`] : []),
-  ].join('\n');
 }

@@ -6,6 +6,9 @@ export interface ScanCounts {
   /** ISO 8601; null before the scan had its turn. */
   readonly startedAt: string | null;
   readonly endedAt: string | null;
+  /** Since when it stands still, and how long it did before that, ms: paused, or opened again without a turn yet. */
+  readonly idleSince: string | null;
+  readonly idleMs: number;
   /** Mailboxes found, and those of them that nobody has begun to read. */
   readonly total: number;
   readonly waiting: number;
@@ -18,7 +21,7 @@ export interface ScanCounts {
 }
 
 export interface Progress {
-  /** Over the whole run so far, or over the whole run once it has ended; one decimal. */
+  /** Over all the time that it ran so far; one decimal. */
   readonly messagesPerSecond: number;
   /** Whole seconds; 0 once the scan has ended, null while nothing can be said. */
   readonly etaSeconds: number | null;
@@ -33,10 +36,11 @@ export function progressOf(counts: ScanCounts, now: Date): Progress {
   return { messagesPerSecond: Math.round(rate * 10) / 10, etaSeconds: secondsLeft(counts, rate) };
 }
 
-function ratePerSecond({ startedAt, endedAt, records }: ScanCounts, now: Date): number {
+function ratePerSecond({ startedAt, endedAt, idleSince, idleMs, records }: ScanCounts, now: Date): number {
   if (startedAt === null) return 0;
-  const end = endedAt === null ? now.getTime() : Date.parse(endedAt);
-  const milliseconds = end - Date.parse(startedAt);
+  const halted = endedAt ?? idleSince;
+  const end = halted === null ? now.getTime() : Date.parse(halted);
+  const milliseconds = end - Date.parse(startedAt) - idleMs;
   return milliseconds > 0 ? (records * 1000) / milliseconds : 0;
 }
 

@@ -1,6 +1,6 @@
 import { ID_PATTERN } from '../model/ids.ts';
 import { query, type Database } from './database.ts';
-import type { Scan } from './scans.ts';
+import { SCAN, type Scan } from './scans.ts';
 
 /** A scan as lists show it. */
 export interface ListedScan extends Scan {
@@ -8,9 +8,7 @@ export interface ListedScan extends Scan {
   readonly records: number;
 }
 
-const LISTED = `scan_no AS "scanNo", organization_id AS "organizationId", scan_id AS "scanId", mode, status, filters,
-  requested_at AS "requestedAt", started_at AS "startedAt", ended_at AS "endedAt", error_message AS "errorMessage",
-  coalesce(records,
+const LISTED = `${SCAN}, coalesce(records,
     (SELECT sum(m.records) FROM outhaul.scan_mailboxes m WHERE m.scan_no = s.scan_no), 0)::bigint AS records`;
 
 /** One page of the scans of an organization, or of all (`null`), newest first, and how many there are. */

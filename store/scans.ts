@@ -20,6 +20,14 @@ export interface Scan {
   readonly endedAt: string | null;
   /** Why it failed. */
   readonly errorMessage: string | null;
+  /** The latest step of its workflow (`scan-controls.ts`). */
+  readonly stepNo: number;
+  /** When it was last opened again after an end. */
+  readonly retriedAt: string | null;
+  /** Since when it stands still, though it was started; null while it runs. */
+  readonly idleSince: string | null;
+  /** How long it stood still before that, ms. */
+  readonly idleMs: number;
 }
 
 export interface NewScan {
@@ -32,8 +40,10 @@ export interface NewScan {
   readonly candidate?: Connection | undefined;
 }
 
-const SCAN = `scan_no AS "scanNo", organization_id AS "organizationId", scan_id AS "scanId", mode, status, filters,
-  requested_at AS "requestedAt", started_at AS "startedAt", ended_at AS "endedAt", error_message AS "errorMessage"`;
+/** The columns of a `Scan`. */
+export const SCAN = `scan_no AS "scanNo", organization_id AS "organizationId", scan_id AS "scanId", mode, status, filters,
+  requested_at AS "requestedAt", started_at AS "startedAt", ended_at AS "endedAt", error_message AS "errorMessage",
+  step_no AS "stepNo", retried_at AS "retriedAt", idle_since AS "idleSince", idle_ms AS "idleMs"`;
 
 /**
  * Records a scan of an organization that is there already, and what it brings, or nothing.
@@ -114,7 +124,8 @@ export const takeSlot = (db: Database, scanNo: number, maxConcurrent: number): P
     if (scan.status !== 'pending') return 'running';
     if (!scan.free) return 'pending';
     await run(client, {
-      text: `UPDATE outhaul.scans SET status = 'running', started_at = now() WHERE scan_no = $1`,
+      text: `UPDATE outhaul.scans SET status = 'running', started_at = coalesce(started_at, now()), ${RUNS_AGAIN}
+        WHERE scan_no = $1`,
       values: [scanNo],
     });
     await addPartition(client, scanNo);
@@ -125,29 +136,9 @@ export const takeSlot = (db: Database, scanNo: number, maxConcurrent: number): P
 export const SLOTS_HELD = `(SELECT count(*) FROM outhaul.scans held
   WHERE held.status IN ('running', 'cancelling') AND held.started_at IS NOT NULL AND held.ended_at IS NULL)`;
 
-/** From which statuses a scan may go to another that is not final. */
-const BEFORE: Readonly<Record<'running' | 'paused' | 'cancelling', readonly ScanStatus[]>> = {
-  running: ['paused'],
-  paused: ['running'],
-  cancelling: ['pending', 'running', 'paused'],
-};
-
-/**
- * Moves a scan to another status, where that is allowed; a final status stays.
- * @returns the status that the scan has now
- * @throws {UnknownScan}
- */
-export async function setStatus(
-  db: Database,
-  scanNo: number,
-  to: 'running' | 'paused' | 'cancelling',
-): Promise<ScanStatus> {
-  const [moved] = await query<{ status: ScanStatus }>(db, {
-    text: `UPDATE outhaul.scans SET status = $2 WHERE scan_no = $1 AND status = ANY($3) RETURNING status`,
-    values: [scanNo, to, BEFORE[to]],
-  });
-  return moved?.status ?? (await scanByNo(db, scanNo)).status;
-}
+/** Adds the time that the scan stood still to what it has stood still before. */
+export const RUNS_AGAIN = `idle_since = NULL,
+  idle_ms = idle_ms + coalesce(extract(epoch FROM now() - idle_since) * 1000, 0)::bigint`;
 
 /** `foreign_key_violation` */
 const isMissingReference = (error: unknown): boolean => sqlState(error) === '23503';

@@ -1,18 +1,11 @@
-import { isFinal } from '../../model/scan.ts';
-import { recordAudit } from '../../store/audit.ts';
 import { mailboxTotals } from '../../store/mailbox-totals.ts';
-import { markCrashed } from '../../store/scan-end.ts';
 import { statistics } from '../../store/scan-figures.ts';
-import type { Database } from '../../store/database.ts';
 import { listScans } from '../../store/scan-list.ts';
-import { scanByNo, setStatus, type Scan } from '../../store/scans.ts';
-import { conflict, type HttpError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { route, type Route } from '../route.ts';
 import { OrganizationQuery, ScanParams } from '../schemas/common.ts';
-import { NOT_IN_TEMPORAL } from '../review-scans.ts';
 import { ScanStart, ScanStarted } from '../schemas/scan-start.ts';
-import { ScanCancelled, ScanList, ScanState, ScanStatistics, ScansQuery } from '../schemas/scans.ts';
+import { ScanList, ScanState, ScanStatistics, ScansQuery } from '../schemas/scans.ts';
 import { runIdOf, stateOf, workflowOf } from '../scan-state.ts';
 import { findScan, organizationFor } from '../scope.ts';
 import { startScan } from '../start-scan.ts';
@@ -20,7 +13,6 @@ import { startScan } from '../start-scan.ts';
 export const scanRoutes = (parts: ApiParts): readonly Route[] => [
   startRoute(parts),
   statusRoute(parts),
-  cancelRoute(parts),
   statisticsRoute(parts),
   listRoute(parts),
 ];
@@ -62,43 +54,6 @@ const statusRoute = ({ db, workflows, config }: ApiParts): Route =>
       return { status: 200, body: { success: true, ...stateOf(scan, totals, new Date()), workflow } };
     },
   });
-
-const cancelRoute = ({ db, workflows }: ApiParts): Route =>
-  route({
-    method: 'post',
-    path: '/api/v1/scan/{scanId}/cancel',
-    tag: 'Scans',
-    summary: 'Cancel a scan',
-    description: 'What is stored stays. Asking again while it is being cancelled changes nothing.',
-    access: 'key',
-    params: ScanParams,
-    query: OrganizationQuery,
-    answers: { 202: { description: 'It is being cancelled', schema: ScanCancelled } },
-    errors: [404, 409],
-    async handle({ params: { scanId }, query, principal, log }) {
-      const scan = await findScan(db, principal, { scanId, organizationId: query.organizationId });
-      const { organizationId, scanNo } = scan;
-      if (isFinal(scan.status)) throw hasEnded(scan);
-      // Temporal first: a scan that is called cancelling is being cancelled.
-      if (!(await workflows.cancel(scan))) throw await whyNotRunning(db, scan);
-      await setStatus(db, scanNo, 'cancelling');
-      log.info({ organizationId, scanId, scanNo }, 'Scan cancelled');
-      await recordAudit(db, { actor: principal.actor, organizationId, action: 'scan.cancel', target: scanId });
-      const message = `Scan ${scanId} is being cancelled; what it has stored stays`;
-      return { status: 202, body: { success: true, scanId, organizationId, status: 'cancelling', message } };
-    },
-  });
-
-/** Temporal does not run the scan: it has ended meanwhile, or its workflow is gone. */
-async function whyNotRunning(db: Database, scan: Scan): Promise<HttpError> {
-  const { scanId, scanNo } = scan;
-  if (await markCrashed(db, scanNo, NOT_IN_TEMPORAL)) {
-    return conflict(`Scan ${scanId} cannot be cancelled: ${NOT_IN_TEMPORAL}. It is marked as crashed now`);
-  }
-  return hasEnded(await scanByNo(db, scanNo));
-}
-
-const hasEnded = ({ scanId, status }: Scan): HttpError => conflict(`Scan ${scanId} has ended: ${status}`);
 
 const statisticsRoute = ({ db }: ApiParts): Route =>
   route({

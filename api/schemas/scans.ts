@@ -85,6 +85,16 @@ export const ScanCancelled = z
   })
   .meta({ id: 'ScanCancelled' });
 
+export const ScanControlled = z
+  .strictObject({
+    success: Success,
+    scanId: ScanId,
+    organizationId: OrganizationId,
+    status: Status.meta({ description: 'How the scan stands now' }),
+    message: z.string(),
+  })
+  .meta({ id: 'ScanControlled' });
+
 export const ScanStatistics = z
   .strictObject({
     success: Success,

@@ -7,6 +7,8 @@ const running: ScanCounts = {
   status: 'running',
   startedAt: start,
   endedAt: null,
+  idleSince: null,
+  idleMs: 0,
   total: 10,
   waiting: 0,
   skipped: 0,
@@ -22,6 +24,13 @@ describe('the speed of a scan', () => {
   test('stays what it was once the scan has ended', () => {
     const ended: ScanCounts = { ...running, status: 'completed', endedAt: after(20).toISOString(), records: 1000 };
     expect(progressOf(ended, after(3600)).messagesPerSecond).toBe(50);
+  });
+
+  test('leaves out the time that the scan stood still, now and before', () => {
+    const paused: ScanCounts = { ...running, status: 'paused', idleSince: after(30).toISOString(), records: 1000 };
+    expect(progressOf({ ...paused, idleMs: 10_000 }, after(3600)).messagesPerSecond).toBe(50);
+    expect(progressOf(paused, after(3600)).etaSeconds).toBeNull();
+    expect(progressOf({ ...running, idleMs: 90_000, records: 1000 }, after(100)).messagesPerSecond).toBe(100);
   });
 
   test('is zero before the scan has its turn', () => {

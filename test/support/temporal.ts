@@ -9,7 +9,7 @@ import { scanWorkflowId } from '../../model/ids.ts';
 import { taskQueues, type TaskQueues } from '../../model/task-queues.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { admittedUpdate, type ScanAdmission } from '../../workflows/messages.ts';
-import type { scanTenant } from '../../workflows/scan-tenant.ts';
+import type { ScanTenantInput, scanTenant } from '../../workflows/scan-tenant.ts';
 
 let quiet = false;
 /** The SDK's own log lines would drown the test report. */
@@ -28,7 +28,7 @@ export interface WorkflowStage {
   /** Starts a scan as the API does, and waits for its admission. */
   startScan(
     scanId: string,
-    options?: { window?: number; scanNo?: number; maxEvents?: number },
+    options?: Partial<Pick<ScanTenantInput, 'window' | 'scanNo' | 'maxEvents' | 'reopensAfter'>>,
   ): Promise<{ handle: WorkflowHandle<typeof scanTenant>; admission: ScanAdmission }>;
   close(): Promise<void>;
 }
@@ -70,11 +70,11 @@ export async function openWorkflowStage(keys = generateKey()): Promise<WorkflowS
       const [first, second] = workers;
       return first.runUntil(second.runUntil(during()));
     },
-    async startScan(scanId, { window = 10, scanNo = 1, maxEvents = 3000 } = {}) {
+    async startScan(scanId, { window = 10, scanNo = 1, maxEvents = 3000, ...rest } = {}) {
       const startWorkflowOperation = new WithStartWorkflowOperation<typeof scanTenant>('scanTenant', {
         workflowId: scanWorkflowId(organizationId, scanId),
         taskQueue: queues.orchestration,
-        args: [{ organizationId, scanId, scanNo, window, maxEvents }],
+        args: [{ organizationId, scanId, scanNo, window, maxEvents, ...rest }],
         workflowIdConflictPolicy: 'FAIL',
       });
       const admission = await client.workflow.executeUpdateWithStart(admittedUpdate, { startWorkflowOperation });

@@ -15,6 +15,8 @@ export class Tenant {
   running = new Map<string, number>();
   peakReadsOfOneMailbox = 0;
   mayRun = true;
+  /** What the store was told of how scans stand, in order. */
+  readonly steps: { what: 'pause' | 'resume' | 'reopen'; step: number }[] = [];
 
   constructor(count: number) {
     this.mailboxes = Array.from({ length: count }, () => randomUUID());
@@ -24,10 +26,22 @@ export class Tenant {
     return {
       checkCredential: async () => ({ status: 'accepted' }),
       takeTurn: async () => (this.mayRun ? 'running' : 'pending'),
+      pauseScan: async ({ step }) => {
+        this.steps.push({ what: 'pause', step });
+        return { waiting: [] };
+      },
+      resumeScan: async ({ step }) => void this.steps.push({ what: 'resume', step }),
+      reopenScan: async ({ step }) => {
+        this.steps.push({ what: 'reopen', step });
+        return { discovered: true };
+      },
       discoverMailboxes: async () => ({ mailboxes: this.mailboxes.length }),
       nextMailboxes: async ({ after, limit }) => {
-        const mailboxIds = this.mailboxes.slice(after, after + limit);
-        return { mailboxIds, after: after + mailboxIds.length };
+        const waiting = this.mailboxes.flatMap((id, index) =>
+          index >= after && !this.finished.has(id) ? { id, position: index + 1 } : [],
+        );
+        const stretch = waiting.slice(0, limit);
+        return { mailboxIds: stretch.map(({ id }) => id), after: stretch.at(-1)?.position ?? after };
       },
       unfinishedMailboxes: async ({ mailboxIds }) => mailboxIds.filter((id) => !this.finished.has(id)),
       recordFailedMailbox: async ({ mailboxId }) => void this.finished.add(mailboxId),

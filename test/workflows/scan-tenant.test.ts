@@ -146,29 +146,33 @@ describe('scanTenant', () => {
     expect(tenant.ends).toEqual([{ scanNo: 1, end: 'cancelled' }]);
   });
 
-  it('shares its mailboxes with another scan: never two reads of one at a time, and a cancelled one takes nothing along', async () => {
-    const tenant = new Tenant(40);
-    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
-      tenant.reading(mailboxId, async () => {
-        // Open until another read begins, so that reads and the cancellation overlap.
-        const begun = tenant.reads.length;
-        while (tenant.reads.length === begun && new Set(tenant.reads).size < 40) {
-          Context.current().heartbeat();
-          await sleep(5);
-        }
-        return DONE;
+  it(
+    'shares its mailboxes with another scan: never two reads of one at a time, and a cancelled one takes nothing along',
+    { timeout: 120_000 },
+    async () => {
+      const tenant = new Tenant(40);
+      const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
+        tenant.reading(mailboxId, async () => {
+          // Open until another read begins, so that reads and the cancellation overlap.
+          const begun = tenant.reads.length;
+          while (tenant.reads.length === begun && new Set(tenant.reads).size < 40) {
+            Context.current().heartbeat();
+            await sleep(5);
+          }
+          return DONE;
+        });
+      await stage.run(tenant.activities({ readMailbox }), async () => {
+        const first = await start('shared-a', { scanNo: 1 });
+        const second = await start('shared-b', { scanNo: 2 });
+        await vi.waitUntil(() => tenant.reads.length > 15, { timeout: 20_000 });
+        await first.handle.cancel();
+        await expect(first.handle.result()).rejects.toThrow();
+        expect(await second.handle.result()).toBe('completed');
       });
-    await stage.run(tenant.activities({ readMailbox }), async () => {
-      const first = await start('shared-a', { scanNo: 1 });
-      const second = await start('shared-b', { scanNo: 2 });
-      await vi.waitUntil(() => tenant.reads.length > 15, { timeout: 20_000 });
-      await first.handle.cancel();
-      await expect(first.handle.result()).rejects.toThrow();
-      expect(await second.handle.result()).toBe('completed');
-    });
-    expect(tenant.peakReadsOfOneMailbox).toBe(1);
-    expect(new Set(tenant.reads).size).toBe(40);
-  });
+      expect(tenant.peakReadsOfOneMailbox).toBe(1);
+      expect(new Set(tenant.reads).size).toBe(40);
+    },
+  );
 
   it('asks again when a reader was terminated and never reported', async () => {
     const tenant = new Tenant(3);

@@ -1,0 +1,181 @@
+import { CancellationScope, condition, sleep, type ActivityInterfaceFor } from '@temporalio/workflow';
+import type { ScanActivities } from '../activities/scan-activities.ts';
+import type { MailboxReport } from '../model/scan.ts';
+import { askMailbox, withdrawFrom } from './asking.ts';
+
+/** How many mailbox ids are taken from the store at once: their payload stays under 2 KB. */
+const STRETCH = 40;
+/** After this long without a report the store is asked who still owes one: a terminated reader never reports. */
+const SILENCE = '5 minutes';
+
+/** What a window carries from run to run: a few KB, whatever the tenant's size. */
+export interface WindowProgress {
+  /** Mailboxes asked and not yet heard of, with the number of the ask. */
+  readonly open: readonly (readonly [mailboxId: string, ask: number])[];
+  /** Mailboxes taken from the store and not yet asked. */
+  readonly ready: readonly string[];
+  /** Where the store's list goes on; undefined when it was read to its end. */
+  readonly after: number | undefined;
+  readonly asked: number;
+  readonly finished: number;
+}
+
+export const NOTHING_ASKED: WindowProgress = { open: [], ready: [], after: 0, asked: 0, finished: 0 };
+
+export interface WindowOf {
+  readonly organizationId: string;
+  readonly scanId: string;
+  readonly scanNo: number;
+  /** Mailboxes open at a time. */
+  readonly window: number;
+}
+
+/**
+ * The mailboxes that a scan has asked for and not heard of: up to `window` at a time, in the order of the store's list,
+ * until each has reported.
+ */
+export class MailboxWindow {
+  readonly #of: WindowOf;
+  readonly #store: ActivityInterfaceFor<ScanActivities>;
+  #open: Map<string, number>;
+  #ready: string[];
+  #after: number | undefined;
+  #asked: number;
+  #finished: number;
+  #reports = 0;
+  #reviewWanted = false;
+  #failure: string | undefined;
+
+  constructor(of: WindowOf, store: ActivityInterfaceFor<ScanActivities>, progress: WindowProgress) {
+    this.#of = of;
+    this.#store = store;
+    this.#open = new Map(progress.open);
+    this.#ready = [...progress.ready];
+    this.#after = progress.after;
+    this.#asked = progress.asked;
+    this.#finished = progress.finished;
+  }
+
+  get progress(): WindowProgress {
+    return {
+      open: [...this.#open],
+      ready: this.#ready,
+      after: this.#after,
+      asked: this.#asked,
+      finished: this.#finished,
+    };
+  }
+
+  /** Why the whole scan must end, once a mailbox's reader found out. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  /** Whether every mailbox of the list has reported. */
+  get isDone(): boolean {
+    return this.#open.size === 0 && this.#ready.length === 0 && this.#after === undefined;
+  }
+
+  /** In words, for the Temporal Web UI. */
+  get details(): string {
+    return `Mailboxes: ${this.#finished} finished, ${this.#open.size} being read`;
+  }
+
+  /** A reader's report. One that nobody waits for, because it was withdrawn or asked again, says nothing. */
+  hear({ mailboxId, ask, outcome, reason }: MailboxReport): void {
+    this.#reports++;
+    if (this.#open.get(mailboxId) !== ask) return;
+    this.#open.delete(mailboxId);
+    this.#finished++;
+    if (outcome === 'failed' && reason === 'credential_refused') {
+      this.#failure ??= 'Microsoft Entra or Graph refuses the credential of the connection';
+    }
+  }
+
+  /** The store is to be asked who still owes a report. */
+  review(): void {
+    this.#reviewWanted = true;
+  }
+
+  /** Asks for as many mailboxes as there is room for. */
+  async fill(): Promise<void> {
+    if (this.#ready.length < this.#of.window && this.#after !== undefined) await this.#takeStretch(this.#after);
+    await this.#ask(this.#ready.splice(0, this.#of.window - this.#open.size));
+  }
+
+  /**
+   * Waits for a report, or until `interrupted`. Where a review is due, the store is asked, and the unfinished are asked
+   * again.
+   */
+  async next(interrupted: () => boolean): Promise<void> {
+    const seen = this.#reports;
+    await condition(() => this.#reports > seen || this.#reviewWanted || this.#open.size === 0 || interrupted());
+    if (!this.#reviewWanted || interrupted()) return;
+    this.#reviewWanted = false;
+    const { scanNo } = this.#of;
+    const asked = [...this.#open];
+    const unfinished = new Set(
+      await this.#store.unfinishedMailboxes({ scanNo, mailboxIds: asked.map(([mailboxId]) => mailboxId) }),
+    );
+    const silent = asked.filter(([mailboxId, ask]) => this.#open.get(mailboxId) === ask);
+    for (const [mailboxId] of silent.filter(([id]) => !unfinished.has(id))) {
+      this.#open.delete(mailboxId);
+      this.#finished++;
+    }
+    await this.#ask(silent.map(([mailboxId]) => mailboxId).filter((id) => unfinished.has(id)));
+  }
+
+  /**
+   * Tells the readers that nobody waits any more, and begins the list anew: the store knows who has ended. Readers that
+   * others wait for go on.
+   */
+  async withdraw(): Promise<void> {
+    const { organizationId, scanId } = this.#of;
+    const asked = [...this.#open.keys()];
+    this.#open.clear();
+    this.#ready = [];
+    this.#after = 0;
+    await CancellationScope.nonCancellable(() => withdrawFrom(organizationId, asked, scanId));
+  }
+
+  /**
+   * Runs `work` under a watch that asks for a review after a silence. One timer for all reports: one for each would
+   * cost an action and two events a mailbox.
+   */
+  async watched<T>(work: () => Promise<T>): Promise<T> {
+    const watch = new CancellationScope();
+    const watching = watch.run(async () => {
+      for (let seen = this.#reports; ; seen = this.#reports) {
+        await sleep(SILENCE);
+        if (this.#reports === seen) this.#reviewWanted = true;
+      }
+    });
+    watching.catch(() => undefined);
+    try {
+      return await work();
+    } finally {
+      watch.cancel();
+    }
+  }
+
+  async #takeStretch(after: number): Promise<void> {
+    const { scanNo } = this.#of;
+    const stretch = await this.#store.nextMailboxes({ scanNo, after, limit: STRETCH });
+    this.#ready.push(...stretch.mailboxIds);
+    this.#after = stretch.mailboxIds.length === STRETCH ? stretch.after : undefined;
+  }
+
+  async #ask(mailboxIds: readonly string[]): Promise<void> {
+    const { organizationId, scanId, scanNo } = this.#of;
+    // Not cancellable, so that a withdrawal never overtakes the start of a reader.
+    await CancellationScope.nonCancellable(() =>
+      Promise.all(
+        mailboxIds.map((mailboxId) => {
+          const ask = ++this.#asked;
+          this.#open.set(mailboxId, ask);
+          return askMailbox(organizationId, mailboxId, { urgency: 'full', waiter: { scanId, scanNo, ask } });
+        }),
+      ),
+    );
+  }
+}
