@@ -13,6 +13,8 @@ import type { MailFolder } from '../model/mail.ts';
 export interface FolderPlan extends FolderChoice {
   /** Every folder that was looked at, wanted or not. */
   readonly tree: readonly FolderWithPath[];
+  /** Whether that is every visible folder of the mailbox. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -26,15 +28,15 @@ export async function planFolders(
 ): Promise<FolderPlan> {
   const selectors = parseFolders(names);
   const wellKnownOnly = selectors.filter((selector) => selector.kind === 'well-known');
-  const tree =
-    wellKnownOnly.length === selectors.length
-      ? await standardFolders(
-          mailbox,
-          wellKnownOnly.map(({ name }) => name),
-          signal,
-        )
-      : await wholeTree(mailbox, selectors, signal);
-  return { tree, ...chooseFolders(selectors, tree) };
+  const isWhole = wellKnownOnly.length < selectors.length;
+  const tree = isWhole
+    ? await wholeTree(mailbox, selectors, signal)
+    : await standardFolders(
+        mailbox,
+        wellKnownOnly.map(({ name }) => name),
+        signal,
+      );
+  return { tree, isWhole, ...chooseFolders(selectors, tree) };
 }
 
 async function standardFolders(

@@ -6,15 +6,17 @@ import type { MailboxReason } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { rememberPageLimit } from '../store/mailbox-memory.ts';
-import { failFolder, missingFolder } from '../store/scan-folders.ts';
+import { failFolder } from '../store/scan-folders.ts';
 import { finishMailbox } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { readFolder, type FolderEnd, type FolderToRead, type ReadingContext } from './folder-reader.ts';
+import { loseFolder } from './gone-folders.ts';
 import type { Lease } from './lease.ts';
 import type { SliceResult } from './mailbox-activities.ts';
 import { openFolders } from './open-folders.ts';
 import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
+import { reconcile } from './reconciliation.ts';
 import { alike } from './scan-groups.ts';
 import { settleMailbox } from './settlement.ts';
 
@@ -39,9 +41,9 @@ export interface SliceRequest {
 
 /**
  * One slice of a mailbox: finds the wanted folders, tries again what is due in quarantine, reads the folders side by side
- * until they are finished or time is up, and then settles what vanished from them. What is wrong with the mailbox as a
- * whole ends it with a reason; one failing folder is recorded and the others go on. Without a scan to serve, only what
- * someone has asked to be tried again is read.
+ * until they are finished or time is up, settles what vanished from them, and compares them with what Graph counts. What
+ * is wrong with the mailbox as a whole ends it with a reason; one failing folder is recorded and the others go on. Without
+ * a scan to serve, only what someone has asked to be tried again is read.
  * @throws {GraphError} of a kind that another attempt, or a person, may mend
  */
 export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult, 'messages'>> {
@@ -124,7 +126,7 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
   // A sibling's fatal error ends all of them: their time would be wasted.
   const failing = new AbortController();
   const context = contextOf(slice, AbortSignal.any([slice.lease.signal, failing.signal]));
-  const { folders, begun } = await openFolders(context, first.filters.folders);
+  const { wanted, folders, begun } = await openFolders(context, first.filters.folders);
   await retryQuarantined(context, folders);
   const limit = pLimit(FOLDERS_AT_ONCE);
   const settled = await Promise.allSettled(
@@ -143,6 +145,7 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
   if (!ends.includes('unfinished')) {
     await lookAgain(context, folders);
     await settleMailbox(context, folders, { begun });
+    await reconcile(context, wanted);
   }
   return ends;
 }
@@ -197,7 +200,7 @@ async function readOrRecord(
     if (!(error instanceof GraphError)) throw error;
     const { db, scanNos, mailbox } = context;
     if (error.kind === 'folder_missing') {
-      await missingFolder(db, { scanNos, mailboxId: mailbox.id, name: folder.path });
+      await loseFolder(context, folder);
       return 'finished';
     }
     const givenUp = error.retryable && givesUp(error);

@@ -3,8 +3,12 @@ import { missingFolder, startFolders } from '../store/scan-folders.ts';
 import { openRounds, roundOf } from '../store/sync-state.ts';
 import { planFolders } from './folder-plan.ts';
 import type { FolderToRead, ReadingContext } from './folder-reader.ts';
+import { noteAbsentFolders } from './gone-folders.ts';
+import type { ReadFolder } from './reconciliation.ts';
 
 export interface OpenedFolders {
+  /** All that the scans ask for. */
+  readonly wanted: readonly ReadFolder[];
   /** What is left to read for these scans, each with its open round. */
   readonly folders: readonly FolderToRead[];
   /** Whether an earlier slice has read some of the wanted folders for these scans already. */
@@ -20,6 +24,7 @@ export async function openFolders(context: ReadingContext, wanted: readonly stri
   const { id: mailboxId } = mailbox;
   const plan = await planFolders(mailbox, wanted, signal);
   await saveFolders(db, organization, { mailboxId, leaseToken, scanId, folders: [...plan.tree] });
+  if (plan.isWhole) await noteAbsentFolders(context, plan.tree);
   for (const name of plan.missing) await missingFolder(db, { scanNos, mailboxId, name });
   const started = await startFolders(db, {
     scanNos,
@@ -28,10 +33,11 @@ export async function openFolders(context: ReadingContext, wanted: readonly stri
   });
   const finished = new Set(started.filter(({ completed }) => completed).map(({ folderId }) => folderId));
   const folders = plan.folders.filter(({ id }) => !finished.has(id));
-  if (folders.length === 0) return { folders: [], begun: true };
+  if (folders.length === 0) return { wanted: plan.folders, folders: [], begun: true };
   const method = context.since !== undefined || context.until !== undefined ? 'list' : 'delta';
   const rounds = await openRounds(db, organization, { mailboxId, leaseToken, folders, scanNos, mode, method });
   return {
+    wanted: plan.folders,
     folders: folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
     begun: finished.size > 0,
   };

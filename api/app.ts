@@ -1,3 +1,4 @@
+import { pipeline } from 'node:stream/promises';
 import cors from 'cors';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
@@ -12,13 +13,13 @@ import type { ApiParts } from './parts.ts';
 import { isAdministrator } from './principal.ts';
 import { requestLog } from './request-log.ts';
 import type { Route } from './route.ts';
+import { coverageRoutes } from './routes/coverage.ts';
 import { keyRingRoutes } from './routes/key-ring.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
 import { resultRoutes } from './routes/results.ts';
-import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
 
 /** The most that a request's body may have. */
@@ -29,8 +30,8 @@ export function createApp(parts: ApiParts, log: Logger): Express {
   const { http } = parts.config;
   const routes = [
     ...scanRoutes(parts),
-    ...scanControlRoutes(parts),
     ...resultRoutes(parts),
+    ...coverageRoutes(parts),
     ...maintenanceRoutes(parts),
     ...keyRingRoutes(parts),
     ...pipelineRoutes(parts),
@@ -111,6 +112,8 @@ function handlerOf(one: Route): RequestHandler {
     }
     const { params, query, body } = request as { params: unknown; query: unknown; body: unknown };
     const answer = await one.run({ params, query, body }, { principal, log: request.log });
-    response.status(answer.status).set('Cache-Control', 'no-store').json(answer.body);
+    response.status(answer.status).set('Cache-Control', 'no-store');
+    if ('body' in answer) response.json(answer.body);
+    else await pipeline(answer.csv, response.type('csv'));
   };
 }

@@ -68,9 +68,13 @@ function operationId({ method, path }: Route): string {
 type Responses = [status: string, response: RouteConfig['responses'][string]][];
 
 const answersOf = ({ answers }: Route): Responses =>
-  Object.entries(answers).map(([status, { description, schema }]) => [
+  Object.entries(answers).map(([status, { description, schema, csv }]) => [
     status,
-    { description, headers: REQUEST_ID, content: { [JSON_TYPE]: { schema } } },
+    {
+      description,
+      headers: REQUEST_ID,
+      content: { [JSON_TYPE]: { schema }, ...(csv && { 'text/csv': { schema: { type: 'string' } } }) },
+    },
   ]);
 
 function errorsOf(one: Route): Responses {

@@ -3,11 +3,10 @@ import type { z } from 'zod';
 import { badRequest, type FaultDetail } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** What a route answers. */
-export interface Answer {
-  readonly status: number;
-  readonly body: object;
-}
+/** What a route answers: JSON, or CSV that is sent as it comes. */
+export type Answer = { readonly status: number } & (
+  { readonly body: object } | { readonly csv: AsyncIterable<string> }
+);
 
 /** Who calls, and where to log it. */
 export interface Caller {
@@ -26,6 +25,13 @@ export interface RawRequest {
 export type RouteTag = 'Scans' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections';
 export type Method = 'get' | 'post' | 'delete';
 
+export interface DocumentedAnswer {
+  readonly description: string;
+  readonly schema: z.ZodType;
+  /** It may come as CSV as well. */
+  readonly csv?: true;
+}
+
 /** What documents a route and checks its requests. */
 interface RouteText {
   readonly method: Method;
@@ -36,7 +42,7 @@ interface RouteText {
   readonly description?: string;
   /** `public`: needs no key. */
   readonly access: 'public' | 'key' | 'administrator';
-  readonly answers: Readonly<Record<number, { readonly description: string; readonly schema: z.ZodType }>>;
+  readonly answers: Readonly<Record<number, DocumentedAnswer>>;
   /** Statuses of errors that it answers beside those that every route may: 400 (with a request), 401, 500, 503. */
   readonly errors?: readonly number[];
 }

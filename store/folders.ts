@@ -1,6 +1,6 @@
 import type { FolderWithPath } from '../model/folders.ts';
 import { storableText } from '../model/text.ts';
-import type { Database } from './database.ts';
+import { query, type Database } from './database.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
 import { byId } from './values.ts';
@@ -46,6 +46,46 @@ export async function saveFolders(
       RETURNING f.folder_no)`,
     values: [JSON.stringify([...byId(folders).values()].map(toRow)), scanId],
   });
+}
+
+/** Folders of a mailbox that are stored, were not known to be gone, and are not among these. */
+export async function otherFolders(
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, ids }: { readonly mailboxId: string; readonly ids: readonly string[] },
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(db, {
+    text: `SELECT f.id FROM ${schema}.mail_folders f JOIN ${schema}.mailboxes m USING (mailbox_no)
+      WHERE m.id = $1 AND f._deleted_at IS NULL AND NOT f.id = ANY($2) ORDER BY f.id`,
+    values: [mailboxId, ids.map(storableText)],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Folders turned out to be gone. Of the messages that lay in them nobody knows where they are now: they are unsettled.
+ * @returns how many messages became so
+ * @throws {LeaseLost}
+ */
+export async function noteFoldersGone(
+  db: Database,
+  organization: Organization,
+  { ids, ...held }: HeldMailbox & { readonly ids: readonly string[] },
+): Promise<number> {
+  const { schema } = organization;
+  const [answer] = await queryHeld<{ noted: number }>(db, organization, held, {
+    text: `gone AS (
+        UPDATE ${schema}.mail_folders f SET _deleted_at = now() FROM lease
+        WHERE f.mailbox_no = lease.mailbox_no AND f.id = ANY($3::text[]) AND f._deleted_at IS NULL RETURNING f.folder_no
+      ), noted AS (
+        UPDATE ${schema}.emails e SET _removed_at = now() FROM lease
+        WHERE e._mailbox_no = lease.mailbox_no AND e._folder_no IN (SELECT folder_no FROM gone)
+          AND e._removed_at IS NULL AND e._deleted_at IS NULL
+        RETURNING e._no
+      ), answer AS (SELECT count(*) AS noted FROM noted)`,
+    values: [ids.map(storableText)],
+  });
+  return answer?.noted ?? 0;
 }
 
 const toRow = (folder: FolderWithPath): object => ({

@@ -1,0 +1,156 @@
+import pLimit from 'p-limit';
+import { GraphError } from '../graph/errors.ts';
+import { LinkGuard } from '../graph/links.ts';
+import { reconcileFolders, recordWalk, unaccountedFor, type CountsToReconcile } from '../store/reconciliation.ts';
+import { openRounds, roundOf, walkAgain } from '../store/sync-state.ts';
+import { readFolder, type FolderToRead, type ReadingContext } from './folder-reader.ts';
+import { loseFolder } from './gone-folders.ts';
+import { settleMailbox } from './settlement.ts';
+
+/** A folder whose reading is done. */
+export type ReadFolder = Omit<FolderToRead, 'round'>;
+
+/** Folders of a mailbox read at a time. */
+const AT_A_TIME = 3;
+/** Ids asked for in one page. */
+const IDS_A_PAGE = 1000;
+
+/**
+ * The proof of a read: what Graph counts in each folder is what is stored, in quarantine, or left out by the scan's own
+ * window. A folder for which that does not add up may have changed since it was read, its messages may have moved, or
+ * Graph may count what it does not name. So, only as far as needed:
+ *
+ * 1. the delta of all folders is asked what has changed since: where one has changed another may have, to the same number;
+ * 2. the folder is walked again by ids alone, which reads what is missing by id, and asks for what is there too much;
+ * 3. the ids that Graph names are compared with the store, one by one. What this walk names takes the place of the count;
+ *    what it names and nothing accounts for, even after the delta was asked once more, is unexplained, by id.
+ */
+export async function reconcile(context: ReadingContext, folders: readonly ReadFolder[]): Promise<void> {
+  let open = await differing(context, folders, context.mode === 'full' ? 'seen' : 'rows');
+  if (open.length > 0) {
+    await catchUp(context, folders);
+    open = await differing(context, folders, 'rows');
+  }
+  if (open.length > 0) {
+    await walkOnce(context, open);
+    open = await differing(context, open, 'rows');
+  }
+  for (const folder of open) await compareIds(context, folder);
+}
+
+/** Counts the folders anew; returns those for which it does not add up. One that has gone meanwhile holds nothing. */
+async function differing(
+  context: ReadingContext,
+  folders: readonly ReadFolder[],
+  stored: CountsToReconcile['stored'],
+): Promise<ReadFolder[]> {
+  const { db, organization, mailbox, scanNos, since, until, signal } = context;
+  if (folders.length === 0 || scanNos.length === 0) return [];
+  const ids = folders.map(({ id }) => id);
+  const all = await mailbox.messageCounts(ids, {}, signal);
+  const windowed = since !== undefined || until !== undefined;
+  const within = windowed ? await mailbox.messageCounts(ids, { since, until }, signal) : all;
+  const counts = ids.map((folderId) => {
+    const graph = all.get(folderId) ?? 0;
+    return { folderId, graph, wanted: Math.min(graph, within.get(folderId) ?? 0) };
+  });
+  for (const folder of folders) if (!all.has(folder.id)) await loseFolder(context, folder);
+  const unequal = new Set(
+    await reconcileFolders(db, organization, {
+      scanNos,
+      mailboxId: mailbox.id,
+      folders: counts,
+      stored,
+      since,
+      until,
+    }),
+  );
+  return folders.filter(({ id }) => unequal.has(id));
+}
+
+/** Asks the folders' delta what has changed since they were read. A window of time has no delta. */
+async function catchUp(context: ReadingContext, folders: readonly ReadFolder[]): Promise<void> {
+  if (context.since !== undefined || context.until !== undefined) return;
+  const { db, organization, mailbox, leaseToken, scanNos } = context;
+  const incremental = { ...context, mode: 'incremental' } as const;
+  const rounds = await openRounds(db, organization, {
+    mailboxId: mailbox.id,
+    leaseToken,
+    folders,
+    scanNos,
+    mode: 'incremental',
+    method: 'delta',
+  });
+  await readAll(
+    incremental,
+    folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
+  );
+}
+
+/** Walks the folders from nothing by ids alone; their saved delta links stay. */
+async function walkOnce(context: ReadingContext, folders: readonly ReadFolder[]): Promise<void> {
+  const { db, organization, mailbox, leaseToken, scanNos } = context;
+  const rounds = await walkAgain(db, organization, { mailboxId: mailbox.id, leaseToken, folders, scanNos });
+  await readAll(
+    { ...context, mode: 'full' },
+    folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
+  );
+}
+
+async function readAll(context: ReadingContext, folders: readonly FolderToRead[]): Promise<void> {
+  // To the end, whatever the slice's time: a walk that stopped in the middle would prove nothing.
+  const unhurried = { ...context, timeIsUp: () => false };
+  const limit = pLimit(AT_A_TIME);
+  await Promise.all(
+    folders.map((folder) =>
+      limit(() => readFolder(unhurried, folder)).catch(async (error: unknown) => {
+        if (!(error instanceof GraphError) || error.kind !== 'folder_missing') throw error;
+        await loseFolder(context, folder);
+      }),
+    ),
+  );
+  await settleMailbox(unhurried, folders, { begun: true });
+}
+
+async function compareIds(context: ReadingContext, folder: ReadFolder): Promise<void> {
+  const { db, organization, mailbox, scanNos } = context;
+  const mailboxId = mailbox.id;
+  const named = new Set<number>();
+  let missing: string[] = [];
+  for await (const ids of idPages(context, folder)) {
+    for (const id of ids) named.add(fingerprint(id));
+    missing.push(...(await unaccountedFor(db, organization, { mailboxId, ids })));
+  }
+  if (missing.length > 0) {
+    await catchUp(context, [folder]);
+    missing = await unaccountedFor(db, organization, { mailboxId, ids: [...new Set(missing)] });
+  }
+  await recordWalk(db, { scanNos, mailboxId, folderId: folder.id, named: named.size, unexplained: missing });
+}
+
+async function* idPages(context: ReadingContext, { id: folderId }: ReadFolder): AsyncGenerator<string[]> {
+  const { mailbox, since, until, signal } = context;
+  const links = new LinkGuard();
+  for (let link: string | undefined; ;) {
+    const page = await mailbox.messages(
+      { folderId, mode: 'list', pageSize: IDS_A_PAGE, select: ['id'], link, since, until },
+      signal,
+    );
+    yield page.messages.map(({ id }) => id);
+    if (page.next === undefined) return;
+    links.pass(page.next);
+    link = page.next;
+  }
+}
+
+/** 53 bits of an id (FNV-1a, twice): a million ids fit into some tens of megabytes, and hardly ever share one. */
+function fingerprint(id: string): number {
+  let high = 0x811c9dc5;
+  let low = 0x1b873593;
+  for (let at = 0; at < id.length; at++) {
+    const code = id.charCodeAt(at);
+    high = Math.imul(high ^ code, 0x01000193);
+    low = Math.imul(low ^ code, 0x85ebca6b) + at;
+  }
+  return (high >>> 0) * 0x200000 + ((low >>> 0) >>> 11);
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { MAILBOX_REASONS, SCAN_STATUSES } from '../../model/scan.ts';
+import { Count, OrganizationId, OrganizationQuery, ScanId, Success, Time, wholeNumberOr } from './common.ts';
+
+export const CoverageQuery = OrganizationQuery.extend({
+  limit: wholeNumberOr(100, 1, 1000, 'Mailboxes to answer; a CSV answer has all of them'),
+  cursor: z
+    .string()
+    .min(1, 'must not be empty')
+    .max(100, 'must have at most 100 characters')
+    .optional()
+    .meta({ description: 'The `nextCursor` of the answer before' }),
+  incomplete: z
+    .enum(['true', 'false'], 'must be true or false')
+    .optional()
+    .meta({ description: '`true`: only mailboxes in which something is missing' }),
+  format: z.enum(['json', 'csv'], 'must be json or csv').default('json').meta({ default: 'json' }),
+});
+
+const MailboxStates = z.enum(['waiting', 'running', 'completed', 'failed', 'skipped', 'cancelled']);
+const Reason = z.enum([...MAILBOX_REASONS, 'disabled']);
+const graphsError = {
+  errorCode: z.string().nullable().meta({ description: "Graph's error code, where that was the reason" }),
+  requestId: z.string().nullable().meta({ description: 'The id that Graph gave the request; Microsoft asks for it' }),
+};
+
+const CoveredFolder = z.strictObject({
+  folderId: z.string(),
+  path: z.string(),
+  state: z.enum(['running', 'completed', 'failed', 'missing']),
+  graph: Count.nullable().meta({
+    description: 'Messages that Graph holds; null, as those below, before the comparison',
+  }),
+  stored: Count.nullable(),
+  quarantined: Count.nullable(),
+  leftOut: Count.nullable().meta({ description: 'Outside of the times that the scan asked for' }),
+  unexplained: Count.nullable().meta({ description: 'Messages that Graph names and nothing accounts for' }),
+  unexplainedMessages: z.array(z.string()).meta({ description: 'Their ids, 100 at most' }),
+  folderCounter: Count.nullable().meta({ description: "The folder's own counter, which counts other items as well" }),
+  reconciledAt: Time.nullable(),
+  ...graphsError,
+});
+
+const CoveredMailbox = z.strictObject({
+  mailboxId: z.string(),
+  address: z.string().nullable(),
+  state: MailboxStates,
+  reason: Reason.nullable().meta({ description: 'Why it was not read, or not wholly' }),
+  ...graphsError,
+  folders: z.array(CoveredFolder),
+});
+
+export const Coverage = z
+  .strictObject({
+    success: Success,
+    scanId: ScanId,
+    organizationId: OrganizationId,
+    status: z.enum(SCAN_STATUSES),
+    totals: z.strictObject({
+      mailboxes: Count,
+      mailboxesRead: Count,
+      notRead: z.array(z.strictObject({ state: MailboxStates, reason: Reason.nullable(), mailboxes: Count })),
+      folders: Count.meta({ description: 'Folders that were read and compared' }),
+      foldersNotRead: Count,
+      foldersMissing: Count.meta({ description: 'Folders asked for that a mailbox does not have' }),
+      graph: Count,
+      stored: Count,
+      quarantined: Count,
+      leftOut: Count,
+      unexplained: Count,
+    }),
+    mailboxes: z.array(CoveredMailbox),
+    pagination: z.strictObject({ limit: Count, nextCursor: z.string().nullable() }),
+  })
+  .meta({ id: 'Coverage' });

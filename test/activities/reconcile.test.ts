@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { coveragePage, coverageTotals, type CoveredFolder } from '../../store/coverage.ts';
+import { HARMLESS } from '../../store/scan-end.ts';
+import { scanByNo } from '../../store/scans.ts';
+import { useMailboxes } from './stage.ts';
+
+const DONE = { done: true, outcome: 'completed' };
+
+describe('the end of a read', () => {
+  const stage = useMailboxes({ mailboxes: 10, messagesPerMailbox: 120, folders: 2 });
+  let next = 0;
+  /** A mailbox that no other test of this file uses. */
+  const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
+  const idsIn = (mailbox: string, folder?: string): string[] =>
+    stage.simulator.control.truth
+      .page({ mailbox, limit: 1000, ...(folder && { folder }) })
+      .value.map(({ message }) => message['id'] as string)
+      .sort();
+  const stored = async (mailbox: string): Promise<string[]> => {
+    const rows = await stage.store.sql<{ id: string }>(
+      `SELECT id FROM ${stage.organization.schema}.emails WHERE _user_id = $1 AND _deleted_at IS NULL`,
+      [mailbox],
+    );
+    return rows.map(({ id }) => id).sort();
+  };
+  async function covered(scanNo: number, mailbox: string): Promise<readonly CoveredFolder[]> {
+    const scan = await scanByNo(stage.store.db, scanNo);
+    const { mailboxes } = await coveragePage(stage.store.db, scan, { limit: 1000, harmless: HARMLESS });
+    return mailboxes.find(({ mailboxId }) => mailboxId === mailbox)?.folders ?? [];
+  }
+  const sums = (folders: readonly CoveredFolder[]) =>
+    (['graph', 'stored', 'quarantined', 'leftOut', 'unexplained'] as const).map((name) =>
+      folders.reduce((sum, folder) => sum + (folder[name] ?? NaN), 0),
+    );
+  /** Reads the mailbox, and has `change` happen after its folders were read and before Graph counts them. */
+  async function readWhile(mailbox: string, scanNo: number, change: () => unknown): Promise<void> {
+    const hold = stage.simulator.control.hold({ mailbox, kind: 'messagesCount' });
+    const reading = stage.read(mailbox, scanNo);
+    await hold.reached();
+    await change();
+    hold.release();
+    expect(await reading).toMatchObject(DONE);
+  }
+
+  it('finds as many messages stored in every folder as Graph counts', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan();
+    await stage.read(mailbox, scanNo);
+    const folders = await covered(scanNo, mailbox);
+    expect(folders.length).toBeGreaterThan(2);
+    for (const { graph, stored: kept, reconciledAt } of folders)
+      expect([graph, reconciledAt]).toEqual([kept, expect.any(String)]);
+    expect(sums(folders)).toEqual([120, 120, 0, 0, 0]);
+  });
+
+  it('takes in what has arrived, moved and gone since its folders were read', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    const { scanNo } = await stage.addScan();
+    await readWhile(mailbox, scanNo, () => {
+      control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'arrived' });
+      control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'arrived too' });
+      const [gone = '', moved = ''] = idsIn(mailbox, 'inbox');
+      control.removeMessage({ mailbox, id: gone });
+      control.moveMessage({ mailbox, id: moved }, 'sentitems');
+    });
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(sums(await covered(scanNo, mailbox))).toEqual([121, 121, 0, 0, 0]);
+  });
+
+  it('finds messages of a folder that was deleted meanwhile to be gone', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    const { id: folder } = control.createFolder(mailbox, 'inbox', 'Passing');
+    control.addMessage({ mailbox, folder }, { subject: 'passing' });
+    const { scanNo } = await stage.addScan();
+    await readWhile(mailbox, scanNo, () => control.removeFolder({ mailbox, folder }));
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(sums(await covered(scanNo, mailbox))).toEqual([120, 120, 0, 0, 0]);
+  });
+
+  it('finds messages of a folder that was deleted between two scans to be gone', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    const { id: folder } = control.createFolder(mailbox, 'inbox', 'Last year');
+    control.addMessage({ mailbox, folder }, { subject: 'old' });
+    await stage.read(mailbox, (await stage.addScan()).scanNo);
+    control.removeFolder({ mailbox, folder });
+    await stage.read(mailbox, (await stage.addScan({}, 'incremental')).scanNo);
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+  });
+
+  it('reads a message again that is not in the store any more', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan();
+    await stage.read(mailbox, scanNo);
+    const [lost = ''] = idsIn(mailbox, 'inbox');
+    await stage.store.sql(`DELETE FROM ${stage.organization.schema}.emails WHERE id = $1`, [lost]);
+    const again = await stage.addScan({}, 'incremental');
+    await stage.read(mailbox, again.scanNo);
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(sums(await covered(again.scanNo, mailbox))).toEqual([120, 120, 0, 0, 0]);
+  });
+
+  it('believes the ids that Graph names rather than its count', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    control.addFault({ mailbox, effect: { type: 'count', off: 7 } });
+    const { scanNo } = await stage.addScan();
+    await stage.read(mailbox, scanNo);
+    expect(sums(await covered(scanNo, mailbox))).toEqual([120, 120, 0, 0, 0]);
+  });
+
+  it('says what a window of time leaves out', async () => {
+    const mailbox = ownMailbox();
+    const times = stage.simulator.control.truth
+      .page({ mailbox, folder: 'inbox', limit: 1000 })
+      .value.map(({ message }) => message['receivedDateTime'] as string)
+      .sort();
+    const since = times[Math.floor(times.length / 2)] ?? '';
+    const wanted = times.filter((time) => time >= since).length;
+    const { scanNo } = await stage.addScan({ folders: ['inbox'], since });
+    await stage.read(mailbox, scanNo);
+    expect(sums(await covered(scanNo, mailbox))).toEqual([times.length, wanted, 0, times.length - wanted, 0]);
+  });
+
+  it('sums up over the mailboxes of a scan, those that were not read with the reason', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan({ mailboxes: { include: [mailbox] } });
+    await stage.read(mailbox, scanNo);
+    const totals = await coverageTotals(stage.store.db, await scanByNo(stage.store.db, scanNo));
+    expect(totals).toMatchObject({ mailboxesRead: 1, graph: 120, stored: 120, unexplained: 0, foldersNotRead: 0 });
+    expect(totals.notRead).toEqual([{ state: 'skipped', reason: 'not_included', mailboxes: totals.mailboxes - 1 }]);
+  });
+});
