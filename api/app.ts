@@ -20,6 +20,7 @@ import { keyRoutes } from './routes/keys.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
 import { resultRoutes } from './routes/results.ts';
+import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
 
 /** The most that a request's body may have. */
@@ -30,6 +31,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
   const { http } = parts.config;
   const routes = [
     ...scanRoutes(parts),
+    ...scanControlRoutes(parts),
     ...resultRoutes(parts),
     ...coverageRoutes(parts),
     ...maintenanceRoutes(parts),

@@ -1,9 +1,9 @@
 import { FINAL_SCAN_STATUSES, isFinal, type FinalScanStatus, type ScanStatus } from '../model/scan.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
-import { UnknownScan } from './errors.ts';
+import { ScanEnded, UnknownScan } from './errors.ts';
 import { dropPartition } from './partitions.ts';
 import { QUARANTINED_IN_SCAN } from './quarantine-list.ts';
-import { SLOTS_HELD } from './scans.ts';
+import { RUNS_AGAIN, SLOTS_HELD } from './scans.ts';
 
 export interface ScanEnd {
   /** `ran`: to the end of its list; the final status follows from its mailboxes. */
@@ -11,6 +11,8 @@ export interface ScanEnd {
   /** Why it failed, without personal data. */
   readonly message?: string | undefined;
   readonly maxConcurrent: number;
+  /** The step of the scan's workflow that ends it; absent where its workflow has ended without. */
+  readonly step?: number | undefined;
 }
 
 export interface EndedScan {
@@ -24,27 +26,27 @@ export const HARMLESS = ['guest', 'no_mailbox', 'excluded', 'not_included'];
 
 /**
  * Ends a scan. The first end stays, except that a scan taken for crashed may still report how it really ended. What it
- * brought as a candidate and never proved is forgotten.
+ * brought as a candidate and never proved is forgotten. An end that comes late, when the scan was opened again
+ * meanwhile, changes nothing.
+ * @throws {ScanEnded} for such a late end
  * @throws {UnknownScan}
  */
-export const finishScan = (
-  db: Database,
-  scanNo: number,
-  { end, message, maxConcurrent }: ScanEnd,
-): Promise<EndedScan> =>
+export const finishScan = (db: Database, scanNo: number, ending: ScanEnd): Promise<EndedScan> =>
   transaction(db, async (client) => {
-    const [scan] = await run<{ status: ScanStatus }>(client, {
-      text: 'SELECT status FROM outhaul.scans WHERE scan_no = $1 FOR NO KEY UPDATE',
+    const [scan] = await run<{ status: ScanStatus; stepNo: number }>(client, {
+      text: 'SELECT status, step_no AS "stepNo" FROM outhaul.scans WHERE scan_no = $1 FOR NO KEY UPDATE',
       values: [scanNo],
     });
     if (!scan) throw new UnknownScan(scanNo);
+    const { end, message, maxConcurrent, step = scan.stepNo } = ending;
+    if (scan.stepNo > step) throw new ScanEnded(scanNo, 'its workflow has gone on meanwhile');
     if (isFinal(scan.status) && scan.status !== 'crashed') {
       return { status: scan.status, waiting: await nextInLine(client, maxConcurrent) };
     }
     const faults = end === 'ran' ? await faultsOf(client, scanNo) : undefined;
     const ran = faults ? 'completed_with_errors' : 'completed';
     const status = end === 'ran' ? ran : end;
-    await close(client, { scanNo, status, message: message ?? faults });
+    await close(client, { scanNo, status, message: message ?? faults, step });
     return { status, waiting: await nextInLine(client, maxConcurrent) };
   });
 
@@ -76,18 +78,29 @@ async function faultsOf(client: Client, scanNo: number): Promise<string | undefi
 
 async function close(
   client: Client,
-  { scanNo, status, message }: { scanNo: number; status: FinalScanStatus; message?: string | undefined },
+  end: { scanNo: number; status: FinalScanStatus; message?: string | undefined; step?: number },
 ): Promise<void> {
+  const { scanNo, status, message, step = 0 } = end;
   await run(client, {
-    text: `UPDATE outhaul.scans SET status = $2, error_message = $3, ended_at = now(),
+    text: `UPDATE outhaul.scans SET status = $2, error_message = $3, ended_at = now(), ${RUNS_AGAIN},
+        step_no = greatest(step_no, $4),
         records = (SELECT coalesce(sum(records), 0) FROM outhaul.scan_mailboxes WHERE scan_no = $1)
       WHERE scan_no = $1`,
-    values: [scanNo, status, message],
+    values: [scanNo, status, message, step],
+  });
+  await run(client, {
+    text: `UPDATE outhaul.scan_mailboxes SET state = 'cancelled', current_folder = NULL, ended_at = now(), updated_at = now()
+      WHERE scan_no = $1 AND state = 'running'`,
+    values: [scanNo],
   });
   await run(client, { text: 'DELETE FROM outhaul.connections WHERE scan_no = $1', values: [scanNo] });
 }
 
-const nextInLine = (client: Client, maxConcurrent: number): Promise<{ organizationId: string; scanId: string }[]> =>
+/** The scans that may take their turn now, in order. */
+export const nextInLine = (
+  client: Client,
+  maxConcurrent: number,
+): Promise<{ organizationId: string; scanId: string }[]> =>
   run(client, {
     text: `SELECT organization_id AS "organizationId", scan_id AS "scanId" FROM outhaul.scans
       WHERE status = 'pending' AND ended_at IS NULL AND turn_asked_at IS NOT NULL
@@ -104,13 +117,18 @@ export async function discardScan(db: Database, scanNo: number): Promise<void> {
   await dropPartition(db, scanNo);
 }
 
-/** The scan is taken for crashed; false where it has ended already. */
-export const markCrashed = (db: Database, scanNo: number, message: string): Promise<boolean> =>
+/** The scan is taken for crashed; undefined where it has ended already. */
+export const markCrashed = (
+  db: Database,
+  scanNo: number,
+  { message, maxConcurrent }: { readonly message: string; readonly maxConcurrent: number },
+): Promise<EndedScan | undefined> =>
   transaction(db, async (client) => {
     const [scan] = await run<{ scan_no: number }>(client, {
       text: 'SELECT scan_no FROM outhaul.scans WHERE scan_no = $1 AND NOT status = ANY($2) FOR NO KEY UPDATE',
       values: [scanNo, FINAL_SCAN_STATUSES],
     });
-    if (scan) await close(client, { scanNo, status: 'crashed', message });
-    return scan !== undefined;
+    if (!scan) return undefined;
+    await close(client, { scanNo, status: 'crashed', message });
+    return { status: 'crashed', waiting: await nextInLine(client, maxConcurrent) };
   });

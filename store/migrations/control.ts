@@ -1,6 +1,7 @@
 import type { Migration } from '../run-migrations.ts';
 import * as control from './control/0001-control.ts';
 import * as quarantine from './control/0002-quarantine.ts';
+import * as scanControls from './control/0003-scan-controls.ts';
 import * as connections from './control/0004-connections.ts';
 import * as keyRing from './control/0005-key-ring.ts';
 import * as coverage from './control/0006-coverage.ts';
@@ -9,6 +10,7 @@ import * as coverage from './control/0006-coverage.ts';
 export const controlMigrations: readonly Migration[] = [
   { name: '0001-control', sql: control.sql },
   { name: '0002-quarantine', sql: quarantine.sql },
+  { name: '0003-scan-controls', sql: scanControls.sql },
   { name: '0004-connections', sql: connections.sql },
   { name: '0005-key-ring', sql: keyRing.sql },
   { name: '0006-coverage', sql: coverage.sql },
