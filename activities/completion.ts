@@ -28,16 +28,16 @@ export async function completed(
   const { db, organization, mailbox } = context;
   const stored = await changeKeysOf(db, organization, { mailboxId: mailbox.id, ids: partial.map(({ id }) => id) });
   const wanted = new Set(partial.filter((message) => !isKnown(message, stored)).map(({ id }) => id));
-  if (wanted.size === 0) return { ...page, unreadable: [] };
   const found = await readByIds(context, folder, [...wanted]);
   return {
     ...page,
-    messages: page.messages.flatMap((message) =>
-      wanted.has(message.id) ? (found.messages.get(message.id) ?? []) : message,
-    ),
+    messages: page.messages.flatMap((message) => {
+      if (wanted.has(message.id)) return found.messages.get(message.id) ?? [];
+      return isBare(message) ? { id: message.id, changeKey: changeKeyOf(message) } : message;
+    }),
     unreadable: found.unreadable,
     bytes: page.bytes + found.bytes,
-    suspicious: true,
+    suspicious: page.suspicious || wanted.size > 0,
   };
 }
 

@@ -9,7 +9,7 @@ import { resetRound, type ReadMethod, type Round } from '../store/sync-state.ts'
 import type { ByteBudget } from './byte-budget.ts';
 import type { CompletePage } from './completion.ts';
 import { MessageAtFault, PageSource } from './page-source.ts';
-import { quarantine, release, type QuarantineState } from './quarantine.ts';
+import { quarantine, release, releaseUnnamed, type QuarantineState } from './quarantine.ts';
 
 /** What the folders of one slice have in common. */
 export interface ReadingContext {
@@ -56,7 +56,8 @@ export type FolderEnd = 'finished' | 'unfinished';
  * beyond it comes with the page that fails. But a page of ids alone does not touch what is wrong with it. So the folder
  * is walked by ids, and only the messages that are not stored in their present version are read, by id, each by itself.
  * The delta link that this walk ends with names ids for ever after, and costs one request a message that is new; a full
- * scan begins with whole messages again.
+ * scan begins with whole messages again. Where not even a page of ids can hold the message, the folder is listed, which
+ * allows to step over a place; then the message has no name, and the folder no delta link.
  */
 export async function readFolder(context: ReadingContext, folder: FolderToRead): Promise<FolderEnd> {
   const restarts = new Set<string>();
@@ -69,8 +70,9 @@ export async function readFolder(context: ReadingContext, folder: FolderToRead):
       if (!(cause instanceof GraphError)) throw cause;
       const why = error instanceof MessageAtFault ? 'message' : cause.kind;
       const method = methodAfter(why, round.method);
-      if (method === undefined || restarts.has(why)) throw cause;
-      restarts.add(why);
+      const thisOne = `${why} ${round.method}`;
+      if (method === undefined || restarts.has(thisOne)) throw cause;
+      restarts.add(thisOne);
       folder.round = await restart(context, folder, method);
     }
   }
@@ -78,12 +80,13 @@ export async function readFolder(context: ReadingContext, folder: FolderToRead):
 
 /** How to read a folder anew after this has happened; undefined where that is no use. */
 function methodAfter(why: GraphErrorKind | 'message', method: ReadMethod): ReadMethod | undefined {
-  const idsOnly = method.endsWith('_ids');
   if (why === 'sync_state_lost') return method;
-  if (why === 'quota_exceeded') return idsOnly ? 'list_ids' : 'list';
-  if (why !== 'message' || idsOnly) return undefined;
-  return method === 'list' ? 'list_ids' : 'delta_ids';
+  if (why === 'quota_exceeded') return LISTED[method];
+  return why === 'message' ? AROUND_MESSAGE[method] : undefined;
 }
+
+const LISTED = { delta: 'list', delta_ids: 'list_ids', list: undefined, list_ids: undefined } as const;
+const AROUND_MESSAGE = { delta: 'delta_ids', delta_ids: 'list_ids', list: 'list_ids', list_ids: undefined } as const;
 
 const restart = (
   { db, organization, mailbox, leaseToken, scanNos, mode }: ReadingContext,
@@ -104,7 +107,10 @@ async function readRound(context: ReadingContext, folder: FolderToRead, round: R
       } finally {
         pages.release(fetched);
       }
-      if (page.next === undefined) return 'finished';
+      if (page.next === undefined) {
+        if (round.fromNothing) await releaseUnnamed(context, folder, round);
+        return 'finished';
+      }
       if (context.timeIsUp()) return 'unfinished';
     }
   } finally {

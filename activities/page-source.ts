@@ -1,7 +1,9 @@
 import { GraphError, mayBeContent } from '../graph/errors.ts';
-import { LinkGuard } from '../graph/links.ts';
+import { LinkGuard, pastNext } from '../graph/links.ts';
 import { releasePage } from '../graph/messages.ts';
+import { MESSAGE_MEMBERS } from '../model/mail.ts';
 import { FolderPageSize, fittingSize, type PageFault } from '../model/page-size.ts';
+import { unnamedMessage, type UnreadableMessage } from '../store/quarantine.ts';
 import type { Round } from '../store/sync-state.ts';
 import type { Reservation } from './byte-budget.ts';
 import { completed, type CompletePage } from './completion.ts';
@@ -12,6 +14,8 @@ import { answersFor } from './reading-by-id.ts';
 const LEAST_RESERVATION = 64 << 10;
 /** Which messages there are, and in which version. */
 const IDS = ['id', 'changeKey'];
+/** Messages that one page steps over at most: a folder where everything fails is not one with bad messages in it. */
+const MOST_PASSED = 20;
 
 /** A page of a single message fails, and the message is to blame. The cause is what Graph said. */
 export class MessageAtFault extends Error {
@@ -95,18 +99,25 @@ export class PageSource {
   }
 
   async #ask(link: string | undefined): Promise<CompletePage> {
-    for (;;) {
+    const passed: UnreadableMessage[] = [];
+    for (let place: Place = { link, skip: 0 }; ;) {
       try {
-        return await this.#page(link);
+        const page = await this.#page(place);
+        return { ...page, unreadable: [...passed, ...page.unreadable] };
       } catch (error) {
         const fault = error instanceof GraphError ? await this.#faultOf(error) : undefined;
         if (fault === undefined) throw error;
-        if (!this.#size.failed(fault)) throw new MessageAtFault(error as GraphError);
+        if (this.#size.failed(fault)) continue;
+        const cause = error as GraphError;
+        const past = this.#round.method === 'list_ids' && passed.length < MOST_PASSED ? pastFirst(place) : undefined;
+        if (!past) throw new MessageAtFault(cause);
+        passed.push(unnamed(past.position, cause));
+        place = past;
       }
     }
   }
 
-  async #page(link: string | undefined): Promise<CompletePage> {
+  async #page({ link, skip }: Place): Promise<CompletePage> {
     const { mailbox, since, until } = this.#context;
     const { method } = this.#round;
     const page = await mailbox.messages(
@@ -114,9 +125,10 @@ export class PageSource {
         folderId: this.#folder.id,
         mode: method.startsWith('delta') ? 'delta' : 'list',
         pageSize: this.size,
-        ...(link !== undefined && { link }),
-        ...(since !== undefined && { since }),
-        ...(until !== undefined && { until }),
+        skip,
+        link,
+        since,
+        until,
         ...(method.endsWith('_ids') && { select: IDS }),
       },
       this.#signal,
@@ -137,3 +149,26 @@ export class PageSource {
     return error.kind === 'too_slow' ? 'slow' : 'item';
   }
 }
+
+/** Where a page begins. */
+interface Place {
+  readonly link: string | undefined;
+  /** Without a link: messages left out before. */
+  readonly skip: number;
+}
+
+/** The place behind the first message of a list's page, and that message's position. */
+function pastFirst({ link, skip }: Place): (Place & { readonly position: number }) | undefined {
+  if (link === undefined) return { link, skip: skip + 1, position: skip };
+  const past = pastNext(link);
+  return past && { ...past, skip: 0 };
+}
+
+const unnamed = (position: number, { code, status, requestId }: GraphError): UnreadableMessage => ({
+  id: unnamedMessage(position),
+  cause: code,
+  httpStatus: status,
+  requestId,
+  unreadable: MESSAGE_MEMBERS,
+  stored: false,
+});

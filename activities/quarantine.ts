@@ -4,6 +4,7 @@ import {
   notFoundBy,
   quarantineMessages,
   resolveMessages,
+  resolveUnnamed,
   retriesDue,
   type QuarantinedMessage,
   type UnreadableMessage,
@@ -44,6 +45,16 @@ export async function release(
   const ids = messages.map(({ id }) => id).filter((id) => !kept.has(id));
   if (ids.length === 0) return;
   await resolveMessages(db, organization, { mailboxId: mailbox.id, leaseToken, ids, resolution: 'stored' });
+}
+
+/** After a round from nothing: what it did not have to step over any more leaves the quarantine. */
+export async function releaseUnnamed(
+  { db, organization, mailbox, leaseToken, quarantine: state, since, until }: ReadingContext,
+  folder: { readonly id: string },
+  { startedAt }: { readonly startedAt: string },
+): Promise<void> {
+  if (!state.occupied || since !== undefined || until !== undefined) return;
+  await resolveUnnamed(db, organization, { mailboxId: mailbox.id, leaseToken, folder, since: startedAt });
 }
 
 /**

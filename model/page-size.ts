@@ -23,17 +23,21 @@ export function nextPageSize({ size, messages, bytes }: PageFigures, largest: nu
 export const fittingSize = (bytesEach: number): number => Math.max(1, Math.floor(PAGE_BYTES / bytesEach));
 
 /** Pages as large as the limit that have to come before it climbs, and by how much it does. */
-const PAGES_BEFORE_CLIMB = 4;
+const PAGES_BEFORE_CLIMB = 2;
 const CLIMB = 1.5;
+/** Pages as large as the limit that have to come before a size that has failed is tried again. */
+const PAGES_BEFORE_TRYING_AGAIN = 64;
 
 /**
  * How many messages Graph can answer at once for one mailbox, as far as is known: falls at once to half of what was too
- * much, and climbs slowly, because to find out costs a request that takes Graph's full 30 seconds to fail. What it came
- * to is remembered between reads.
+ * much, and climbs by and by. What has failed in this read is not tried again soon, because to find out costs a request
+ * that takes Graph's full 30 seconds to fail. What it came to is remembered between reads.
  */
 export class MailboxPageLimit {
   readonly #largest: number;
   #messages: number;
+  /** The least size that has failed. */
+  #failed = Number.POSITIVE_INFINITY;
   #pages = 0;
 
   /**
@@ -56,22 +60,29 @@ export class MailboxPageLimit {
 
   /** A page of this size was too much for Graph. */
   fall(size: number): void {
-    this.#messages = Math.min(this.#messages, half(size));
-    this.#pages = 0;
+    this.#failed = Math.min(this.#failed, size);
+    this.#set(Math.min(this.#messages, half(size)));
   }
 
   /** A page with so many messages came. */
   came(messages: number): void {
-    if (messages < this.#messages) return;
+    if (messages < this.#messages || this.#messages === this.#largest) return;
     this.#pages += 1;
-    if (this.#pages < PAGES_BEFORE_CLIMB) return;
-    this.#messages = Math.min(this.#largest, Math.ceil(this.#messages * CLIMB));
-    this.#pages = 0;
+    const next = Math.min(this.#largest, Math.ceil(this.#messages * CLIMB));
+    const pages = next < this.#failed ? PAGES_BEFORE_CLIMB : PAGES_BEFORE_TRYING_AGAIN;
+    if (this.#pages < pages) return;
+    if (next >= this.#failed) this.#failed = Number.POSITIVE_INFINITY;
+    this.#set(next);
   }
 
   /** What was taken for a fault of the size was one message's: as before. */
   restore(messages: number): void {
-    this.#messages = Math.min(this.#largest, messages);
+    this.#failed = Number.POSITIVE_INFINITY;
+    this.#set(Math.min(this.#largest, messages));
+  }
+
+  #set(messages: number): void {
+    this.#messages = messages;
     this.#pages = 0;
   }
 }

@@ -1,6 +1,6 @@
 import { query, type Database } from './database.ts';
 import { InvalidCursor } from './errors.ts';
-import { messageKey, type Resolution } from './quarantine.ts';
+import { IS_NAMED, messageKey, type Resolution } from './quarantine.ts';
 
 /** Which messages in quarantine; whatever is left out does not matter. */
 export interface QuarantineFilter {
@@ -116,7 +116,8 @@ export async function requestRetries(
   const { text: condition, values } = conditionOf(organizationId, filter);
   const [asked] = await query<{ messages: number; mailboxes: number }>(db, {
     text: `WITH asked AS (
-        UPDATE outhaul.quarantine q SET retry_requested_at = now() WHERE ${condition} AND q.resolved_at IS NULL
+        UPDATE outhaul.quarantine q SET retry_requested_at = now()
+        WHERE ${condition} AND q.resolved_at IS NULL AND ${IS_NAMED}
         RETURNING q.mailbox_id
       ) SELECT count(*) AS messages, count(DISTINCT mailbox_id) AS mailboxes FROM asked`,
     values,

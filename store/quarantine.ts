@@ -37,6 +37,15 @@ export type Resolution = 'stored' | 'gone';
 /** The cause of a message that a page named and that was not there when it was asked for. */
 export const NOT_FOUND = 'ErrorItemNotFound';
 
+/**
+ * Begins what stands in the place of an id that nobody could find out: no page can hold the message, not even one of ids
+ * alone. What follows is where it lies in its folder. Such messages cannot be asked for, only walked past.
+ */
+const UNNAMED = '?position=';
+export const unnamedMessage = (position: number): string => `${UNNAMED}${position}`;
+/** SQL: whether the message of `q` has a name. */
+export const IS_NAMED = `NOT starts_with(q.message_id, '${UNNAMED}')`;
+
 /** Ids of any length are found by this. */
 export const messageKey = (id: string): Buffer => createHash('sha256').update(storableText(id)).digest();
 
@@ -119,7 +128,7 @@ const ENTRY = `q.message_id AS id, q.stored, json_build_object('id', q.folder_id
 const entriesOf = ({ schema }: Organization): string => `FROM outhaul.quarantine q
   LEFT JOIN ${schema}.mailboxes m ON m.id = q.mailbox_id
   LEFT JOIN ${schema}.mail_folders f ON f.mailbox_no = m.mailbox_no AND f.id = q.folder_id
-  WHERE q.organization_id = $1 AND q.mailbox_id = $2 AND q.resolved_at IS NULL`;
+  WHERE q.organization_id = $1 AND q.mailbox_id = $2 AND q.resolved_at IS NULL AND ${IS_NAMED}`;
 
 /** What someone has asked to be tried again, and what a scan should try by itself; the longest in quarantine first. */
 export const retriesDue = (
@@ -146,3 +155,23 @@ export const notFoundBy = (
       ORDER BY q.entry_no LIMIT $5`,
     values: [organization.organizationId, mailboxId, NOT_FOUND, scanNos, limit],
   });
+
+/**
+ * After a walk of a whole folder: messages without a name that it did not come by any more have been read after all, or
+ * have gone.
+ * @throws {LeaseLost}
+ */
+export async function resolveUnnamed(
+  db: Database,
+  organization: Organization,
+  { folder, since, ...held }: HeldMailbox & { readonly folder: { readonly id: string }; readonly since: string },
+): Promise<void> {
+  await queryHeld(db, organization, held, {
+    text: `answer AS (
+      UPDATE outhaul.quarantine q SET resolved_at = now(), resolution = 'stored', retry_requested_at = NULL
+      FROM lease WHERE q.organization_id = $3 AND q.mailbox_id = lease.id AND q.folder_id = $4 AND q.last_at < $5
+        AND q.resolved_at IS NULL AND NOT (${IS_NAMED})
+      RETURNING q.entry_no)`,
+    values: [organization.organizationId, storableText(folder.id), since],
+  });
+}
