@@ -5,6 +5,7 @@ import { parseKeyRing } from '../config/key-ring.ts';
 import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
 import { countEmails, emailsById } from '../store/email-lookup.ts';
 import { organizationOf } from '../store/organizations.ts';
+import type { CoverageTotals } from '../store/coverage.ts';
 import type { Answer, ChaosApi } from './api.ts';
 import { ORGANIZATION } from './scans.ts';
 import type { Stage } from './stage.ts';
@@ -62,13 +63,17 @@ async function* ofAnyScan(batches: AsyncIterable<TrueBatch>): AsyncGenerator<Tru
   }
 }
 
-/** How many messages the coverage of a scan does not explain. */
+/**
+ * How many messages the coverage of a scan does not explain: those that it names as unexplained, and those by which what
+ * it accounts for differs from the ground truth.
+ */
 export async function unexplainedOf(
   api: ChaosApi,
-  { scanId, recordsExtracted }: Answer['body'],
+  { scanId }: Answer['body'],
   { messages }: Pick<Reconciliation, 'messages'>,
 ): Promise<number> {
-  const { status, body } = await api.insist('GET', `/api/v1/scan/${String(scanId)}/coverage`);
-  if (status === 200) return Number((body['totals'] as { unexplained?: number } | undefined)?.unexplained);
-  return Math.abs(messages - Number(recordsExtracted));
+  const { status, body } = await api.insist('GET', `/api/v1/scan/${String(scanId)}/coverage?limit=1`);
+  if (status !== 200) throw new Error(`No coverage: ${status} ${JSON.stringify(body)}`);
+  const { stored, quarantined, leftOut, unexplained } = body['totals'] as CoverageTotals;
+  return unexplained + Math.abs(messages - (stored + quarantined + leftOut));
 }
