@@ -1,6 +1,14 @@
 import type { z } from 'zod';
 import type { KeyRingState, KeysRotated } from '../api/schemas/key-ring.ts';
+import type {
+  ConnectionChecked,
+  ConnectionList,
+  ConnectionRemoved,
+  ConnectionRequest,
+  RotationRequest,
+} from '../api/schemas/connections.ts';
 import type { KeyList, KeyMade, KeyRevoked } from '../api/schemas/keys.ts';
+import type { Coverage } from '../api/schemas/coverage.ts';
 import type { ResultRows, ResultTables } from '../api/schemas/results.ts';
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
 import type { ScanCancelled, ScanList, ScanState } from '../api/schemas/scans.ts';
@@ -9,10 +17,13 @@ import { EXIT } from './exit-codes.ts';
 
 export type ScanStateAnswer = z.output<typeof ScanState>;
 export type ScanListAnswer = z.output<typeof ScanList>;
+export type CoverageAnswer = z.output<typeof Coverage>;
 export type ResultTable = z.output<typeof ResultTables>['data']['tables'][number];
 export type ResultPage = z.output<typeof ResultRows>['data'];
 export type ApiKeyEntry = z.output<typeof KeyList>['keys'][number];
 export type KeyRingAnswer = z.output<typeof KeyRingState>;
+export type ConnectionEntry = z.output<typeof ConnectionList>['connections'][number];
+export type CheckedConnection = z.output<typeof ConnectionChecked>;
 export type ScanRequest = z.input<typeof ScanStart>['config'];
 
 export interface ApiClientOptions {
@@ -28,7 +39,7 @@ export interface ApiClientOptions {
   readonly deadlineMs?: number;
 }
 
-/** Starting a scan waits for Microsoft to check the credential. */
+/** Starting a scan, and every check of a connection, waits for Microsoft. */
 const START_DEADLINE_MS = 120_000;
 /** Rotating keys goes through every stored credential. */
 const ROTATE_DEADLINE_MS = 300_000;
@@ -40,6 +51,14 @@ export interface RowsOptions {
   readonly cursor?: string | undefined;
 }
 
+export interface CoverageOptions {
+  /** 1 to 1,000. */
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+  /** Only mailboxes in which something is missing. */
+  readonly incomplete?: boolean | undefined;
+}
+
 /** The API as its client sees it. Every method throws `ApiError` or `ApiUnreachable`, or the signal's reason. */
 export interface ApiClient {
   readonly url: string;
@@ -49,15 +68,24 @@ export interface ApiClient {
   cancelScan(scanId: string): Promise<z.output<typeof ScanCancelled>>;
   /** The newest scans first. */
   scans(limit: number): Promise<ScanListAnswer>;
+  /** Mailboxes in the order of the scan's list. */
+  coverage(scanId: string, options: CoverageOptions): Promise<CoverageAnswer>;
   tables(scanId: string): Promise<ResultTable[]>;
   rows(scanId: string, options: RowsOptions): Promise<ResultPage>;
   makeKey(name: string, organizationId: string | null): Promise<z.output<typeof KeyMade>>;
   keys(): Promise<ApiKeyEntry[]>;
   revokeKey(id: number): Promise<z.output<typeof KeyRevoked>>;
+  connections(): Promise<ConnectionEntry[]>;
+  makeConnection(wanted: z.input<typeof ConnectionRequest>): Promise<CheckedConnection>;
+  rotateConnection(id: string, credential: z.input<typeof RotationRequest>): Promise<CheckedConnection>;
+  checkConnection(id: string, mailbox: string | undefined): Promise<CheckedConnection>;
+  removeConnection(id: string): Promise<z.output<typeof ConnectionRemoved>>;
   keyRing(): Promise<KeyRingAnswer>;
   /** @param newKey whether a key is made first; default: as the API has it */
   rotateKeys(newKey: boolean | undefined): Promise<z.output<typeof KeysRotated>>;
 }
+
+const CONNECTIONS = '/api/v1/connections';
 
 type Query = Readonly<Record<string, string | number | undefined>>;
 
@@ -86,6 +114,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     scanState: (scanId) => call('GET', scanPath(scanId, 'status'), { query }),
     cancelScan: (scanId) => call('POST', scanPath(scanId, 'cancel'), { query }),
     scans: (limit) => call('GET', '/api/v1/scans', { query: { ...query, limit } }),
+    coverage: (scanId, { limit, cursor, incomplete }) =>
+      call('GET', scanPath(scanId, 'coverage'), {
+        query: { ...query, limit, cursor, incomplete: incomplete ? 'true' : undefined },
+      }),
     async tables(scanId) {
       const { data } = await call<z.output<typeof ResultTables>>('GET', resultPath(scanId, 'tables'), { query });
       return data.tables;
@@ -101,6 +133,15 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       return (await call<z.output<typeof KeyList>>('GET', '/api/v1/keys', { query })).keys;
     },
     revokeKey: (id) => call('DELETE', `/api/v1/keys/${id}`),
+    async connections() {
+      return (await call<z.output<typeof ConnectionList>>('GET', CONNECTIONS, { query })).connections;
+    },
+    makeConnection: (body) => call('POST', CONNECTIONS, { body, deadlineMs: START_DEADLINE_MS }),
+    rotateConnection: (id, body) =>
+      call('POST', `${CONNECTIONS}/${id}/rotate`, { body, deadlineMs: START_DEADLINE_MS }),
+    checkConnection: (id, mailbox) =>
+      call('POST', `${CONNECTIONS}/${id}/check`, { body: { mailbox }, deadlineMs: START_DEADLINE_MS }),
+    removeConnection: (id) => call('DELETE', `${CONNECTIONS}/${id}`),
     keyRing: () => call('GET', '/api/v1/maintenance/key-ring'),
     rotateKeys: (newKey) =>
       call('POST', '/api/v1/maintenance/rotate-keys', {

@@ -15,6 +15,8 @@ export interface CredentialOptions {
 }
 
 type Auth = NonNullable<ScanRequest['auth']>;
+/** What the app proves itself with. */
+export type SecretPart = Pick<Auth, 'clientSecret' | 'clientCertificate'>;
 
 /**
  * The app registration of a scan: from the options, then from the environment (`TENANT_ID`, `CLIENT_ID`,
@@ -25,26 +27,41 @@ type Auth = NonNullable<ScanRequest['auth']>;
 export async function readCredential(cli: Cli, options: CredentialOptions): Promise<Auth | undefined> {
   const tenantId = options.tenant ?? variable(cli.env, 'TENANT_ID');
   const clientId = options.clientId ?? variable(cli.env, 'CLIENT_ID');
-  const secret = variable(cli.env, 'CLIENT_SECRET');
   const isNamed = [tenantId, clientId, options.clientSecretFile, options.certificate].some(
     (part) => part !== undefined,
   );
   if (!isNamed) return undefined;
   if (tenantId === undefined) throw new UsageError('The tenant is missing', 'Give --tenant, or set TENANT_ID.');
   if (clientId === undefined) throw new UsageError('The application is missing', 'Give --client-id, or set CLIENT_ID.');
-  if (options.certificate !== undefined && options.clientSecretFile !== undefined) {
+  return { tenantId, clientId, ...(await readSecretPart(cli, options)) };
+}
+
+/**
+ * The certificate or the secret alone: from a file, the environment, or last a prompt.
+ * @throws {UsageError}
+ */
+export async function readSecretPart(
+  cli: Cli,
+  { certificate, clientSecretFile }: Pick<CredentialOptions, 'certificate' | 'clientSecretFile'>,
+): Promise<SecretPart> {
+  if (certificate !== undefined && clientSecretFile !== undefined) {
     throw new UsageError(
       'A secret and a certificate were given',
       'Give one of --client-secret-file and --certificate.',
     );
   }
-  if (options.certificate !== undefined) {
-    return { tenantId, clientId, clientCertificate: await readTextFile(options.certificate) };
-  }
-  if (options.clientSecretFile !== undefined) {
-    return { tenantId, clientId, clientSecret: await readSecret(cli, options.clientSecretFile) };
-  }
-  return { tenantId, clientId, clientSecret: secret ?? (await promptForSecret(cli)) };
+  if (certificate !== undefined) return { clientCertificate: await readTextFile(certificate) };
+  if (clientSecretFile !== undefined) return { clientSecret: await readSecret(cli, clientSecretFile) };
+  return { clientSecret: variable(cli.env, 'CLIENT_SECRET') ?? (await promptForSecret(cli)) };
+}
+
+/** A secret on the command line is refused, and so is said why. */
+export function secretAsArgument(): UsageError {
+  return new UsageError(
+    'A client secret is not taken as an argument',
+    'Other users of this machine can read command lines, and shells keep them: if that was a real secret, replace it.\n' +
+      'Set CLIENT_SECRET, give --client-secret-file FILE (- for standard input), or leave it out to be asked.',
+  );
 }
 
 const variable = (env: NodeJS.ProcessEnv, name: string): string | undefined =>

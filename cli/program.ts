@@ -3,7 +3,10 @@ import type { Cli } from './cli.ts';
 import { apiCommand } from './commands/api.ts';
 import { cancelCommand } from './commands/cancel.ts';
 import { configCommand } from './commands/config.ts';
+import { connectionsCommand } from './commands/connections.ts';
+import { coverageCommand } from './commands/coverage.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { keysCommand } from './commands/keys.ts';
 import { resultsCommand } from './commands/results.ts';
 import { scanCommand } from './commands/scan.ts';
@@ -19,8 +22,8 @@ import { version } from './version.ts';
 
 const GROUPS = [
   { heading: 'On one machine:', commands: [upCommand, demoCommand, simulateCommand] },
-  { heading: 'Scans:', commands: [scanCommand, statusCommand, cancelCommand, resultsCommand] },
-  { heading: 'Administration:', commands: [keysCommand, configCommand] },
+  { heading: 'Scans:', commands: [scanCommand, statusCommand, cancelCommand, resultsCommand, coverageCommand] },
+  { heading: 'Administration:', commands: [connectionsCommand, doctorCommand, keysCommand, configCommand] },
   { heading: 'Processes of an installation:', commands: [apiCommand, workerCommand] },
 ];
 
@@ -31,6 +34,7 @@ Examples:
   $ outhaul scan --tenant T --client-id C --organization contoso
   $ outhaul status --watch SCAN_ID
   $ outhaul results SCAN_ID --csv > mail.csv
+  $ outhaul coverage SCAN_ID          the proof: what Graph holds, what is stored, what is left out
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the API cannot be reached, 4 this machine is in the
 way (folder, port, program), 5 the scan completed with errors, 6 the scan was cancelled, 130 interrupted.`;

@@ -4,7 +4,6 @@ import type { ScanRequest } from '../api-client.ts';
 import type { Cli } from '../cli.ts';
 import { openClient, withClientOptions, type ClientOptions } from '../client-options.ts';
 import type { CredentialOptions } from '../credential.ts';
-import { UsageError } from '../errors.ts';
 import { identifier, list, time } from '../options.ts';
 import { programName } from '../version.ts';
 
@@ -62,8 +61,8 @@ export function scanCommand(cli: Cli): Command {
 }
 
 async function scan(cli: Cli, options: ScanOptions): Promise<void> {
+  const { readCredential, secretAsArgument } = await import('../credential.ts');
   if (options.clientSecret !== undefined) throw secretAsArgument();
-  const { readCredential } = await import('../credential.ts');
   const { endReport, exitCodeOf } = await import('../scan-report.ts');
   const { watchScan } = await import('../progress/watch-scan.ts');
   const api = await openClient(cli, options);
@@ -78,6 +77,7 @@ async function scan(cli: Cli, options: ScanOptions): Promise<void> {
       ? `Scan ${scanId} waits for its turn: as many scans run as may.`
       : `Scan ${scanId} of organization ${options.organization} is running.`,
   );
+  for (const warning of started.warnings ?? []) cli.notes.line(`${cli.notes.paint('yellow', 'warning:')} ${warning}.`);
   if (!options.watch) {
     cli.out.line(scanId);
     cli.notes.line(`Watch it: ${outhaul} status --watch ${scanId}`);
@@ -93,14 +93,6 @@ async function scan(cli: Cli, options: ScanOptions): Promise<void> {
     cli.notes.line(`Cancel it: ${outhaul} cancel ${scanId}`);
     throw error;
   }
-}
-
-function secretAsArgument(): UsageError {
-  return new UsageError(
-    'A client secret is not taken as an argument',
-    'Other users of this machine can read command lines, and shells keep them: if that was a real secret, replace it.\n' +
-      'Set CLIENT_SECRET, give --client-secret-file FILE (- for standard input), or leave it out to be asked.',
-  );
 }
 
 function toRequest(options: ScanOptions, env: NodeJS.ProcessEnv, auth: ScanRequest['auth']): ScanRequest {
