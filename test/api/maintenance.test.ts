@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { scanWorkflowId } from '../../model/ids.ts';
+import { mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
 import { finishScan } from '../../store/scan-end.ts';
-import { addScan } from '../../store/scans.ts';
-import { reviewSignal } from '../../workflows/messages.ts';
+import { addScan, takeSlot } from '../../store/scans.ts';
+import { readWithdrawnSignal, reviewSignal, turnFreedSignal } from '../../workflows/messages.ts';
+import { organizationIdKey } from '../../workflows/search-attributes.ts';
 import { seedScan } from './support/seed.ts';
 import { listOf, openApiStage, type ApiStage, type Body } from './support/stage.ts';
 
@@ -34,6 +35,10 @@ describe('detect-crashed', () => {
       workflowId: scanWorkflowId(organizationId, scanId),
       taskQueue: `nobody-${randomUUID()}`,
     });
+  const signalsOf = async (handle: WorkflowHandle) =>
+    ((await handle.fetchHistory()).events ?? []).flatMap(
+      (event) => event.workflowExecutionSignaledEventAttributes?.signalName ?? [],
+    );
   const seed = (organizationId: string, scanId: string) =>
     seedScan(stage.db, { organizationId, scanId, mailboxes: 2, messages: 1 });
   const age = (scanNo: number, interval: string) =>
@@ -91,6 +96,27 @@ describe('detect-crashed', () => {
     });
   });
 
+  it('wakes the scan that waits for the turn of one that crashed, and tells its readers that it no longer waits', async () => {
+    const organizationId = stage.organization('turn');
+    const { scanNo } = await seed(organizationId, 'dead');
+    const scan = { organizationId, scanId: 'next', mode: 'full', status: 'pending' } as const;
+    const next = await addScan(stage.db, { ...scan, filters: { folders: ['inbox'] } });
+    expect(await takeSlot(stage.db, next.scanNo, 0)).toBe('pending');
+    const waits = await startWorkflow(organizationId, 'next');
+    const reader = await client.workflow.start('syncMailbox', {
+      workflowId: mailboxWorkflowId(organizationId, randomUUID()),
+      taskQueue: `nobody-${randomUUID()}`,
+      typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
+    });
+    await age(scanNo, '2 minutes');
+    // Visibility follows what runs after a moment; the scan is found crashed once.
+    await expect.poll(() => client.workflow.count(`WorkflowId = '${reader.workflowId}'`)).toMatchObject({ count: 1 });
+    only((await detect(organizationId))['crashed']);
+    expect(await signalsOf(waits)).toEqual([turnFreedSignal.name]);
+    expect(await signalsOf(reader)).toEqual([readWithdrawnSignal.name]);
+    await Promise.all([waits.terminate('test'), reader.terminate('test')]);
+  });
+
   it('tells a scan that has not moved for the time given to look again, and leaves it running', async () => {
     const organizationId = stage.organization('stalled');
     const { scanNo } = await seed(organizationId, 'stalled');
@@ -101,9 +127,7 @@ describe('detect-crashed', () => {
     const body = await detect(organizationId, 4);
     expect(body['crashed']).toEqual([]);
     expect(only(body['stalled'])).toMatchObject({ scanId: 'stalled', status: 'running' });
-    const { events } = await handle.fetchHistory();
-    const signals = (events ?? []).map((event) => event.workflowExecutionSignaledEventAttributes?.signalName);
-    expect(signals).toContain(reviewSignal.name);
+    expect(await signalsOf(handle)).toContain(reviewSignal.name);
     await handle.terminate('test');
   });
 
