@@ -115,6 +115,22 @@ describe('A fault of the network or of Graph’s front end', () => {
   });
 });
 
+describe('An answer that is too slow', () => {
+  const tooSlow: Script = (_request, response) => refuse(response, 504, 'UnknownError');
+
+  test('is asked for once more, and then left to the caller, who asks for a smaller page', async () => {
+    const { outcome, requests } = await readFrom(tooSlow, { maxRetries: 4 });
+    expect(outcome).toMatchObject({ kind: 'too_slow' });
+    expect(requests).toBe(2);
+  });
+
+  test('is asked for again where nothing smaller can be asked for', async () => {
+    await using server = await scripted(inTurn(tooSlow, tooSlow, (_q, r) => json(r, 200, { id: 'a' })));
+    await using opened = open(server.url);
+    expect(await opened.graph.mailbox('u').message('a', {}, unhurried())).toEqual({ id: 'a' });
+  });
+});
+
 describe('A body above the bound', () => {
   const LARGE: readonly (readonly [string, Script])[] = [
     ['announced', (_q, r) => void r.writeHead(200, { 'content-length': '20000' }).end(' '.repeat(20_000))],

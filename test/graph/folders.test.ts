@@ -94,6 +94,18 @@ describe('The folder tree', () => {
     expect(peak).toBeLessThanOrEqual(3);
   });
 
+  test('keeps apart folders of one name, whatever it is, by their ids', async () => {
+    const names = ['Ins/Outs', 'Ins/Outs', '', 'Inbox'];
+    await using server = await scripted((_request, response) =>
+      json(response, 200, {
+        value: names.map((displayName, index) => ({ id: `f${index}`, displayName, parentFolderId: 'root' })),
+      }),
+    );
+    await using opened = open(server.url);
+    const tree = await opened.graph.mailbox('u').folderTree({}, unhurried());
+    expect(tree.map(({ id, displayName }) => [id, displayName])).toEqual(names.map((name, i) => [`f${i}`, name]));
+  });
+
   test('with hidden folders is asked for below every folder', async () => {
     const root = { id: 'root', children: [{ id: 'a' }, { id: 'b' }] };
     await using server = await treeOf(root);

@@ -276,6 +276,44 @@ describe('Messages by id', () => {
     expect((JSON.parse(server.seen[1]?.body ?? '') as { requests: object[] }).requests).toHaveLength(1);
   });
 
+  test('of which one stays bad do not fail for it, nor for a dependency that failed or an answer left out', async () => {
+    const body = { error: { code: 'UnknownError', message: '' } };
+    const answer = batchOf({
+      bad: [{ status: 500, body }],
+      late: [
+        { status: 424, body },
+        { status: 200, body: { id: 'late' } },
+      ],
+    });
+    let first = true;
+    await using server = await scripted((request, response) => {
+      if (!first) return answer(request, response);
+      first = false;
+      json(response, 200, { responses: [] });
+    });
+    await using opened = open(server.url);
+    const found = await opened.graph.mailbox('u').messagesById(['a', 'bad', 'late'], {}, unhurried());
+    expect(Object.fromEntries(found)).toMatchObject({
+      a: { id: 'a' },
+      bad: { kind: 'server_error', status: 500 },
+      late: { id: 'late' },
+    });
+  });
+
+  test('that are throttled hold back the other requests of the mailbox, too', async () => {
+    const throttled = {
+      status: 429,
+      headers: { 'Retry-After': '90' },
+      body: { error: { code: 'ApplicationThrottled', message: '' } },
+    };
+    await using server = await scripted(batchOf({ slow: [throttled] }));
+    await using opened = open(server.url);
+    const mailbox = opened.graph.mailbox('u');
+    await failureOf(mailbox.messagesById(['a', 'slow'], {}, unhurried()));
+    expect(await failureOf(mailbox.message('x', {}, unhurried()))).toMatchObject({ kind: 'throttled' });
+    expect(server.seen).toHaveLength(1);
+  });
+
   test('that stay throttled for long are left to the caller', async () => {
     const throttled = {
       status: 429,
