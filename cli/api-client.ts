@@ -11,7 +11,7 @@ import type { KeyList, KeyMade, KeyRevoked } from '../api/schemas/keys.ts';
 import type { Coverage } from '../api/schemas/coverage.ts';
 import type { ResultRows, ResultTables } from '../api/schemas/results.ts';
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
-import type { ScanCancelled, ScanList, ScanState } from '../api/schemas/scans.ts';
+import type { ScanCancelled, ScanControlled, ScanList, ScanState, ScansReviewed } from '../api/schemas/scans.ts';
 import { ApiError, ApiUnreachable, readErrorAnswer, unreachable } from './api-errors.ts';
 import { EXIT } from './exit-codes.ts';
 
@@ -25,6 +25,9 @@ export type KeyRingAnswer = z.output<typeof KeyRingState>;
 export type ConnectionEntry = z.output<typeof ConnectionList>['connections'][number];
 export type CheckedConnection = z.output<typeof ConnectionChecked>;
 export type ScanRequest = z.input<typeof ScanStart>['config'];
+
+/** What is done with a scan once it is started, beside cancelling it. */
+export type ScanControl = 'pause' | 'resume' | 'retry-failed';
 
 export interface ApiClientOptions {
   /** Where the API listens, as in `http://127.0.0.1:8000`. */
@@ -66,6 +69,9 @@ export interface ApiClient {
   startScan(config: ScanRequest): Promise<z.output<typeof ScanStarted>>;
   scanState(scanId: string): Promise<ScanStateAnswer>;
   cancelScan(scanId: string): Promise<z.output<typeof ScanCancelled>>;
+  controlScan(scanId: string, control: ScanControl): Promise<z.output<typeof ScanControlled>>;
+  /** Has scans found that nobody runs any more, or that have not moved for so long, and set right. */
+  detectCrashed(timeoutMinutes: number): Promise<z.output<typeof ScansReviewed>>;
   /** The newest scans first. */
   scans(limit: number): Promise<ScanListAnswer>;
   /** Mailboxes in the order of the scan's list. */
@@ -113,6 +119,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     startScan: (config) => call('POST', '/api/v1/scan/start', { body: { config }, deadlineMs: START_DEADLINE_MS }),
     scanState: (scanId) => call('GET', scanPath(scanId, 'status'), { query }),
     cancelScan: (scanId) => call('POST', scanPath(scanId, 'cancel'), { query }),
+    controlScan: (scanId, control) => call('POST', scanPath(scanId, control), { query, deadlineMs: START_DEADLINE_MS }),
+    detectCrashed: (timeoutMinutes) =>
+      call('POST', '/api/v1/maintenance/detect-crashed', { query: { ...query, timeoutMinutes } }),
     scans: (limit) => call('GET', '/api/v1/scans', { query: { ...query, limit } }),
     coverage: (scanId, { limit, cursor, incomplete }) =>
       call('GET', scanPath(scanId, 'coverage'), {

@@ -1,11 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import type { Cli } from './cli.ts';
 import { apiCommand } from './commands/api.ts';
-import { cancelCommand } from './commands/cancel.ts';
 import { configCommand } from './commands/config.ts';
 import { connectionsCommand } from './commands/connections.ts';
+import { cancelCommand, pauseCommand, resumeCommand, retryFailedCommand } from './commands/controls.ts';
 import { coverageCommand } from './commands/coverage.ts';
 import { demoCommand } from './commands/demo.ts';
+import { detectCrashedCommand } from './commands/detect-crashed.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { keysCommand } from './commands/keys.ts';
 import { resultsCommand } from './commands/results.ts';
@@ -22,8 +23,15 @@ import { version } from './version.ts';
 
 const GROUPS = [
   { heading: 'On one machine:', commands: [upCommand, demoCommand, simulateCommand] },
-  { heading: 'Scans:', commands: [scanCommand, statusCommand, cancelCommand, resultsCommand, coverageCommand] },
-  { heading: 'Administration:', commands: [connectionsCommand, doctorCommand, keysCommand, configCommand] },
+  { heading: 'Scans:', commands: [scanCommand, statusCommand, resultsCommand, coverageCommand] },
+  {
+    heading: 'Scans that run or have ended:',
+    commands: [pauseCommand, resumeCommand, cancelCommand, retryFailedCommand],
+  },
+  {
+    heading: 'Administration:',
+    commands: [connectionsCommand, doctorCommand, keysCommand, detectCrashedCommand, configCommand],
+  },
   { heading: 'Processes of an installation:', commands: [apiCommand, workerCommand] },
 ];
 
