@@ -20,6 +20,8 @@ const REASONS: Readonly<Record<number, string>> = {
   700027: `The certificate was not accepted. Upload the certificate that belongs to the private key under ${SECRETS}, and check that it has not expired.`,
   700024: 'The signed proof is outside its time of validity. Check that the clock of this machine is right.',
   700023: 'The signed proof was made for another audience. Check the login URL of the connection.',
+  7000229:
+    'The app is not in this tenant: nobody has consented to it there. As an administrator of the tenant choose "Grant admin consent" under its API permissions.',
   7000112: 'The app is disabled in this tenant. Enable it under Enterprise applications, the app, Properties.',
   70011: 'The requested scope is not valid. Check that the chosen cloud and the Graph URL belong together.',
   1002012: 'The requested scope is not valid for an app without a user. Check the cloud and the Graph URL.',
