@@ -277,14 +277,77 @@ describe('outhaul scan', () => {
   });
 });
 
-describe('outhaul cancel', () => {
-  it('asks for it, and waits for the end where that is wanted', async () => {
-    answer = ({ method }) => ({ body: method === 'POST' ? { status: 'cancelling' } : ended('cancelled') });
-    expect(await outhaul(['cancel', 's1'])).toMatchObject({ code: 0, notes: 'Scan s1 is being cancelled.\n' });
-    expect(asked).toHaveLength(1);
-    const { code, out } = await outhaul(['cancel', '--wait', 's1']);
+describe('outhaul pause, resume, cancel and retry-failed', () => {
+  it.each([
+    ['pause', 'paused'],
+    ['resume', 'running'],
+    ['cancel', 'cancelling'],
+    ['retry-failed', 'pending'],
+  ])('%s asks for it and says what the API answers', async (command, status) => {
+    answer = () => ({ status: 202, body: { scanId: 's1', status, message: `Scan s1 is ${status}\u001b[2J` } });
+    const { code, out, notes } = await outhaul([command, 's1', '--organization', 'contoso']);
+    expect({ code, out }).toEqual({ code: 0, out: '' });
+    expect(notes).toMatch(new RegExp(`^Scan s1 is ${status}.*\\.\n$`));
+    expect(notes).not.toContain('\u001b');
+    expect(asked).toMatchObject([
+      { method: 'POST', path: `/api/v1/scan/s1/${command}`, query: { organizationId: 'contoso' } },
+    ]);
+  });
+
+  it.each(['pause', 'resume', 'cancel', 'retry-failed'])('%s that is refused says why', async (command) => {
+    const message = 'Scan s1 has ended: failed; retry-failed goes on with what it has not read';
+    answer = () => ({ status: 409, body: { success: false, error: 'Conflict', message, requestId: 'r' } });
+    const { code, notes } = await outhaul([command, 's1']);
+    expect(code).toBe(1);
+    expect(notes).toContain(message);
+  });
+
+  it.each([
+    ['cancel', 'cancelled', 0],
+    ['resume', 'completed_with_errors', 5],
+    ['retry-failed', 'completed', 0],
+    ['retry-failed', 'failed', 1],
+  ])('%s --wait of a scan that ends %s exits with %i', async (command, status, code) => {
+    answer = ({ method }) => ({ body: method === 'POST' ? { message: 'done' } : ended(status) });
+    const result = await outhaul([command, '--wait', 's1']);
+    expect(result.code).toBe(code);
+    expect(result.out).toContain(`Scan s1 ${status.replaceAll('_', ' ')}`);
+  });
+
+  it.each(['pause', 'resume', 'cancel', 'retry-failed'])('%s needs the id of a scan', async (command) => {
+    expect((await outhaul([command])).code).toBe(2);
+    expect((await outhaul([command, 'no/slash'])).code).toBe(2);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe('outhaul detect-crashed', () => {
+  const review = (crashed: object[], stalled: object[]) => ({ timeoutMinutes: 10, checked: 3, crashed, stalled });
+
+  it('says what was found and done', async () => {
+    const found = { scanId: 's1', organizationId: 'contoso', status: 'crashed', lastProgressAt: null, action: 'why' };
+    answer = () => ({ body: review([found], [{ ...found, scanId: 's2', status: 'running', action: 'was told' }]) });
+    const { code, out, notes } = await outhaul(['detect-crashed', '--timeout-minutes', '30']);
     expect(code).toBe(0);
-    expect(out).toContain('Scan s1 cancelled');
+    expect(out).toBe('s1 of contoso: why (crashed)\ns2 of contoso: was told (running)\n');
+    expect(notes).toContain('2 were set right');
+    expect(asked[0]).toMatchObject({
+      method: 'POST',
+      path: '/api/v1/maintenance/detect-crashed',
+      query: { timeoutMinutes: '30' },
+    });
+  });
+
+  it('says so where all is well, and prints what the API answers with --json', async () => {
+    answer = () => ({ body: review([], []) });
+    expect((await outhaul(['detect-crashed'])).notes).toContain('all are well');
+    const { out } = await outhaul(['detect-crashed', '--json']);
+    expect(JSON.parse(out)).toMatchObject({ checked: 3, crashed: [] });
+  });
+
+  it('wants minutes that make sense', async () => {
+    expect((await outhaul(['detect-crashed', '--timeout-minutes', '0'])).code).toBe(2);
+    expect(asked).toEqual([]);
   });
 });
 
