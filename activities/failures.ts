@@ -16,7 +16,7 @@ const RETURN_SPREAD_MS = 5_000;
  * The activities' border: every error that leaves one becomes an `ApplicationFailure` whose type names the cause, and
  * which says whether, and when, to try again. Called by the activity interceptor.
  *
- * Types: `CredentialRefused`, `PermissionMissing`, `GraphFailed`, `Throttled`, `KeyMissing`, `InternalError`, and the
+ * Types: `CredentialRefused`, `PermissionMissing`, `MailboxBusy`, `GraphFailed`, `Throttled`, `KeyMissing`, `InternalError`, and the
  * names of the store's errors.
  *
  * @param history what the attempts came to, this one included
@@ -50,6 +50,7 @@ function throttledFor({ retryAfterMs = UNSAID_THROTTLING_MS, scope }: GraphError
 
 function typeOf({ kind }: GraphError): string {
   if (kind === 'credential_refused') return 'CredentialRefused';
+  if (kind === 'mailbox_busy') return 'MailboxBusy';
   return kind === 'permission_missing' ? 'PermissionMissing' : 'GraphFailed';
 }
 

@@ -35,6 +35,7 @@ export const MAILBOX_REASONS = [
   'excluded',
   'not_included',
   'folder_failed',
+  'mailbox_busy',
   'graph_failed',
   'credential_refused',
   'internal_error',

@@ -22,10 +22,12 @@ import { PRIORITY, SLICE, STORE_CALL } from './policies.ts';
 import {
   RequestQueue,
   isMoreUrgent,
-  withWaiter,
+  isWanted,
+  withRequest,
   withoutScan,
   withoutTold,
   type PendingRead,
+  type ReadRequest,
   type Waiter,
   type WaitingReads,
 } from './requests.ts';
@@ -43,16 +45,17 @@ interface Ending extends Pick<SliceResult, 'outcome' | 'reason'> {
 
 /**
  * The one reader of a mailbox. It takes what it is asked, most urgent first, until nothing is left, and then ends; who
- * wants something later starts it again. A more urgent request cancels the running slice, which loses nothing: every
+ * wants something later starts it again. It is asked by scans, which wait for its report, and by others who do not: then
+ * what there is to do stands in the store, and every slice looks there first. A more urgent request cancels the running slice, which loses nothing: every
  * committed page stays, and the interrupted read goes on afterwards from where it was.
  */
 export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMailboxInput): Promise<void> {
   const queue = new RequestQueue(reads);
-  let running: { read: PendingRead; scope: CancellationScope } | undefined;
+  let running: RunningRead | undefined;
 
   setHandler(readRequestedSignal, (request) => {
-    if (running && joins(request.waiter.scanId, request.urgency, running.read)) {
-      running.read = { ...running.read, waiters: withWaiter(running.read.waiters, request.waiter) };
+    if (running && joins(request, running.read)) {
+      running.read = withRequest(running.read, request);
       return;
     }
     queue.add(request);
@@ -60,22 +63,28 @@ export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMail
   });
   setHandler(readWithdrawnSignal, ({ scanId }) => {
     queue.withdraw(scanId);
-    if (!running) return;
+    if (!running || running.read.waiters.length === 0) return;
     running.read = { ...running.read, waiters: withoutScan(running.read.waiters, scanId) };
-    if (running.read.waiters.length === 0) running.scope.cancel();
+    if (running.read.waiters.length > 0) return;
+    running.withdrawn = true;
+    running.scope.cancel();
   });
+
+  // Whoever starts a reader by a signal leaves the queue to it.
+  if (queue.isEmpty) await condition(() => !queue.isEmpty);
 
   for (let read = queue.take(); read; read = queue.take()) {
     if (historyIsLong()) {
       queue.putBack(read);
       break;
     }
-    running = { read, scope: new CancellationScope({ cancellable: true }) };
+    running = { read, scope: new CancellationScope({ cancellable: true }), withdrawn: false };
     const ending = await readSlice(organizationId, mailboxId, running);
-    const served = running.read;
+    const { read: served, withdrawn }: RunningRead = running;
     running = undefined;
-    const interrupted = ending?.outcome === 'cancelled' && isMoreUrgent(queue.mostUrgent, served.urgency);
-    if (served.waiters.length > 0 && (!ending || interrupted)) queue.putBack(served);
+    const interrupted =
+      ending?.outcome === 'cancelled' && (withdrawn || isMoreUrgent(queue.mostUrgent, served.urgency));
+    if (isWanted(served) && (!ending || interrupted)) queue.putBack(served);
     else if (ending) {
       const { told, ...result } = ending;
       await report(organizationId, withoutTold(served.waiters, told), { mailboxId, ...result });
@@ -87,15 +96,25 @@ export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMail
   }
 }
 
-/** A scan that asks again while it is being served has lost patience, not changed its mind. */
-const joins = (scanId: string, urgency: PendingRead['urgency'], read: PendingRead): boolean =>
-  read.urgency === urgency && read.waiters.some((waiter) => waiter.scanId === scanId);
+interface RunningRead {
+  read: PendingRead;
+  readonly scope: CancellationScope;
+  /** The last scan that it was read for has withdrawn. */
+  withdrawn: boolean;
+}
+
+/**
+ * A scan that asks again while it is being served has lost patience, not changed its mind. Who waits for nothing means
+ * what stands in the store since, which the running slice may have looked for already.
+ */
+const joins = ({ waiter, urgency }: ReadRequest, read: PendingRead): boolean =>
+  read.urgency === urgency && read.waiters.some(({ scanId }) => scanId === waiter?.scanId);
 
 /** Runs one slice; undefined when the read has more to do. A failure ends this read, never the reader. */
 async function readSlice(
   organizationId: string,
   mailboxId: string,
-  { read, scope }: { read: PendingRead; scope: CancellationScope },
+  { read, scope }: RunningRead,
 ): Promise<Ending | undefined> {
   const { readMailbox } = proxyActivities<MailboxActivities>({
     ...SLICE,
@@ -115,6 +134,7 @@ async function readSlice(
 }
 
 async function recordFailure(input: Parameters<ScanActivities['recordFailedMailbox']>[0]): Promise<void> {
+  if (input.scanNos.length === 0) return;
   const { recordFailedMailbox } = proxyActivities<Pick<ScanActivities, 'recordFailedMailbox'>>(STORE_CALL);
   await CancellationScope.nonCancellable(() => recordFailedMailbox(input));
 }
@@ -124,6 +144,7 @@ function reasonOf(error: unknown): MailboxReason {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   const type = cause instanceof ApplicationFailure ? cause.type : undefined;
   if (type === 'CredentialRefused' || type === 'PermissionMissing') return 'credential_refused';
+  if (type === 'MailboxBusy') return 'mailbox_busy';
   return type === 'GraphFailed' ? 'graph_failed' : 'internal_error';
 }
 
