@@ -363,6 +363,36 @@ describe('Faults of the simulator', () => {
   });
 });
 
+test('Graph sees four requests of a mailbox at a time at most, whatever runs, another client among it', async () => {
+  await using elsewhere = await startedWith({});
+  const { simulator: sim } = elsewhere;
+  await using reader = openAt(sim.url, {}, connectionOf(sim));
+  await using candidate = openAt(sim.url, {}, connectionOf(sim));
+  const id = sim.control.truth.mailboxes().find((each) => each.readable)?.id ?? '';
+  const mailbox = reader.graph.mailbox(id);
+  const ids = idsOf(Array.from(sim.control.truth.messages({ mailbox: id }), ({ message }) => message));
+  sim.control.setLatency(5);
+  let reading = true;
+  const probing = (async () => {
+    while (reading) await candidate.graph.checkCredential(unhurried(), [id]);
+  })();
+  await Promise.all([
+    walk(mailbox, { folderId: 'inbox', mode: 'delta', pageSize: 5 }),
+    walk(mailbox, { folderId: 'sentitems', mode: 'list', pageSize: 5 }),
+    mailbox.messagesById(ids, {}, unhurried()),
+    mailbox.foldersByName(['inbox', 'sentitems', 'drafts', 'archive', 'deleteditems'], unhurried()),
+    mailbox.folderTree({ includeHidden: true }, unhurried()),
+    mailbox.messagePiecemeal(ids[0] ?? '', unhurried()),
+    mailbox.messageIds('inbox', { pageSize: 100 }, unhurried()),
+    mailbox.messageCount('inbox', unhurried()),
+  ]);
+  reading = false;
+  await probing;
+  const { mailboxes, byStatus } = sim.control.stats();
+  expect(mailboxes[id]?.peakConcurrency).toBeLessThanOrEqual(4);
+  expect(byStatus).not.toHaveProperty('429');
+});
+
 async function startedWith(tenant: Parameters<typeof startSimulator>[0]['tenant']) {
   const started = await startSimulator({ tenant: { mailboxes: 2, messages: 120, ...tenant } });
   return { simulator: started, [Symbol.asyncDispose]: () => started.close() };
