@@ -29,7 +29,7 @@ export interface ReadingContext {
   /** Only what was received in this window; both ends open: everything, by delta. */
   readonly since?: string | undefined;
   readonly until?: string | undefined;
-  /** Whether the slice should stop at the next page border. */
+  /** Whether to ask for no further page. */
   timeIsUp(): boolean;
   /** Called for every committed page. */
   onPage(messages: number): void;
@@ -101,8 +101,9 @@ async function readRound(context: ReadingContext, folder: FolderToRead, round: R
     for (;;) {
       const fetched = await ahead;
       const { page } = fetched;
+      // What was asked for is stored too: a page that is thrown away is read again.
+      const following = page.next === undefined || context.timeIsUp() ? undefined : pages.fetch(page.next);
       try {
-        if (page.next !== undefined && !context.timeIsUp()) ahead = pages.fetch(page.next);
         await store(context, folder, round, pages.size, page);
       } finally {
         pages.release(fetched);
@@ -111,7 +112,8 @@ async function readRound(context: ReadingContext, folder: FolderToRead, round: R
         if (round.fromNothing) await releaseUnnamed(context, folder, round);
         return 'finished';
       }
-      if (context.timeIsUp()) return 'unfinished';
+      if (!following) return 'unfinished';
+      ahead = following;
     }
   } finally {
     pages.abandon();

@@ -52,12 +52,15 @@ export interface MailboxActivitiesOptions {
   readonly attempts: number;
   /** How long a slice reads before it hands over to the next, ms. */
   readonly sliceMs: number;
+  /** Aborts when the worker is told to end: slices finish the pages that they have asked for. Default: never. */
+  readonly stopping?: AbortSignal;
   /** Signals the workflow of a scan. One that has ended needs no telling. */
   readonly tellScan: (organizationId: string, scanId: string, report: MailboxReport) => Promise<void>;
 }
 
 export function createMailboxActivities(options: MailboxActivitiesOptions): MailboxActivities {
   const { db, connections, budget, pageSize, attempts, sliceMs, tellScan } = options;
+  const { stopping = new AbortController().signal } = options;
   return {
     async readMailbox({ organizationId, mailboxId, waiters }) {
       const context = Context.current();
@@ -82,7 +85,8 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
               const now = Date.now();
               return isFinal(error, afterFailure(historyOf(context), error, now), { attempts }, now);
             },
-            timeIsUp: () => performance.now() > endsAt,
+            timeIsUp: () => performance.now() > endsAt || stopping.aborted,
+            stopping,
             onPage: (count) => beat({ messages: (messages += count) }),
           }),
         );

@@ -35,7 +35,10 @@ export interface SliceRequest {
   readonly pageSize: number;
   /** Whether no later attempt would follow this error: what it struck is recorded as failed then. */
   givesUp(error: GraphError): boolean;
+  /** Whether to ask for no further page. */
   timeIsUp(): boolean;
+  /** Aborts when what runs is to be handed back: no further folder is begun. */
+  readonly stopping: AbortSignal;
   onPage(messages: number): void;
 }
 
@@ -133,6 +136,7 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
     folders.map((folder) =>
       limit(async () => {
         context.signal.throwIfAborted();
+        if (slice.stopping.aborted) return 'unfinished';
         return readOrRecord(context, folder, (error) => slice.givesUp(error));
       }).catch((error: unknown) => {
         failing.abort(error);

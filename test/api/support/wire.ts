@@ -7,14 +7,22 @@ export class Wire {
   readonly #sockets = new Set<Socket>();
   readonly #server: Server;
   #cut = false;
+  /** How often something was said that nobody answers. */
+  ignored = 0;
 
   constructor(host: string, port: number) {
     this.#server = createServer((client) => {
       this.#keep(client);
-      if (this.#cut) return;
+      if (this.#cut) {
+        client.on('data', () => this.ignored++);
+        return;
+      }
       const upstream = connect(port, host);
       this.#keep(upstream);
-      client.on('data', (bytes) => void (!this.#cut && upstream.write(bytes)));
+      client.on('data', (bytes) => {
+        if (this.#cut) this.ignored++;
+        else upstream.write(bytes);
+      });
       upstream.on('data', (bytes) => void (!this.#cut && client.write(bytes)));
       client.on('close', () => upstream.destroy());
       upstream.on('close', () => client.destroy());
