@@ -24,7 +24,7 @@ export function expiryFinding({ credential: { kind, ...credential } }: Connectio
   if (words === undefined) {
     return passed(NAME, `The ${what} ends on ${end.slice(0, 10)}, in ${daysUntil(end, Date.now())} days.`);
   }
-  const told = { meaning: `${words.replace(/:.*/, '')}.`, advice: RENEW, link: PAGES.credentials, code: 'Expiry' };
+  const told = { meaning: `${words.replace(/:.*/, '')}.`, advice: RENEW, link: PAGES.credentials };
   // That a secret has expired is what someone told; Microsoft Entra has the last word, with the token.
   const isOver = kind === 'certificate' && Date.parse(end) <= Date.now();
   return isOver ? failed(NAME, told) : warning(NAME, told);
