@@ -25,8 +25,8 @@ import { scanTeller } from './scan-teller.ts';
 const PAGE_BUDGET = 8 << 20;
 /** How long a slice reads before it hands over to the next. */
 const SLICE_MS = 5 * 60_000;
-/** How long running slices have to stop at a page border once the process is told to end. */
-const GRACE = '2 seconds';
+/** How long slices have to store the pages that they have asked for, once the process is told to end. */
+const GRACE = '10 seconds';
 /** After which what still runs is left behind; Temporal gives it to another worker. */
 const FORCE = '20 seconds';
 
@@ -66,7 +66,11 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
     const options = await connectionOptions({ ...config.temporal, address });
     const connection = await whenTemporalAnswers(address, () => NativeConnection.connect(options), waiting);
     const connections = connectionsOf(config, db, log);
-    const workers = await createWorkers({ ...settings, db, connections, connection, sealer });
+    const stopping = new AbortController();
+    const workers = await createWorkers({
+      ...settings,
+      ...{ db, connections, connection, sealer, stopping: stopping.signal },
+    });
     return {
       async run() {
         try {
@@ -78,6 +82,7 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
         }
       },
       shutdown() {
+        stopping.abort();
         for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       },
     };
@@ -108,6 +113,7 @@ interface Composed extends WorkerSettings {
   readonly connections: GraphConnections;
   readonly connection: NativeConnection;
   readonly sealer: Parameters<typeof createDataConverter>[0];
+  readonly stopping: AbortSignal;
 }
 
 async function createWorkers(composed: Composed): Promise<Worker[]> {
@@ -129,6 +135,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       pageSize,
       attempts,
       sliceMs: composed.sliceMs ?? SLICE_MS,
+      stopping: composed.stopping,
       tellScan: scanTeller(connection, { namespace: config.temporal.namespace, dataConverter }),
     }),
   };
