@@ -5,6 +5,7 @@ import { ByteBudget } from '../activities/byte-budget.ts';
 import { createConnectionActivities } from '../activities/connection-activities.ts';
 import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
+import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
@@ -19,6 +20,7 @@ import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.t
 import { createDataConverter } from '../temporal/data-converter.ts';
 import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
 import { failureInterceptor } from './interceptors.ts';
+import { readerWaker } from './reader-waker.ts';
 import { scanTeller } from './scan-teller.ts';
 
 /** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
@@ -121,6 +123,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
   const { pageSize, attempts } = config.graph;
   const dataConverter = createDataConverter(sealer);
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
+  const client = { namespace: config.temporal.namespace, dataConverter };
   const activities = {
     ...createConnectionActivities({
       db,
@@ -136,7 +139,11 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       attempts,
       sliceMs: composed.sliceMs ?? SLICE_MS,
       stopping: composed.stopping,
-      tellScan: scanTeller(connection, { namespace: config.temporal.namespace, dataConverter }),
+      tellScan: scanTeller(connection, client),
+    }),
+    ...createQuarantineActivities({
+      db,
+      wakeReader: readerWaker(connection, { ...client, taskQueue: orchestration }),
     }),
   };
   const common = {

@@ -8,7 +8,7 @@ import {
 import { mailboxWorkflowId, scanWorkflowId } from '../model/ids.ts';
 import { readRequestedSignal, readWithdrawnSignal, turnFreedSignal } from './messages.ts';
 import { PRIORITY } from './policies.ts';
-import type { ReadRequest } from './requests.ts';
+import { withRequest, type ReadRequest } from './requests.ts';
 import { organizationIdKey, scanIdKey } from './search-attributes.ts';
 import { syncMailbox } from './sync-mailbox.ts';
 
@@ -18,7 +18,8 @@ import { syncMailbox } from './sync-mailbox.ts';
  */
 export async function askMailbox(organizationId: string, mailboxId: string, request: ReadRequest): Promise<void> {
   const workflowId = mailboxWorkflowId(organizationId, mailboxId);
-  const asked = [{ urgency: request.urgency, waiters: [request.waiter] }];
+  const { urgency, waiter } = request;
+  const asked = [withRequest({ urgency, waiters: [] }, request)];
   for (;;) {
     try {
       await startChild(syncMailbox, {
@@ -27,10 +28,10 @@ export async function askMailbox(organizationId: string, mailboxId: string, requ
         // Both, or a scan that is cancelled would take readers with it that others wait for.
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
-        priority: { priorityKey: PRIORITY[request.urgency], fairnessKey: organizationId.slice(0, 64) },
+        priority: { priorityKey: PRIORITY[urgency], fairnessKey: organizationId.slice(0, 64) },
         typedSearchAttributes: [
           { key: organizationIdKey, value: organizationId },
-          { key: scanIdKey, value: request.waiter.scanId },
+          ...(waiter ? [{ key: scanIdKey, value: waiter.scanId }] : []),
         ],
         staticSummary: `Reader of mailbox ${mailboxId}`,
       });

@@ -1,3 +1,4 @@
 export { checkConnection } from './check-connection.ts';
+export { retryQuarantine } from './retry-quarantine.ts';
 export { scanTenant } from './scan-tenant.ts';
 export { syncMailbox } from './sync-mailbox.ts';

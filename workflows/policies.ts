@@ -29,6 +29,13 @@ export const DISCOVERY: ActivityOptions = {
   retry: LOST_ATTEMPTS,
 };
 
+/** Asks one reader after the other, in a measured way; resumes from its heartbeat. */
+export const WAKING: ActivityOptions = {
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '12 seconds',
+  retry: LOST_ATTEMPTS,
+};
+
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
 export const SLICE: ActivityOptions = {
   startToCloseTimeout: '15 minutes',

@@ -10,17 +10,30 @@ export interface Waiter {
   readonly ask: number;
 }
 
-/** What someone asks of a mailbox's reader. Folders and filters are looked up in the store by the scan's number. */
+/** What someone asks of a mailbox's reader. */
 export interface ReadRequest {
   readonly urgency: Urgency;
-  readonly waiter: Waiter;
+  /**
+   * The scan that waits for a report; folders and filters are looked up in the store by its number. Absent: nobody waits,
+   * and what there is to read stands in the store.
+   */
+  readonly waiter?: Waiter;
 }
 
 /** One read that answers several requests at once. */
 export interface PendingRead {
   readonly urgency: Urgency;
   readonly waiters: readonly Waiter[];
+  /** Whether someone has asked who waits for no report, so that it is due whoever withdraws. Default false. */
+  readonly unattended?: boolean;
 }
+
+/** Whether anyone still wants the read. */
+export const isWanted = ({ waiters, unattended = false }: PendingRead): boolean => waiters.length > 0 || unattended;
+
+/** The read with one more request in it. */
+export const withRequest = (read: PendingRead, { waiter }: ReadRequest): PendingRead =>
+  waiter ? { ...read, waiters: withWaiter(read.waiters, waiter) } : { ...read, unattended: true };
 
 /** What a queue holds, as it travels through continue-as-new: at most one read of each urgency in either list. */
 export interface WaitingReads {
@@ -73,14 +86,14 @@ export class RequestQueue {
     return URGENCIES.find((urgency) => this.#begun.has(urgency) || this.#asked.has(urgency));
   }
 
-  add({ urgency, waiter }: ReadRequest): void {
+  add(request: ReadRequest): void {
+    const { urgency, waiter } = request;
     const begun = this.#begun.get(urgency);
-    if (begun?.waiters.some(({ scanId }) => scanId === waiter.scanId)) {
-      this.#begun.set(urgency, { urgency, waiters: withWaiter(begun.waiters, waiter) });
+    if (begun && waiter && begun.waiters.some(({ scanId }) => scanId === waiter.scanId)) {
+      this.#begun.set(urgency, withRequest(begun, request));
       return;
     }
-    const before = this.#asked.get(urgency)?.waiters ?? [];
-    this.#asked.set(urgency, { urgency, waiters: withWaiter(before, waiter) });
+    this.#asked.set(urgency, withRequest(this.#asked.get(urgency) ?? { urgency, waiters: [] }, request));
   }
 
   /** Puts a read back that was interrupted or has more to do. */
@@ -88,13 +101,13 @@ export class RequestQueue {
     this.#begun.set(read.urgency, read);
   }
 
-  /** Forgets what a scan asked. A read for which nobody waits any more goes with it. */
+  /** Forgets what a scan asked. A read that nobody wants any more goes with it. */
   withdraw(scanId: string): void {
     for (const reads of [this.#begun, this.#asked]) {
       for (const [urgency, read] of reads) {
-        const waiters = withoutScan(read.waiters, scanId);
-        if (waiters.length === 0) reads.delete(urgency);
-        else reads.set(urgency, { urgency, waiters });
+        const rest = { ...read, waiters: withoutScan(read.waiters, scanId) };
+        if (isWanted(rest)) reads.set(urgency, rest);
+        else reads.delete(urgency);
       }
     }
   }

@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { RequestQueue, isMoreUrgent, withoutTold, type ReadRequest, type Urgency } from '../../workflows/requests.ts';
+import {
+  RequestQueue,
+  isMoreUrgent,
+  withoutTold,
+  type ReadRequest,
+  type Urgency,
+  type Waiter,
+} from '../../workflows/requests.ts';
 
+const waiter = (scanId: string, number: number): Waiter => ({ scanId, scanNo: Number(scanId.slice(1)), ask: number });
 const ask = (scanId: string, urgency: Urgency = 'full', number = 1): ReadRequest => ({
   urgency,
-  waiter: { scanId, scanNo: Number(scanId.slice(1)), ask: number },
+  waiter: waiter(scanId, number),
 });
+const unattended = (urgency: Urgency): ReadRequest => ({ urgency });
 const queueOf = (...requests: ReadRequest[]): RequestQueue => {
   const queue = new RequestQueue({ begun: [], asked: [] });
   for (const request of requests) queue.add(request);
@@ -13,7 +22,8 @@ const queueOf = (...requests: ReadRequest[]): RequestQueue => {
 const taken = (queue: RequestQueue): string[] => {
   const all: string[] = [];
   for (let read = queue.take(); read; read = queue.take()) {
-    all.push(`${read.urgency}:${read.waiters.map(({ scanId, ask: number }) => `${scanId}#${number}`).join('+')}`);
+    const waiters = read.waiters.map(({ scanId, ask: number }) => `${scanId}#${number}`);
+    all.push(`${read.urgency}:${[...waiters, ...(read.unattended ? ['unattended'] : [])].join('+')}`);
   }
   return all;
 };
@@ -61,11 +71,17 @@ describe('the requests of a mailbox', () => {
     expect(queue.isEmpty).toBe(true);
   });
 
+  it('of those who wait for no report stay when every scan has withdrawn', () => {
+    const queue = queueOf(ask('s1'), unattended('full'), unattended('live'), unattended('live'));
+    queue.withdraw('s1');
+    expect(taken(queue)).toEqual(['live:unattended', 'full:unattended']);
+  });
+
   it('survive continue-as-new', () => {
-    const queue = queueOf(ask('s1'), ask('s2', 'live'));
+    const queue = queueOf(ask('s1'), ask('s2', 'live'), unattended('full'));
     const begun = queue.take();
     if (begun) queue.putBack(begun);
-    expect(taken(new RequestQueue(queue.waiting))).toEqual(['live:s2#1', 'full:s1#1']);
+    expect(taken(new RequestQueue(queue.waiting))).toEqual(['live:s2#1', 'full:s1#1+unattended']);
   });
 
   it('interrupt only what is less urgent', () => {
@@ -76,8 +92,6 @@ describe('the requests of a mailbox', () => {
 });
 
 describe('those that a slice has told', () => {
-  const waiter = (scanId: string, number: number) => ask(scanId, 'full', number).waiter;
-
   it('need no second telling, unless they have asked again meanwhile', () => {
     const waiters = [waiter('s1', 1), waiter('s2', 3), waiter('s3', 1)];
     expect(withoutTold(waiters, [waiter('s1', 1), waiter('s2', 2)])).toEqual([waiter('s2', 3), waiter('s3', 1)]);

@@ -1,0 +1,129 @@
+import { CancelledFailure } from '@temporalio/activity';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
+import { mailboxWorkflowId } from '../../model/ids.ts';
+import { readRequestedSignal, readWithdrawnSignal } from '../../workflows/messages.ts';
+import type { ReadRequest } from '../../workflows/requests.ts';
+import type { syncMailbox } from '../../workflows/sync-mailbox.ts';
+import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
+import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
+
+const PATIENCE = { timeout: 20_000 };
+
+describe('a reader that is asked without a scan', () => {
+  let stage: WorkflowStage;
+  beforeEach(async () => {
+    stage = await openWorkflowStage();
+  });
+  afterEach(() => stage.close());
+
+  /** Asks as the activities do that wait for no report. */
+  const ask = (mailboxId: string) => {
+    const { client, organizationId, queues } = stage;
+    return client.workflow.signalWithStart<typeof syncMailbox, [ReadRequest]>('syncMailbox', {
+      workflowId: mailboxWorkflowId(organizationId, mailboxId),
+      taskQueue: queues.orchestration,
+      signal: readRequestedSignal,
+      signalArgs: [{ urgency: 'incremental' }],
+      args: [{ organizationId, mailboxId, reads: { begun: [], asked: [] } }],
+    });
+  };
+  const reading = (tenant: Tenant, slice: (waiters: number, turn: number) => Promise<SliceResult>) => {
+    const served: number[] = [];
+    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId, waiters }) =>
+      tenant.reading(mailboxId, () => {
+        served.push(waiters.length);
+        return slice(waiters.length, served.length);
+      });
+    return { served, activities: tenant.activities({ readMailbox }) };
+  };
+
+  it('reads once for nobody in particular, and ends', async () => {
+    const tenant = new Tenant(1);
+    const { served, activities } = reading(tenant, async () => DONE);
+    await stage.run(activities, async () => {
+      const reader = await ask(tenant.mailboxes[0] ?? '');
+      await reader.result();
+    });
+    expect(served).toEqual([0]);
+  });
+
+  it('goes on until there is no more to do', async () => {
+    const tenant = new Tenant(1);
+    const { served, activities } = reading(tenant, async (_, turn) => ({ ...DONE, done: turn === 3 }));
+    await stage.run(activities, async () => (await ask(tenant.mailboxes[0] ?? '')).result());
+    expect(served).toEqual([0, 0, 0]);
+  });
+
+  it('ends, too, when the read fails', async () => {
+    const tenant = new Tenant(1);
+    const recorded: unknown[] = [];
+    const { activities } = reading(tenant, async () => {
+      const { ApplicationFailure } = await import('@temporalio/common');
+      throw ApplicationFailure.nonRetryable('no use', 'GraphFailed');
+    });
+    const all = { ...activities, recordFailedMailbox: async (input: unknown) => void recorded.push(input) };
+    await stage.run(all, async () => (await ask(tenant.mailboxes[0] ?? '')).result());
+    expect(recorded).toEqual([]);
+  });
+
+  it('interrupts a whole scan of its mailbox, which goes on afterwards', async () => {
+    const tenant = new Tenant(1);
+    const { served, activities } = reading(tenant, (waiters, turn) =>
+      waiters === 1 && turn === 1 ? untilCancelled() : Promise.resolve(DONE),
+    );
+    await stage.run(activities, async () => {
+      const { handle } = await stage.startScan('interrupted');
+      await vi.waitUntil(() => served.length === 1, PATIENCE);
+      await ask(tenant.mailboxes[0] ?? '');
+      expect(await handle.result()).toBe('completed');
+    });
+    expect(served).toEqual([1, 0, 1]);
+    expect(tenant.peakReadsOfOneMailbox).toBe(1);
+  });
+
+  it('is read for nobody in particular when the scan that it was read for, too, has withdrawn', async () => {
+    const tenant = new Tenant(1);
+    const [mailboxId] = tenant.mailboxes as [string];
+    let cancelled = 0;
+    const { served, activities } = reading(tenant, (waiters) =>
+      waiters === 0
+        ? Promise.resolve(DONE)
+        : untilCancelled().catch((error: unknown) => {
+            if (error instanceof CancelledFailure) cancelled++;
+            throw error;
+          }),
+    );
+    const { client, organizationId, queues } = stage;
+    const waiter = { scanId: 'withdrawn', scanNo: 1, ask: 1 };
+    await stage.run(activities, async () => {
+      const reader = await client.workflow.start<typeof syncMailbox>('syncMailbox', {
+        workflowId: mailboxWorkflowId(organizationId, mailboxId),
+        taskQueue: queues.orchestration,
+        args: [
+          {
+            organizationId,
+            mailboxId,
+            reads: { begun: [], asked: [{ urgency: 'full', waiters: [waiter], unattended: true }] },
+          },
+        ],
+      });
+      await vi.waitUntil(() => served.length === 1, PATIENCE);
+      await reader.signal(readWithdrawnSignal, { scanId: 'withdrawn' });
+      await reader.result();
+    });
+    expect([served, cancelled]).toEqual([[1, 0], 1]);
+  });
+
+  it('is cancelled for good when its reader is', async () => {
+    const tenant = new Tenant(1);
+    const { served, activities } = reading(tenant, untilCancelled);
+    await stage.run(activities, async () => {
+      const reader = await ask(tenant.mailboxes[0] ?? '');
+      await vi.waitUntil(() => served.length === 1, PATIENCE);
+      await reader.cancel();
+      await reader.result().catch(() => undefined);
+    });
+    expect(served).toEqual([0]);
+  });
+});
