@@ -52,6 +52,8 @@ export class Churn {
   readonly #turns: readonly ChurnKind[];
   readonly #own: { mailbox: Mailbox; folder: Folder }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Seconds since 1970, by the number of the change and not by the clock, so that mail arrives in the same order. */
+  #now = 0;
   #draws = 0;
 
   constructor(id: number, mailboxes: readonly Mailbox[], options: ChurnOptions) {
@@ -61,10 +63,14 @@ export class Churn {
     const weights = { ...MESSAGE_TURNS, ...(options.folders ? FOLDER_TURNS : {}) };
     this.#turns = Object.entries(weights).flatMap(([kind, weight]) => Array<ChurnKind>(weight).fill(kind as ChurnKind));
     const began = performance.now();
+    const second = Math.floor(Date.now() / 1000);
     let due = 0;
     this.#timer = setInterval(() => {
       const wanted = Math.floor(((performance.now() - began) / 1000) * options.perSecond);
-      for (; due < wanted && this.report.isRunning; due++) this.#change();
+      for (; due < wanted && this.report.isRunning; due++) {
+        this.#now = second + Math.floor(due / options.perSecond);
+        this.#change();
+      }
     }, TICK_MS).unref();
   }
 
@@ -105,7 +111,7 @@ export class Churn {
     const folder = this.#pick(mailbox.visibleFolders());
     if (!folder) return false;
     const age = this.#draw() % 8 === 0 ? this.#draw() % (PAST_DAYS * 86_400) : 0;
-    const received = graphTime(Math.floor(Date.now() / 1000) - age);
+    const received = graphTime(this.#now - age);
     const number = this.#draw();
     const members = {
       subject: `Tide table ${number}`,
@@ -122,9 +128,8 @@ export class Churn {
     const source = this.#pick(folders.filter((folder) => mailbox.count(folder) > 0));
     const ordinal = source && this.#pick(mailbox.order(source));
     if (ordinal === undefined) return false;
-    const now = Math.floor(Date.now() / 1000);
-    if (kind === 'read') updateMessage(mailbox, ordinal, { isRead: !mailbox.isRead(ordinal) }, now);
-    else if (kind === 'change') updateMessage(mailbox, ordinal, { subject: `Changed ${this.#draw()}` }, now);
+    if (kind === 'read') updateMessage(mailbox, ordinal, { isRead: !mailbox.isRead(ordinal) }, this.#now);
+    else if (kind === 'change') updateMessage(mailbox, ordinal, { subject: `Changed ${this.#draw()}` }, this.#now);
     else if (kind === 'vanish') removeMessage(mailbox, ordinal);
     else {
       const target = this.#pick(folders.filter((folder) => folder !== source));

@@ -25,6 +25,9 @@ export const REFERENCE_LENGTH = 12;
 
 const PREVIEW_LENGTH = 255;
 const BODIES_A_LANGUAGE = 128;
+/** Long bodies are fewer, so that all of them take some tens of megabytes at most. */
+const BYTES_A_LANGUAGE = 4 << 20;
+const FEWEST_BODIES = 8;
 
 /** Everything generated mail says in one language, ready to be copied into pages. */
 export interface Phrasebook {
@@ -34,9 +37,10 @@ export interface Phrasebook {
 
 /** Makes one phrasebook a language. `bytes` is the wanted average length of a text in UTF-8 bytes. */
 export function phrasebooks(seed: number, bytes: number): readonly Phrasebook[] {
+  const count = Math.max(FEWEST_BODIES, Math.min(BODIES_A_LANGUAGE, Math.floor(BYTES_A_LANGUAGE / bytes)));
   return VOCABULARIES.map((vocabulary, language) => ({
     subjects: vocabulary.subjects.map(jsonInner),
-    bodies: Array.from({ length: BODIES_A_LANGUAGE }, (_, index) =>
+    bodies: Array.from({ length: count }, (_, index) =>
       bodyOf(textLines(vocabulary, hash(hash(seed, language), index), bytes)),
     ),
   }));

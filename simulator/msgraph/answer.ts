@@ -41,15 +41,15 @@ export function bytesAnswer(content: Uint8Array, contentType: string): Answer {
 }
 
 /**
- * A 200 with a collection whose items are already bytes: `items` holds them with commas between. `links` are the
- * annotations before and after it.
+ * A 200 with a collection whose items are already bytes: `items` holds them with commas between, in parts. `before` are
+ * the annotations.
  */
-export function collectionAnswer(context: string, before: JsonObject, items: Uint8Array): Answer {
+export function collectionAnswer(context: string, before: JsonObject, items: readonly Uint8Array[]): Answer {
   const head = JSON.stringify({ '@odata.context': context, ...before });
   return {
     status: 200,
     headers: { 'content-type': GRAPH_JSON },
-    body: [Buffer.from(`${head.slice(0, -1)},"value":[`), items, Buffer.from(']}')],
+    body: [Buffer.from(`${head.slice(0, -1)},"value":[`), ...items, Buffer.from(']}')],
   };
 }
 

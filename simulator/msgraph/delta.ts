@@ -7,7 +7,7 @@ import { type Answer, collectionAnswer } from './answer.ts';
 import { faults, GraphFault } from './fault.ts';
 import { conjuncts, parseFilter } from './filter.ts';
 import { firstNotAbove } from './messages.ts';
-import { folderView } from './pages.ts';
+import { folderView, type PageItems } from './pages.ts';
 import { messageSelect, numberOption, preferenceApplied, type Query } from './query.ts';
 import { type GraphRequest, type GraphWorld, openFolder, openMailbox } from './request.ts';
 import { checkLink, type SyncState } from './sync-state.ts';
@@ -30,7 +30,7 @@ interface Walk {
 
 /** A page's items and, unless it is the last of its round, where the next one starts. */
 interface Page {
-  items: Uint8Array;
+  items: PageItems;
   next: Partial<SyncState> | undefined;
 }
 
@@ -145,7 +145,7 @@ function firstRoundPage(world: GraphWorld, { mailbox, folder, state, size, shape
 
 /** The page, unless faults make it an empty one, or one that leads to itself. */
 function nextPage({ faults }: Walk, page: Page): Page {
-  if (faults?.isEmptyPage()) return { items: new Uint8Array(0), next: {} };
+  if (faults?.isEmptyPage()) return { items: [], next: {} };
   if (page.next && faults?.isSameLink()) return { ...page, next: {} };
   return page;
 }
@@ -185,7 +185,7 @@ function laterRoundPage({ mailbox, folder, state, size, shape, faults }: Walk): 
   faults?.checkPage({ ordinals: shown.map(({ ordinal }) => ordinal), size: told.length, shape });
   const items = told.map(({ ordinal, ...change }) => itemOf({ mailbox, folder, shape, faults }, ordinal, change));
   return {
-    items: Buffer.from(items.filter((item) => item !== undefined).join(), 'latin1'),
+    items: [Buffer.from(items.filter((item) => item !== undefined).join(), 'latin1')],
     next: start + size < all.length ? { offset: start + size } : undefined,
   };
 }

@@ -6,7 +6,7 @@ import { type Answer, bytesAnswer, collectionAnswer, jsonAnswer, textAnswer } fr
 import { attachmentJson } from './attachments.ts';
 import { faults } from './fault.ts';
 import { conjuncts, type Filter, parseFilter, passes, pathsOf } from './filter.ts';
-import { folderView, mailboxView, type MessageView } from './pages.ts';
+import { folderView, mailboxView, type MessageView, type PageItems } from './pages.ts';
 import { listOption, messageSelect, numberOption, onlyOptions, preferenceApplied, type Query } from './query.ts';
 import { type GraphRequest, type GraphWorld, openFolder, openMailbox, openMessage } from './request.ts';
 import { composeMime } from '../mail/compose.ts';
@@ -35,7 +35,7 @@ export function listMessages(world: GraphWorld, request: GraphRequest, place: Pl
   const predicate = filter && isMoreThanRange(filter) ? filter : undefined;
   const expandsAttachments = expands(query);
 
-  let items: Uint8Array;
+  let items: PageItems;
   let scanned = Math.min(skip + top, end - start);
   if (!isAscending && !predicate && !expandsAttachments && !request.faults) {
     items = world.pages.items(view, Math.min(start + skip, end), start + scanned, shape);
@@ -48,7 +48,7 @@ export function listMessages(world: GraphWorld, request: GraphRequest, place: Pl
     if (request.faults?.isEmptyPage()) [found.length, scanned] = [0, from];
     request.faults?.checkPage({ ordinals: found, size: found.length, shape, isExpanded: expandsAttachments });
     items = expandsAttachments
-      ? Buffer.from(found.map((ordinal) => JSON.stringify(expanded(view, ordinal, shape))).join())
+      ? [Buffer.from(found.map((ordinal) => JSON.stringify(expanded(view, ordinal, shape))).join())]
       : world.pages.render(view, found, shape);
   }
   const before: JsonObject = {};

@@ -35,21 +35,26 @@ export function mailboxView(mailbox: Mailbox): MessageView {
 }
 
 const COMMA = 0x2c;
+/** Pages are cut into parts of about this size, so that a huge one is never copied as a whole. */
+const PART_BYTES = 4 << 20;
+
+/** The JSON of some messages with commas between, in parts that follow each other. */
+export type PageItems = readonly Uint8Array[];
 
 /** Makes the items of pages and keeps the most recently used ones, up to a number of bytes. */
 export class PageCache {
   readonly #limit: number;
-  readonly #pages = new Map<string, Uint8Array>();
+  readonly #pages = new Map<string, PageItems>();
   #size = 0;
-  #scratch: Buffer = Buffer.allocUnsafeSlow(4 << 20);
+  #scratch: Buffer = Buffer.allocUnsafeSlow(PART_BYTES);
 
   /** `limitBytes` 0 keeps nothing. */
   constructor(limitBytes: number) {
     this.#limit = limitBytes;
   }
 
-  /** The JSON of the messages at `from` to `to` (exclusive) of a view, with commas between. */
-  items(view: MessageView, from: number, to: number, shape: Shape): Uint8Array {
+  /** The messages at `from` to `to` (exclusive) of a view. */
+  items(view: MessageView, from: number, to: number, shape: Shape): PageItems {
     const key = `${view.key}/${from}-${to}/${shape.key}`;
     const known = this.#pages.get(key);
     if (known) {
@@ -63,35 +68,43 @@ export class PageCache {
   }
 
   /** The same for any messages of a view, kept nowhere. */
-  render(view: MessageView, ordinals: readonly number[], shape: Shape): Uint8Array {
+  render(view: MessageView, ordinals: readonly number[], shape: Shape): PageItems {
+    const parts: Uint8Array[] = [];
     let scratch = this.#scratch;
     let end = 0;
-    for (const ordinal of ordinals) {
+    for (const [index, ordinal] of ordinals.entries()) {
       const json = view.mailbox.render(ordinal, view.folderOf(ordinal), shape);
-      if (scratch.length < end + json.length + 1) scratch = this.#grow(end, json.length + 1);
-      if (end > 0) scratch[end++] = COMMA;
+      if (end > 0 && end + json.length + 1 > scratch.length) {
+        parts.push(copyOf(scratch, end));
+        end = 0;
+      }
+      if (json.length + 1 > scratch.length) scratch = Buffer.allocUnsafeSlow(json.length + 1);
+      if (index > 0) scratch[end++] = COMMA;
       end += scratch.write(json, end, 'latin1');
     }
-    const items = Buffer.allocUnsafeSlow(end);
-    scratch.copy(items, 0, 0, end);
-    return items;
+    if (end > 0) parts.push(copyOf(scratch, end));
+    return parts;
   }
 
-  #grow(used: number, more: number): Buffer {
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.#scratch.length * 2, used + more));
-    this.#scratch.copy(larger, 0, 0, used);
-    this.#scratch = larger;
-    return larger;
-  }
-
-  #keep(key: string, items: Uint8Array): void {
-    if (items.length > this.#limit) return;
+  #keep(key: string, items: PageItems): void {
+    const size = sizeOf(items);
+    if (size > this.#limit / 4) return;
     this.#pages.set(key, items);
-    this.#size += items.length;
+    this.#size += size;
     for (const [oldest, page] of this.#pages) {
       if (this.#size <= this.#limit) return;
       this.#pages.delete(oldest);
-      this.#size -= page.length;
+      this.#size -= sizeOf(page);
     }
   }
+}
+
+function copyOf(scratch: Buffer, end: number): Uint8Array {
+  const part = Buffer.allocUnsafeSlow(end);
+  scratch.copy(part, 0, 0, end);
+  return part;
+}
+
+function sizeOf(items: PageItems): number {
+  return items.reduce((sum, part) => sum + part.length, 0);
 }

@@ -14,14 +14,18 @@ export interface TestCertificate {
 const SEQUENCE = 0x30;
 const SHA256_WITH_RSA = der(SEQUENCE, Buffer.from('06092a864886f70d01010b0500', 'hex'));
 
-/** Makes a certificate of X.509 version 1: name, validity and key, nothing else. */
-export function makeCertificate(): TestCertificate {
+/** Makes a certificate of X.509 version 1: name, validity from 2025 to a year of this century, and key, nothing else. */
+export function makeCertificate(lastYear = 45): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const name = der(
     SEQUENCE,
     der(0x31, der(SEQUENCE, Buffer.from('0603550403', 'hex'), der(0x0c, Buffer.from('simulator test')))),
   );
-  const validity = der(SEQUENCE, der(0x17, Buffer.from('250101000000Z')), der(0x17, Buffer.from('450101000000Z')));
+  const validity = der(
+    SEQUENCE,
+    der(0x17, Buffer.from('250101000000Z')),
+    der(0x17, Buffer.from(`${lastYear}0201000000Z`)),
+  );
   const key = publicKey.export({ type: 'spki', format: 'der' });
   const toSign = der(SEQUENCE, der(0x02, Buffer.from([1])), SHA256_WITH_RSA, name, validity, name, key);
   const signature = createSign('sha256').update(toSign).sign(privateKey);

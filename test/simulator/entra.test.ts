@@ -88,6 +88,20 @@ describe('the real msal-node', () => {
     await expect(attempt).rejects.toMatchObject({ errorCode: 'invalid_client', errorNo: 700027 });
   });
 
+  test('is refused with a certificate that has expired', async () => {
+    const expired = makeCertificate(25);
+    const { privateKey, thumbprintSha256 } = expired;
+    simulator.control.changeTenant({ certificate: expired.certificate });
+    const attempt = application({ clientCertificate: { privateKey, thumbprintSha256 } }).acquireTokenByClientCredential(
+      { scopes },
+    );
+    await expect(attempt).rejects.toMatchObject({
+      errorNo: 700027,
+      errorMessage: expect.stringContaining('The key used is expired.') as string,
+    });
+    simulator.control.changeTenant({ certificate: certificate.certificate });
+  });
+
   test('tells a wrong secret from an unknown client', async () => {
     const wrongSecret = application({ clientSecret: 'not-the-secret' });
     await expect(wrongSecret.acquireTokenByClientCredential({ scopes })).rejects.toMatchObject({ errorNo: 7000215 });
