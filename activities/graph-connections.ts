@@ -4,6 +4,8 @@ import { Unknown } from '../store/errors.ts';
 
 /** How long an opened connection is used before the store is asked whether it was replaced. */
 const FRESH_MS = 1_000;
+/** After this long without a slice Graph is opened anew: a token knows only what was consented to before it. */
+const IDLE_MS = 60_000;
 
 interface Entry {
   readonly connection: string;
@@ -67,7 +69,7 @@ export class GraphConnections {
     const connection = await this.#load(organizationId);
     if (!connection) throw new ConnectionMissing();
     const text = JSON.stringify(connection);
-    const isSame = before?.connection === text;
+    const isSame = before?.connection === text && Date.now() - before.checkedAt < IDLE_MS;
     const graph = isSame ? before.graph : this.#open(connection, () => this.#latest(organizationId, connection));
     return { connection: text, graph, checkedAt: Date.now() };
   }

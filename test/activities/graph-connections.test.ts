@@ -53,6 +53,14 @@ describe("an organization's Graph", () => {
     expect(opened[0]?.closed, 'slices may still work with it').toBe(false);
   });
 
+  it('is opened anew after a minute of rest, for permissions may have been granted meanwhile', async () => {
+    const before = await connections.graphFor('contoso');
+    vi.setSystemTime(Date.now() + 50_000);
+    expect(await connections.graphFor('contoso')).toBe(before);
+    vi.setSystemTime(Date.now() + 61_000);
+    expect(await connections.graphFor('contoso')).not.toBe(before);
+  });
+
   it('asks for its tokens with the credential as it is stored then', async () => {
     await connections.graphFor('contoso');
     stored = connection('second', { clientId: 'client-2' });
