@@ -2,7 +2,7 @@ import { GraphError } from '../graph/errors.ts';
 import { markDeleted, moveEmails, noteVanished, unsettledEmails } from '../store/settlement.ts';
 import type { FolderToRead, ReadingContext } from './folder-reader.ts';
 
-/** Messages asked about at a time: ten `$batch` requests. */
+/** Messages asked about between two writes. */
 const STRETCH = 200;
 
 /**

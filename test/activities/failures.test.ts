@@ -62,8 +62,8 @@ describe('the failure of an activity', () => {
 
   it('in a busy mailbox is tried again for half an hour', () => {
     const busy = graphError('mailbox_busy');
-    expect(failureOf(busy, 99, 1_000_000 - 29 * 60_000)).toMatchObject({ type: 'GraphFailed', nonRetryable: false });
-    expect(failureOf(busy, 0, 1_000_000 - 30 * 60_000)).toMatchObject({ type: 'GraphFailed', nonRetryable: true });
+    expect(failureOf(busy, 99, 1_000_000 - 29 * 60_000)).toMatchObject({ type: 'MailboxBusy', nonRetryable: false });
+    expect(failureOf(busy, 0, 1_000_000 - 30 * 60_000)).toMatchObject({ type: 'MailboxBusy', nonRetryable: true });
   });
 
   it.each([
