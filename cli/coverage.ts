@@ -41,7 +41,7 @@ export async function printCoverage(cli: Cli, api: ApiClient, scanId: string, op
     }
   } else {
     await printTable(cli, pages(), options);
-    for (const line of totals ? inWords(totals) : []) out.line(line);
+    for (const line of totals ? coverageInWords(totals) : []) out.line(line);
   }
   if (totals && totals.unexplained > 0) cli.exitCode = EXIT.failure;
 }
@@ -91,7 +91,8 @@ function figure(folder: Folder, name: (typeof FIGURES)[number]): string {
   return value === null ? '' : count(value);
 }
 
-function inWords(totals: Totals): string[] {
+/** The sums of a scan's coverage, a sentence a line. */
+export function coverageInWords(totals: Totals): string[] {
   const { graph, stored, quarantined, leftOut, unexplained, foldersNotRead } = totals;
   const parts = [
     `${count(stored)} stored`,

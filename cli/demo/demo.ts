@@ -6,6 +6,7 @@ import { createApiClient, type ApiClient, type ScanStateAnswer } from '../api-cl
 import type { Cli } from '../cli.ts';
 import type { DemoOptions } from '../commands/demo.ts';
 import { makeScanId } from '../commands/scan.ts';
+import { coverageInWords } from '../coverage.ts';
 import { UsageError } from '../errors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { aborted } from '../interrupts.ts';
@@ -156,6 +157,9 @@ async function reportOutcome(
   const tables = await api.tables(state.scanId);
   for (const line of storedTables({ mailboxes, tables, comparison }, cli.out)) print(line);
   for (const line of leftOut(mailboxes)) print(safeLine(line));
+  const { totals } = await api.coverage(state.scanId, { limit: 1 });
+  print('\nCoverage, as the scan itself proves it:');
+  for (const line of coverageInWords(totals)) print(`  ${line}`);
   for (const line of comparisonReport(figures, comparison.findings)) print(safeLine(line));
   if (options.json) cli.out.line(JSON.stringify(figures));
   cli.exitCode = isClean(figures, state) ? EXIT.ok : EXIT.failure;
