@@ -1,6 +1,6 @@
 import type { Tap } from './proxy.ts';
 
-/** A page of messages that was asked for. */
+/** A page of a folder's delta that was asked for. */
 export interface PageRequest {
   /** The path and query that was asked for, as a stored link has it. */
   readonly target: string;
@@ -9,7 +9,7 @@ export interface PageRequest {
   isRead: boolean;
 }
 
-const REQUEST_LINE = /(?:^|\r\n)GET (\S+\/messages(?:\/delta)?\?\S*) HTTP\/1\.1\r\n/;
+const DELTA_REQUEST = /^GET (\S+\/messages\/delta\?\S*) HTTP\/1\.1\r\n/;
 const ANY_REQUEST = /^[A-Z]+ \S+ HTTP\/1\.1\r\n/;
 const STATUS_LINE = /^HTTP\/1\.1 (\d{3}) /;
 
@@ -26,7 +26,7 @@ export class PageLog {
       fromClient: (chunk) => {
         const text = chunk.toString('latin1');
         if (!ANY_REQUEST.test(text)) return;
-        const target = REQUEST_LINE.exec(text)?.[1];
+        const target = DELTA_REQUEST.exec(text)?.[1];
         open = target === undefined ? undefined : { target, at: Date.now(), isRead: false };
         if (open) this.requests.push(open);
       },

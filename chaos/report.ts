@@ -46,7 +46,7 @@ export function reportOf(outcome: Outcome): Report {
     ...{ seed, faults: { ...done.counts, ...graphFaults }, kills: done.kills.length, scans },
     ...{ messages, missing, duplicated, different, unexplained, peakMailboxConcurrency },
     ...{ recoverySecondsMedian: median, recoverySecondsWorst: worst },
-    ...{ rereadPagesWorst: rereads.worst, rereadCommitted: rereads.committed },
+    ...{ rereadPagesWorst: rereads.worst, rereadCommitted: rereads.committed.length },
   };
 }
 

@@ -4,8 +4,8 @@ import type { Event } from './timeline.ts';
 
 /** Pages that were asked for again. */
 export interface Rereads {
-  /** Asked for again in the same round though they were committed: there should be none. */
-  readonly committed: number;
+  /** Asked for again in the same round though they were committed, with when: there should be none. */
+  readonly committed: readonly PageRequest[];
   /** Of the pages that a kill cost because they were read and not yet committed, the most for one mailbox and kill. */
   readonly worst: number;
 }
@@ -36,12 +36,12 @@ export function rereadsOf(
   { events, requests }: { readonly events: readonly Event[]; readonly requests: readonly PageRequest[] },
 ): Rereads {
   const asked = groupedBy(requests, keyOfRequest);
-  let committed = 0;
+  const committed: PageRequest[] = [];
   const lost = new Map<string, number>();
   for (const [key, lives] of livesOf(events)) {
     for (const { mailboxId, from, until, committedAt } of lives) {
       const inRound = (asked.get(key) ?? []).filter(({ at }) => at > from && at < until);
-      committed += inRound.filter(({ at }) => at > committedAt).length;
+      committed.push(...inRound.filter(({ at }) => at > committedAt));
       const before = inRound.filter(({ at, isRead }) => isRead && at < committedAt);
       const kill = kills.find(
         (at) => before.some((one) => one.at < at) && inRound.some((one) => one.at > at && one.at < committedAt),

@@ -78,13 +78,13 @@ async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): 
   for (const { name, endedByItself } of stage.subjects) {
     if (endedByItself > 0) say(`${name} ended by itself ${endedByItself} times`);
   }
+  const kills = done.kills.map(({ from }) => from);
+  const rereads = rereadsOf(kills, { events, requests: stage.pages.requests });
+  for (const { target, at } of rereads.committed)
+    say(`${new Date(at).toISOString()}: read again though committed: ${target}`);
   return reportOf({
-    ...{ seed, done, graphFaults, reconciliation, recoveries, peakMailboxConcurrency },
+    ...{ seed, done, graphFaults, reconciliation, recoveries, rereads, peakMailboxConcurrency },
     scans: scans.ended.size,
     unexplained: await unexplainedOf(api, last, reconciliation),
-    rereads: rereadsOf(
-      done.kills.map(({ from }) => from),
-      { events, requests: stage.pages.requests },
-    ),
   });
 }

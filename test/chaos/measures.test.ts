@@ -48,14 +48,17 @@ describe('pages read again', () => {
 
   it('are those that a kill caught between reading and committing', () => {
     const events = [round(0), page(5_000, link)];
-    expect(rereadsOf([2_000], { events, requests: asked(1_000, 4_000) })).toEqual({ committed: 0, worst: 1 });
-    expect(rereadsOf([2_000], { events, requests: asked(3_000, 4_000) })).toEqual({ committed: 0, worst: 0 });
+    expect(rereadsOf([2_000], { events, requests: asked(1_000, 4_000) })).toEqual({ committed: [], worst: 1 });
+    expect(rereadsOf([2_000], { events, requests: asked(3_000, 4_000) })).toEqual({ committed: [], worst: 0 });
   });
 
   it('are told apart from those that were committed, and from those of another round', () => {
     const events = [round(0), page(5_000, link), round(7_000), page(9_000, link)];
-    expect(rereadsOf([], { events, requests: asked(1_000, 6_000, 8_000) })).toEqual({ committed: 1, worst: 0 });
-    expect(rereadsOf([], { events, requests: asked(1_000, 8_000) })).toEqual({ committed: 0, worst: 0 });
+    expect(rereadsOf([], { events, requests: asked(1_000, 6_000, 8_000) })).toEqual({
+      committed: asked(6_000),
+      worst: 0,
+    });
+    expect(rereadsOf([], { events, requests: asked(1_000, 8_000) })).toEqual({ committed: [], worst: 0 });
   });
 
   it('know the first page of a round by its folder', () => {
