@@ -1,10 +1,11 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchPause } from './pause.ts';
 import { benchScan } from './scan-matrix.ts';
 import { benchSimulator } from './simulator.ts';
 
 /**
- * `npm run bench -- scan|simulator [--json]`: figures on standard output, the last of them one JSON object; what is
+ * `npm run bench -- scan|simulator|pause [--json]`: figures on standard output, the last of them one JSON object; what is
  * being done on standard error.
  */
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
@@ -18,8 +19,10 @@ if (what === 'scan') {
 } else if (what === 'simulator') {
   note('Reading 1,000,000 messages …');
   print(machine, await benchSimulator());
+} else if (what === 'pause') {
+  print(machine, await benchPause(note));
 } else {
-  note('Usage: npm run bench -- scan|simulator [--json]');
+  note('Usage: npm run bench -- scan|simulator|pause [--json]');
   process.exitCode = 2;
 }
 

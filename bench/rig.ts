@@ -45,7 +45,8 @@ export interface Rig {
   close(): Promise<void>;
 }
 
-export async function openRig(log: (line: string) => void): Promise<Rig> {
+/** @param settings more of the environment of API and workers */
+export async function openRig(log: (line: string) => void, settings: Record<string, string> = {}): Promise<Rig> {
   const folder = await mkdtemp(join(tmpdir(), 'outhaul-bench-'));
   const { path: binary } = await findTemporalBinary({ cacheDir: cacheDir(process.env), env: process.env, log });
   const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), log });
@@ -64,12 +65,13 @@ export async function openRig(log: (line: string) => void): Promise<Rig> {
     OUTHAUL_KEYS: generateKey(),
     LOG_LEVEL: 'warn',
     NODE_ENV: 'production',
+    ...settings,
   };
   const silent = pino({ level: 'silent' });
   const { config } = loadConfig({ ...environment, PORT: String(await freePort()) });
   const api = await startApi({ config, log: silent });
-  const settings = { address: server.address, namespace: 'default' };
-  const temporal = await createTemporalClient(settings, parseKeyRing(environment.OUTHAUL_KEYS));
+  const address = { address: server.address, namespace: 'default' };
+  const temporal = await createTemporalClient(address, parseKeyRing(environment.OUTHAUL_KEYS));
   return {
     databaseUrl: postgres.url,
     temporal,

@@ -34,8 +34,8 @@ const quiet = (): void => undefined;
 export interface Stage {
   readonly simulator: Simulator;
   readonly services: { postgres: EmbeddedPostgres; temporal: EmbeddedTemporal };
-  /** Starts the service again, on the same data and port. */
-  restart(service: 'postgres' | 'temporal'): Promise<void>;
+  /** Starts the service again, on the same data and port; the API is stopped before. */
+  restart(service: 'postgres' | 'temporal' | 'api'): Promise<void>;
   startWorker(env?: NodeJS.ProcessEnv): Outhaul;
   call(method: string, path: string, body?: object): Promise<{ status: number; answer: Record<string, unknown> }>;
   /** Starts a scan of all folders; the answer must be 202. */
@@ -47,7 +47,8 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function openStage(tenant: TenantOptions): Promise<Stage> {
+/** @param settings more of the environment, of API and workers alike */
+export async function openStage(tenant: TenantOptions, settings: Record<string, string> = {}): Promise<Stage> {
   const folder = await mkdtemp(join(tmpdir(), 'outhaul-e2e-'));
   const ports = { postgres: await freePort(), temporal: await freePort(), api: await freePort() };
   const start = {
@@ -74,15 +75,21 @@ export async function openStage(tenant: TenantOptions): Promise<Stage> {
     OUTLOOK_API_BASE_URL: simulator.url,
     OUTHAUL_AUTHORITY_URL: simulator.url,
     PORT: String(ports.api),
+    ...settings,
   };
-  const api: RunningApi = await startApi({ config: loadConfig(environment).config, log: silent });
+  const startIt = (): Promise<RunningApi> => startApi({ config: loadConfig(environment).config, log: silent });
+  let api = await startIt();
+  const key = api.adminKey ?? '';
   const workers: Outhaul[] = [];
   const stage: Stage = {
     simulator,
     services,
     async restart(service) {
       if (service === 'postgres') services.postgres = await start.postgres();
-      else services.temporal = await start.temporal();
+      if (service === 'temporal') services.temporal = await start.temporal();
+      if (service !== 'api') return;
+      await api.close();
+      api = await startIt();
     },
     startWorker(env = {}) {
       const worker = startOuthaul(['worker'], { ...environment, ...env });
@@ -92,7 +99,7 @@ export async function openStage(tenant: TenantOptions): Promise<Stage> {
     async call(method, path, body) {
       const response = await fetch(`${api.url}${path}`, {
         method,
-        headers: { authorization: `Bearer ${api.adminKey ?? ''}`, 'content-type': 'application/json' },
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         ...(body && { body: JSON.stringify(body) }),
       });
       return { status: response.status, answer: (await response.json()) as Record<string, unknown> };
