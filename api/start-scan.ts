@@ -10,11 +10,11 @@ import { ensureOrganization } from '../store/organizations.ts';
 import { discardScan } from '../store/scan-end.ts';
 import { addScan, scanOf } from '../store/scans.ts';
 import { admit, turnedDown } from './admission.ts';
-import { toCertificateCredential } from './client-certificate.ts';
+import { toCredential } from './credential.ts';
 import { badRequest, conflict } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
-import type { Auth, ScanConfig } from './schemas/scan-start.ts';
+import type { ScanConfig } from './schemas/scan-start.ts';
 import { refuseForeign } from './scope.ts';
 
 export interface StartedScan {
@@ -83,7 +83,10 @@ async function expiryWarnings(db: Database, organizationId: string): Promise<str
  */
 async function candidateFor({ db, config }: ApiParts, wanted: ScanConfig): Promise<Connection | undefined> {
   const { cloud } = config.graph;
-  if (wanted.auth) return { ...toConnection(wanted.auth), cloud };
+  if (wanted.auth) {
+    const { tenantId, clientId } = wanted.auth;
+    return { tenantId, clientId, cloud, credential: toCredential(wanted.auth) };
+  }
   if (await loadActive(db, wanted.organizationId)) return undefined;
   if (config.connection) {
     const { clientSecret, ...registration } = config.connection;
@@ -94,13 +97,6 @@ async function candidateFor({ db, config }: ApiParts, wanted: ScanConfig): Promi
     { path: 'config.auth.clientSecret', message: 'Client Secret is required' },
     { path: 'config.auth.tenantId', message: 'Tenant ID is required' },
   ]);
-}
-
-function toConnection({ tenantId, clientId, clientSecret, clientCertificate }: Auth): Omit<Connection, 'cloud'> {
-  if (clientCertificate === undefined) {
-    return { tenantId, clientId, credential: { kind: 'secret', clientSecret: clientSecret ?? '' } };
-  }
-  return { tenantId, clientId, credential: { kind: 'certificate', ...toCertificateCredential(clientCertificate) } };
 }
 
 /** The filters as the store keeps them; where no mailbox is named those of `MAILBOX_ADDRESS` are meant. */
