@@ -19,6 +19,7 @@ import { connectionRoutes } from './routes/connections.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
+import { quarantineRoutes } from './routes/quarantine.ts';
 import { resultRoutes } from './routes/results.ts';
 import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
@@ -34,6 +35,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...scanControlRoutes(parts),
     ...resultRoutes(parts),
     ...coverageRoutes(parts),
+    ...quarantineRoutes(parts),
     ...maintenanceRoutes(parts),
     ...keyRingRoutes(parts),
     ...pipelineRoutes(parts),

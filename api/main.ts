@@ -15,6 +15,7 @@ import { createApp } from './app.ts';
 import { createConnectionWorkflows } from './connection-workflows.ts';
 import { StartError } from './errors.ts';
 import { createKeyChecker } from './principal.ts';
+import { createQuarantineWorkflows } from './quarantine-workflows.ts';
 import { createReachabilityCheck } from './reachability.ts';
 import { createScanWorkflows } from './scan-workflows.ts';
 import { whenTemporalIsReady } from './temporal-ready.ts';
@@ -89,6 +90,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
         db,
         workflows,
         connections: createConnectionWorkflows(client, { orchestrationQueue, checkMs: options.checkMs ?? 110_000 }),
+        quarantine: createQuarantineWorkflows(client, { orchestrationQueue }),
         keys: createKeyChecker(db),
         keyRing,
         countBegunBy: createWorkflowCounter(client, orchestrationQueue),

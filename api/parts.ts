@@ -3,6 +3,7 @@ import type { LiveKeyRing } from '../config/live-key-ring.ts';
 import type { Database } from '../store/database.ts';
 import type { ConnectionWorkflows } from './connection-workflows.ts';
 import type { KeyChecker } from './principal.ts';
+import type { QuarantineWorkflows } from './quarantine-workflows.ts';
 import type { Reachability } from './reachability.ts';
 import type { ScanWorkflows } from './scan-workflows.ts';
 import type { CountBegunBy } from './workflow-counts.ts';
@@ -13,6 +14,7 @@ export interface ApiParts {
   readonly db: Database;
   readonly workflows: ScanWorkflows;
   readonly connections: ConnectionWorkflows;
+  readonly quarantine: QuarantineWorkflows;
   readonly keys: KeyChecker;
   /** What secrets are sealed with. */
   readonly keyRing: LiveKeyRing;

@@ -22,7 +22,7 @@ export interface RawRequest {
   readonly body: unknown;
 }
 
-export type RouteTag = 'Scans' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections';
+export type RouteTag = 'Scans' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections' | 'Quarantine';
 export type Method = 'get' | 'post' | 'delete';
 
 export interface DocumentedAnswer {

@@ -1,5 +1,5 @@
 import type { Database } from '../store/database.ts';
-import { organizationOf } from '../store/organizations.ts';
+import { listOrganizations, organizationOf } from '../store/organizations.ts';
 import { scanOf, type Scan } from '../store/scans.ts';
 import { scansNamed } from '../store/scan-list.ts';
 import { badRequest, notFound } from './errors.ts';
@@ -29,6 +29,17 @@ export async function organizationFor(
   refuseForeign(principal, named);
   if (principal.organizationId !== null) return principal.organizationId;
   return named === undefined ? null : (await organizationOf(db, named)).organizationId;
+}
+
+/**
+ * The organization that an administrator means who names none: the only one there is.
+ * @throws {HttpError} 400 when there are several, 404 when there is none
+ */
+export async function oneOrganization(db: Database): Promise<string> {
+  const [only, another] = await listOrganizations(db);
+  if (!only) throw notFound('There is no organization yet');
+  if (another) throw badRequest([{ path: 'organizationId', message: 'there are several organizations: name one' }]);
+  return only.organizationId;
 }
 
 /**

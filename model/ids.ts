@@ -11,6 +11,10 @@ export const scanWorkflowId = (organizationId: string, scanId: string): string =
 export const connectionWorkflowId = (organizationId: string, checkNo: number): string =>
   `connection/${organizationId}/${checkNo}`;
 
+/** One request to try messages in quarantine again. */
+export const retryWorkflowId = (organizationId: string, requestId: string): string =>
+  `retry/${organizationId}/${requestId}`;
+
 /** The one reader of a mailbox. */
 export const mailboxWorkflowId = (organizationId: string, mailboxId: string): string =>
   `mailbox/${organizationId}/${mailboxId}`;
