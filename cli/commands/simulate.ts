@@ -18,6 +18,14 @@ export interface SimulateOptions extends TenantChoice {
   readonly tenantId?: string;
   readonly clientId?: string;
   readonly clientSecretFile?: string;
+  /** Folders that hold mail in each mailbox. */
+  readonly folders?: number;
+  /** Average length of a body's text in bytes. */
+  readonly bodyBytes?: number;
+  /** Mixed faults for so many requests in a hundred. */
+  readonly faults?: number;
+  /** False: nothing is throttled. */
+  readonly limits: boolean;
   readonly json?: boolean;
 }
 
@@ -27,7 +35,8 @@ OUTLOOK_API_BASE_URL and OUTHAUL_AUTHORITY_URL name it.
 
 Examples:
   $ outhaul simulate --mailboxes 50 --messages 100000
-  $ outhaul simulate --mail ./archive --latency 50`;
+  $ outhaul simulate --mail ./archive --latency 50
+  $ outhaul simulate --mailboxes 1 --messages 1000000 --folders 1 --faults 2`;
 
 export function withTenantChoice(command: Command): Command {
   return command
@@ -44,6 +53,15 @@ export function simulateCommand(cli: Cli): Command {
     .description('run a simulated Microsoft 365 tenant')
     .addHelpText('after', AFTER_HELP);
   return withTenantChoice(command)
+    .option(
+      '--folders <number>',
+      'folders that hold mail in each mailbox (default: a varied tree)',
+      wholeNumber(1, 10_000),
+    )
+    .option('--body-bytes <number>', 'average length of a body', wholeNumber(0, 1_000_000))
+    .optionsGroup('What goes wrong:')
+    .option('--faults <percent>', 'requests in a hundred that meet a fault', wholeNumber(1, 100))
+    .option('--no-limits', 'throttle nothing')
     .optionsGroup('The server:')
     .option('--port <port>', 'port to listen on, 0 for a free one', port, 8090)
     .option('--tenant-id <id>', 'directory (tenant) id (default: from the seed)')

@@ -13,6 +13,8 @@ export async function simulate(cli: Cli, options: SimulateOptions): Promise<void
   const simulator = await start(await toSimulatorOptions(options), options.port);
   try {
     const { url, tenantId, clientId, clientSecret, control } = simulator;
+    const { faults, seed = 1 } = options;
+    if (faults !== undefined) control.addPreset({ preset: 'mixed', rate: faults / 100, seed });
     const summary = control.truth.summary();
     if (options.json) cli.out.line(safeJson({ url, tenantId, clientId, clientSecret, ...summary }));
     else for (const line of describe(simulator, programName(cli.env))) cli.out.line(line);
@@ -23,16 +25,20 @@ export async function simulate(cli: Cli, options: SimulateOptions): Promise<void
 }
 
 async function toSimulatorOptions(options: SimulateOptions): Promise<SimulatorOptions> {
-  const { port, latency, mailboxes, messages, seed, mail, tenantId, clientId, clientSecretFile } = options;
+  const { port, latency, mailboxes, messages, seed, mail, folders, bodyBytes } = options;
+  const { tenantId, clientId, clientSecretFile } = options;
   const clientSecret = clientSecretFile && (await readFile(clientSecretFile, 'utf8')).trim();
   return {
     port,
     ...(latency !== undefined && { latencyMs: latency }),
+    ...(!options.limits && { limits: { mailboxConcurrency: null, mailboxRequests: null, requestsPerSecond: null } }),
     tenant: {
       ...(mailboxes !== undefined && { mailboxes }),
       ...(messages !== undefined && { messages }),
       ...(seed !== undefined && { seed }),
       ...(mail !== undefined && { mailFolder: mail }),
+      ...(folders !== undefined && { folders }),
+      ...(bodyBytes !== undefined && { bodyBytes }),
       ...(tenantId !== undefined && { tenantId }),
       ...(clientId !== undefined && { clientId }),
       ...(clientSecret && { clientSecret }),

@@ -148,6 +148,51 @@ describe.skipIf(!hasOpenApi)("every body holds against Graph's published descrip
     }
   });
 
+  test('answers that faults have changed without breaking them', async () => {
+    const { control } = simulator;
+    const path = `/users/${own().id}/mailFolders/inbox/messages`;
+    const headers = { prefer: 'IdType="ImmutableId", odata.maxpagesize=5' };
+    const first = await client.get(`${path}/delta`, { prefer: 'odata.maxpagesize=1000' });
+    control.changeMessage({ mailbox: own().id, id: textOf(first.body.value[0]?.id) }, { subject: 'In part' });
+    for (const type of ['overlap', 'emptyPage', 'sameLink', 'ignoreTop', 'partial'] as const) {
+      const { id } = control.addFault({ effect: { type } });
+      check(`${FOLDER}/messages/delta()`, await client.get(textOf(first.body['@odata.deltaLink']), headers));
+      let next = await client.get(`${path}/delta`, headers);
+      check(`${FOLDER}/messages/delta()`, next);
+      next = await client.get(textOf(next.body['@odata.nextLink']), headers);
+      check(`${FOLDER}/messages/delta()`, next);
+      check(`${FOLDER}/messages`, await client.get(`${path}?$top=5&$skip=5&$count=true`));
+      control.removeFault(id);
+    }
+    control.addFault({ effect: { type: 'count', off: -1_000_000 } });
+    check(`${FOLDER}/messages`, await client.get(`${path}?$count=true`));
+    check('/users/{user-id}/mailFolders', await client.get(`/users/${own().id}/mailFolders`));
+    control.clearFaults();
+  });
+
+  test('errors that faults and limits make', async () => {
+    const { control } = simulator;
+    const path = `/users/${own().id}/mailFolders/inbox/messages`;
+    const failures = async () => {
+      const got = await client.get(path);
+      expect(got.status).toBeGreaterThanOrEqual(400);
+      check('/users', got);
+    };
+    for (const status of [400, 401, 403, 404, 410, 413, 429, 500, 501, 502, 503, 504, 507]) {
+      control.addFault({ times: 1, effect: { type: 'status', status } });
+      await failures();
+    }
+    for (const state of ['denied', 'notEnabled', 'gone', 'onHold', 'moving', 'storeUnavailable'] as const) {
+      control.addFault({ times: 1, effect: { type: 'mailbox', state } });
+      await failures();
+    }
+    const { mailboxRequests } = control.limits();
+    control.setLimits({ mailboxRequests: 1 });
+    await client.get(path);
+    await failures();
+    control.setLimits({ mailboxRequests });
+  });
+
   test('errors', async () => {
     simulator.control.failNext({ kind: 'users', status: 429, code: 'ApplicationThrottled', retryAfter: 1 });
     const paths = [
