@@ -1,11 +1,12 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { benchFaults } from './faults.ts';
 import { benchPause } from './pause.ts';
 import { benchScan } from './scan-matrix.ts';
 import { benchSimulator } from './simulator.ts';
 
 /**
- * `npm run bench -- scan|simulator|pause [--json]`: figures on standard output, the last of them one JSON object; what is
+ * `npm run bench -- scan|simulator|pause|faults [--json]`: figures on standard output, the last of them one JSON object; what is
  * being done on standard error.
  */
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
@@ -21,6 +22,8 @@ if (what === 'scan') {
   print(machine, await benchSimulator());
 } else if (what === 'pause') {
   print(machine, await benchPause(note));
+} else if (what === 'faults') {
+  print(machine, await benchFaults(note));
 } else {
   note('Usage: npm run bench -- scan|simulator|pause [--json]');
   process.exitCode = 2;

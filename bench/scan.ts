@@ -40,13 +40,24 @@ export interface ScanFigures {
 /** How often the status is asked for, as someone who watches does. */
 const POLL_MS = 500;
 
+/** The whole product over a tenant of its own. */
+export async function scan(rig: Rig, workload: Workload, countActions = true): Promise<ScanFigures> {
+  const { tenant, latencyMs } = workload;
+  const simulated = await simulate({ tenant, latencyMs });
+  try {
+    return await scanTenant(rig, simulated, workload, countActions);
+  } finally {
+    await simulated.close();
+  }
+}
+
 /** The whole product: API, Temporal, worker, store. A fresh worker, so that its peak memory is this scan's. */
-export async function scan(
+export async function scanTenant(
   rig: Rig,
-  { tenant, pageSize, latencyMs, folders = ['all'] }: Workload,
+  simulated: SimulatedTenant,
+  { pageSize, folders = ['all'] }: Pick<Workload, 'pageSize' | 'folders'>,
   countActions = true,
 ): Promise<ScanFigures> {
-  const simulated = await simulate({ tenant, latencyMs });
   const worker = await rig.startWorker(simulated, { BATCH_SIZE: String(pageSize) });
   const organizationId = `bench-${randomUUID()}`;
   const { tenantId, clientId, clientSecret } = simulated;
@@ -70,7 +81,6 @@ export async function scan(
   const { peakRssMb, cpuSeconds } = await worker.usage();
   const requests = await graphRequests(simulated);
   await worker.stop();
-  await simulated.close();
   return {
     messages,
     seconds,
