@@ -9,6 +9,7 @@ import type {
 } from '../api/schemas/connections.ts';
 import type { KeyList, KeyMade, KeyRevoked } from '../api/schemas/keys.ts';
 import type { Coverage } from '../api/schemas/coverage.ts';
+import type { QuarantineList, QuarantineRetried, QuarantineRetry } from '../api/schemas/quarantine.ts';
 import type { ResultRows, ResultTables } from '../api/schemas/results.ts';
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
 import type { ScanCancelled, ScanControlled, ScanList, ScanState, ScansReviewed } from '../api/schemas/scans.ts';
@@ -62,6 +63,17 @@ export interface CoverageOptions {
   readonly incomplete?: boolean | undefined;
 }
 
+export type QuarantineEntry = z.output<typeof QuarantineList>['messages'][number];
+/** Which messages in quarantine. */
+export type QuarantineFilter = Omit<z.input<typeof QuarantineRetry>, 'all'>;
+
+export interface QuarantineOptions extends QuarantineFilter {
+  readonly state: 'open' | 'resolved';
+  /** 1 to 1,000. */
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
 /** The API as its client sees it. Every method throws `ApiError` or `ApiUnreachable`, or the signal's reason. */
 export interface ApiClient {
   readonly url: string;
@@ -76,6 +88,8 @@ export interface ApiClient {
   scans(limit: number): Promise<ScanListAnswer>;
   /** Mailboxes in the order of the scan's list. */
   coverage(scanId: string, options: CoverageOptions): Promise<CoverageAnswer>;
+  quarantine(options: QuarantineOptions): Promise<z.output<typeof QuarantineList>>;
+  retryQuarantine(wanted: z.input<typeof QuarantineRetry>): Promise<z.output<typeof QuarantineRetried>>;
   tables(scanId: string): Promise<ResultTable[]>;
   rows(scanId: string, options: RowsOptions): Promise<ResultPage>;
   makeKey(name: string, organizationId: string | null): Promise<z.output<typeof KeyMade>>;
@@ -127,6 +141,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       call('GET', scanPath(scanId, 'coverage'), {
         query: { ...query, limit, cursor, incomplete: incomplete ? 'true' : undefined },
       }),
+    quarantine: (wanted) => call('GET', '/api/v1/quarantine', { query: { ...query, ...wanted } }),
+    retryQuarantine: (body) => call('POST', '/api/v1/quarantine/retry', { query, body }),
     async tables(scanId) {
       const { data } = await call<z.output<typeof ResultTables>>('GET', resultPath(scanId, 'tables'), { query });
       return data.tables;

@@ -9,6 +9,7 @@ import { demoCommand } from './commands/demo.ts';
 import { detectCrashedCommand } from './commands/detect-crashed.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { keysCommand } from './commands/keys.ts';
+import { quarantineCommand } from './commands/quarantine.ts';
 import { resultsCommand } from './commands/results.ts';
 import { scanCommand } from './commands/scan.ts';
 import { simulateCommand } from './commands/simulate.ts';
@@ -23,7 +24,7 @@ import { version } from './version.ts';
 
 const GROUPS = [
   { heading: 'On one machine:', commands: [upCommand, demoCommand, simulateCommand] },
-  { heading: 'Scans:', commands: [scanCommand, statusCommand, resultsCommand, coverageCommand] },
+  { heading: 'Scans:', commands: [scanCommand, statusCommand, resultsCommand, coverageCommand, quarantineCommand] },
   {
     heading: 'Scans that run or have ended:',
     commands: [pauseCommand, resumeCommand, cancelCommand, retryFailedCommand],
