@@ -16,7 +16,7 @@ import { planTenant, type TenantOptions } from './tenant/options.ts';
 import { Tenant } from './tenant/tenant.ts';
 
 export { SimulatorControl } from './control/control.ts';
-export type { FailNext, TenantChange, TreeSize } from './control/control.ts';
+export type { FailNext, TenantChange, TreeSize } from './control/changes.ts';
 export type { ChurnKind, ChurnOptions, ChurnReport } from './control/churn.ts';
 export { ControlError } from './control/control-error.ts';
 export type { MessageBulk } from './control/new-message.ts';

@@ -1,13 +1,12 @@
-import type { AppState, Entra } from '../entra/entra.ts';
+import type { Entra } from '../entra/entra.ts';
 import type { AccessTokens } from '../entra/tokens.ts';
-import type { Fault, FaultPreset, FaultRule, RequestMatch } from '../faults/fault-rule.ts';
+import type { Fault, FaultPreset, FaultRule } from '../faults/fault-rule.ts';
 import type { Faults } from '../faults/faults.ts';
 import { rulesOf } from '../faults/presets.ts';
 import type { JsonObject } from '../mail/bytes.ts';
 import type { AttachmentRecord } from '../mail/record.ts';
 import type { Hold, HoldMatch, Holds } from '../msgraph/holds.ts';
 import type { LimitOptions, Limits, Throttle } from '../msgraph/limits.ts';
-import type { Role } from '../msgraph/request.ts';
 import type { Stats, StatsCounter } from '../msgraph/stats.ts';
 import {
   addMessage,
@@ -21,49 +20,11 @@ import {
 } from '../tenant/changes.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import { Churn, type ChurnOptions, type ChurnReport } from './churn.ts';
+import type { FailNext, TenantChange, TreeSize } from './changes.ts';
 import { ControlError } from './control-error.ts';
 import { type MessageBulk, newMessage } from './new-message.ts';
 import { type FolderRef, type MessageRef, Places } from './places.ts';
 import { Truth } from './truth.ts';
-
-/** What can change about tenant and application. Absent members stay as they are. */
-export interface TenantChange {
-  /** What was done to the application in the tenant. */
-  app?: AppState;
-  /** The tenant is gone: Entra answers 90002. */
-  tenantGone?: boolean;
-  clientSecret?: string;
-  secretExpired?: boolean;
-  /** PEM of the certificate that is registered from now on; null for none. */
-  certificate?: string | null;
-  tokenLifetimeSeconds?: number;
-  /** The application permissions that are consented to; tokens issued before keep theirs. */
-  roles?: Role[];
-  /** Takes back every token issued so far. */
-  revokeTokens?: boolean;
-}
-
-/** Requests that fail with a status. */
-export interface FailNext extends RequestMatch {
-  status: number;
-  /** Default `UnknownError`. */
-  code?: string;
-  message?: string;
-  /** The `Retry-After` header, in seconds. */
-  retryAfter?: number | string;
-  /** How many requests fail. Default 1. */
-  times?: number;
-}
-
-/** Folders that are made together. */
-export interface TreeSize {
-  /** Folders each inside the one before. */
-  deep?: number;
-  /** Folders side by side. */
-  wide?: number;
-  /** Messages in each. Default 0. */
-  messages?: number;
-}
 
 /** What the control API works on. */
 export interface ControlParts {

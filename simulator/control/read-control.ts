@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { LimitOptions } from '../msgraph/limits.ts';
-import type { TenantChange, TreeSize } from './control.ts';
+import type { TenantChange, TreeSize } from './changes.ts';
 import type { ChurnOptions } from './churn.ts';
 import type { MessageBulk } from './new-message.ts';
 import { parsed } from './parsed.ts';
