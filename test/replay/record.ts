@@ -2,10 +2,13 @@ import { Context, sleep } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ConnectionActivities } from '../../activities/connection-activities.ts';
-import { connectionWorkflowId, mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
+import type { QuarantineActivities } from '../../activities/quarantine-activities.ts';
+import { connectionWorkflowId, mailboxWorkflowId, retryWorkflowId, scanWorkflowId } from '../../model/ids.ts';
 import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 import type { checkConnection } from '../../workflows/check-connection.ts';
+import { readRequestedSignal } from '../../workflows/messages.ts';
+import type { retryQuarantine } from '../../workflows/retry-quarantine.ts';
 import { RECORDING_KEYS, recordHistory } from './histories.ts';
 
 /**
@@ -159,5 +162,54 @@ describe('recording', () => {
       await Promise.all([first.handle.result(), second.handle.result()]);
     });
     await recordMailbox('shared', shared.mailboxes[0]);
+  });
+
+  it('a reader that is asked without a scan, in the middle of one', async () => {
+    const tenant = new Tenant(1);
+    const [mailboxId = ''] = tenant.mailboxes;
+    const activities = tenant.activities({
+      readMailbox: ({ waiters }) =>
+        tenant.reading(mailboxId, () =>
+          waiters.length > 0 && tenant.reads.length === 1 ? untilCancelled() : Promise.resolve(DONE),
+        ),
+    });
+    const { client, organizationId } = stage;
+    const workflowId = mailboxWorkflowId(organizationId, mailboxId);
+    await stage.run(activities, async () => {
+      const { handle } = await stage.startScan('interrupted');
+      await vi.waitUntil(() => tenant.reads.length === 1, { timeout: 20_000 });
+      await client.workflow.getHandle(workflowId).signal(readRequestedSignal, { urgency: 'incremental' });
+      expect(await handle.result()).toBe('completed');
+      await client.workflow.getHandle(workflowId).result();
+    });
+    await recordMailbox('interrupted', mailboxId);
+  });
+
+  it('messages in quarantine that are tried again: fresh, retried, failed and cancelled', async () => {
+    for (const name of ['fresh', 'retried', 'failed', 'cancelled']) {
+      let began = false;
+      const wakeReaders = async (): ReturnType<QuarantineActivities['wakeReaders']> => {
+        began = true;
+        if (name === 'retried' && Context.current().info.attempt < 2) {
+          throw ApplicationFailure.retryable('away', 'StoreUnavailable');
+        }
+        if (name === 'failed') throw ApplicationFailure.nonRetryable('no use', 'InternalError');
+        return name === 'cancelled' ? untilCancelled() : { mailboxes: 3 };
+      };
+      const { client, organizationId, queues } = stage;
+      const workflowId = retryWorkflowId(organizationId, name);
+      const activities = { ...new Tenant(1).activities(), wakeReaders };
+      await stage.run(activities, async () => {
+        const handle = await client.workflow.start<typeof retryQuarantine>('retryQuarantine', {
+          workflowId,
+          taskQueue: queues.orchestration,
+          args: [{ organizationId }],
+        });
+        await vi.waitUntil(() => began, { timeout: 20_000 });
+        if (name === 'cancelled') await handle.cancel();
+        await handle.result().catch((error: unknown) => expect(String(error)).toMatch(/failed|cancelled/i));
+      });
+      await record(`retryQuarantine-${name}`, workflowId);
+    }
   });
 });
