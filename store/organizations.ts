@@ -1,7 +1,7 @@
 import { ID_PATTERN, ID_RULE } from '../model/ids.ts';
 import { schemaName } from '../model/schema-name.ts';
 import { query, run, type Client, type Database } from './database.ts';
-import { IncompatibleDatabase, UnknownOrganization, sqlState } from './errors.ts';
+import { UnknownOrganization, sqlState } from './errors.ts';
 import { withLock } from './locks.ts';
 import { organizationMigrations } from './migrations/organization.ts';
 import { runMigrations } from './run-migrations.ts';
@@ -22,6 +22,12 @@ interface OrganizationRow {
 const VERSION = organizationMigrations('').length;
 
 /**
+ * Steps only add, so a newer version's schema does as well: a process that runs while a newer one has begun goes on.
+ * Whoever starts is refused by `migrate`.
+ */
+const isUpToDate = ({ schema_version: version }: OrganizationRow): boolean => version >= VERSION;
+
+/**
  * The organization, made at its first use. Safe when several processes meet at it; later calls cost nothing.
  * @throws {TypeError} for an id that `ID_PATTERN` refuses.
  */
@@ -29,7 +35,7 @@ export const ensureOrganization = (db: Database, organizationId: string): Promis
   cached(db, organizationId, async () => {
     if (!ID_PATTERN.test(organizationId)) throw new TypeError(`organizationId ${ID_RULE}`);
     const row = await rowOf(db, organizationId);
-    return row?.schema_version === VERSION ? row.schema_name : make(db, organizationId);
+    return row && isUpToDate(row) ? row.schema_name : make(db, organizationId);
   });
 
 /**
@@ -40,7 +46,7 @@ export const organizationOf = (db: Database, organizationId: string): Promise<Or
   cached(db, organizationId, async () => {
     const row = await rowOf(db, organizationId);
     if (!row) throw new UnknownOrganization(organizationId);
-    return row.schema_version === VERSION ? row.schema_name : make(db, organizationId);
+    return isUpToDate(row) ? row.schema_name : make(db, organizationId);
   });
 
 /** Every organization, in the order of their ids. */
@@ -77,9 +83,7 @@ const byId = (organizationId: string): { text: string; values: unknown[] } => ({
 const make = (db: Database, organizationId: string): Promise<string> =>
   withLock(db, `organization/${organizationId}`, async (client) => {
     const [row] = await run<OrganizationRow>(client, byId(organizationId));
-    if (row && row.schema_version > VERSION) {
-      throw new IncompatibleDatabase(`the schema ${row.schema_name} was made by a newer version of Outhaul`);
-    }
+    if (row && isUpToDate(row)) return row.schema_name;
     const schema = row?.schema_name ?? (await claimSchema(client, organizationId));
     const migrations = organizationMigrations(`"${schema}"`);
     await runMigrations(client, { schema, kind: 'organization', migrations, log: db.log });
