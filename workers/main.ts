@@ -19,6 +19,7 @@ import { migrate } from '../store/migrate.ts';
 import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
 import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
+import { closeAll, runTogether } from './endings.ts';
 import { failureInterceptor } from './interceptors.ts';
 import { readerWaker } from './reader-waker.ts';
 import { scanTeller } from './scan-teller.ts';
@@ -30,7 +31,7 @@ const SLICE_MS = 5 * 60_000;
 /** How long slices have to store the pages that they have asked for, once the process is told to end. */
 const GRACE = '10 seconds';
 /** After which what still runs is left behind; Temporal gives it to another worker. */
-const FORCE = '20 seconds';
+const FORCE_MS = 15_000;
 
 export interface WorkerSettings {
   readonly config: Config;
@@ -73,20 +74,19 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
       ...settings,
       ...{ db, connections, connection, sealer, stopping: stopping.signal },
     });
+    const shutdown = (): void => {
+      stopping.abort();
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    };
     return {
       async run() {
         try {
-          await Promise.all(workers.map((worker) => worker.run()));
+          await runTogether(workers, { stopping: stopping.signal, shutdown, forceMs: FORCE_MS, log });
         } finally {
-          await connections.close();
-          await connection.close();
-          await closeDatabase(db);
+          await closeAll([() => connections.close(), () => connection.close(), () => closeDatabase(db)], log);
         }
       },
-      shutdown() {
-        stopping.abort();
-        for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-      },
+      shutdown,
     };
   } catch (error) {
     await closeDatabase(db);
@@ -153,7 +153,6 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
     activities,
     interceptors: { activity: [failureInterceptor(log, attempts)] },
     shutdownGraceTime: GRACE,
-    shutdownForceTime: FORCE,
     maxHeartbeatThrottleInterval: '3 seconds',
   } satisfies Partial<WorkerOptions>;
   const workflowBundle = existsSync(BUNDLE_PATH) ? { codePath: BUNDLE_PATH } : await bundleWorkflows();

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Wire } from '../api/support/wire.ts';
 import type { Outhaul } from '../cli/outhaul-process.ts';
 import { pagesOf } from './pages.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -21,8 +22,8 @@ describe('a worker that is told to end in the middle of a slice', () => {
   afterEach(() => stage.close());
 
   /** Starts a worker and a scan, and holds Graph's answers once some pages are stored. */
-  async function inTheMiddle() {
-    const worker = stage.startWorker(SMALL_PAGES);
+  async function inTheMiddle(env: NodeJS.ProcessEnv = {}) {
+    const worker = stage.startWorker({ ...SMALL_PAGES, ...env });
     const hold = stage.simulator.control.hold({ kind: 'messagesDelta', after: 9 });
     await stage.startScan('told');
     await vi.waitUntil(() => hold.waiting > 2, { timeout: 60_000 });
@@ -76,5 +77,26 @@ describe('a worker that is told to end in the middle of a slice', () => {
     stage.startWorker(SMALL_PAGES);
     await expectCompleted();
     expect(pagesRead()).toBeLessThanOrEqual(pagesOf(stage, 50) + inFlight);
+  });
+
+  it('ends within its time though PostgreSQL and Temporal hang', { timeout: 200_000 }, async () => {
+    const url = new URL(stage.services.postgres.url);
+    const [host = '', port = ''] = stage.services.temporal.address.split(':');
+    const wires = [new Wire(url.hostname, Number(url.port)), new Wire(host, Number(port))] as const;
+    const [databasePort, temporalPort] = await Promise.all(wires.map((wire) => wire.open()));
+    url.port = String(databasePort);
+    const { worker, hold } = await inTheMiddle({
+      DATABASE_URL: url.href,
+      TEMPORAL_ADDRESS: `127.0.0.1:${temporalPort}`,
+    });
+    for (const wire of wires) wire.cut();
+    worker.kill('SIGTERM');
+    hold.release();
+    expect(await worker.ended).toBe(0);
+    expect(worker.out()).toContain('left behind');
+    for (const wire of wires) wire.close();
+
+    stage.startWorker(SMALL_PAGES);
+    await expectCompleted();
   });
 });
