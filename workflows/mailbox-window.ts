@@ -99,8 +99,12 @@ export class MailboxWindow {
 
   /** Asks for as many mailboxes as there is room for. */
   async fill(): Promise<void> {
-    if (this.#ready.length < this.#of.window && this.#after !== undefined) await this.#takeStretch(this.#after);
-    await this.#ask(this.#ready.splice(0, this.#of.window - this.#open.size));
+    const { window } = this.#of;
+    const room = window - this.#open.size;
+    // A few more than there is room for, so that who reports is followed at once.
+    const wanted = Math.max(room, Math.min(window, STRETCH));
+    while (this.#ready.length < wanted && this.#after !== undefined) await this.#takeStretch(this.#after);
+    await this.#ask(this.#ready.splice(0, window - this.#open.size));
   }
 
   /**

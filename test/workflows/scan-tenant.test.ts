@@ -49,6 +49,23 @@ describe('scanTenant', () => {
     expect(peak).toBe(4);
   });
 
+  it('fills a window that is wider than what it takes from the store at once', async () => {
+    const tenant = new Tenant(100);
+    const state = { released: false };
+    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
+      tenant.reading(mailboxId, async () => {
+        for (; !state.released; await sleep(50)) Context.current().heartbeat();
+        return DONE;
+      });
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const { handle } = await start('wide', { window: 90 });
+      await vi.waitUntil(() => tenant.reads.length === 90, { timeout: 40_000 });
+      state.released = true;
+      expect(await handle.result()).toBe('completed');
+    });
+    expect(tenant.reads).toHaveLength(100);
+  });
+
   it('answers at once, and ends, when the credential is refused', async () => {
     const tenant = new Tenant(1);
     const refused = { status: 'refused', reason: 'The client secret is wrong (AADSTS7000215)' } as const;
