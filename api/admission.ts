@@ -20,10 +20,23 @@ export interface ScanToAdmit {
 /** The ways an admission goes wrong that are somebody's fault. */
 export type TurnedDown = Extract<ScanAdmission, { reason: string }>;
 
+/** Temporal went away in the middle of a start: the scan's workflow may run, or not. */
+export class OutcomeUnknown extends HttpError {
+  constructor(scanId: string, cause: unknown) {
+    super(
+      503,
+      `Temporal went away while scan ${scanId} was being started. Its status tells whether it goes on; where it stays ` +
+        'pending for minutes, POST /api/v1/maintenance/detect-crashed sets it right and retry-failed opens it again',
+      { cause },
+    );
+  }
+}
+
 /**
  * Starts a scan's workflow and waits for its admission. Temporal keeps the workflow from the moment it is started, whether
  * or not a worker is there to take it on: where none answers in time, the scan is admitted as `pending`.
  * @throws {WorkflowExecutionAlreadyStartedError} when a workflow of that scan runs already
+ * @throws {OutcomeUnknown} when nobody can tell whether it was started
  * @throws whatever kept it from being started
  */
 export async function admit(parts: ApiParts, scan: ScanToAdmit, log: Logger): Promise<ScanAdmission> {
@@ -38,7 +51,9 @@ export async function admit(parts: ApiParts, scan: ScanToAdmit, log: Logger): Pr
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) throw error;
     // Was it the start that failed, or only the wait for its answer? Temporal knows.
-    const state = await workflows.describe({ organizationId, scanId }).catch(() => undefined);
+    const state = await workflows.describe({ organizationId, scanId }).catch(() => {
+      throw new OutcomeUnknown(scanId, error);
+    });
     // Of a scan that is opened again an earlier run is known, too.
     if (!state || (reopensAfter !== undefined && state.status !== 'RUNNING')) throw error;
     log.warn({ organizationId, scanId, scanNo, err: error }, 'The scan was started, and no worker has answered yet');

@@ -9,7 +9,7 @@ import type { Database } from '../store/database.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { discardScan } from '../store/scan-end.ts';
 import { addScan, scanOf } from '../store/scans.ts';
-import { admit, turnedDown } from './admission.ts';
+import { admit, OutcomeUnknown, turnedDown } from './admission.ts';
 import { toCredential } from './credential.ts';
 import { badRequest, conflict } from './errors.ts';
 import type { ApiParts } from './parts.ts';
@@ -30,7 +30,8 @@ export interface StartedScan {
  * that a refused credential is answered at once. A scan that is answered so is forgotten, and its id can be used again.
  *
  * Temporal keeps the workflow from the moment it is started, whether or not a worker is there to take it on. So when no
- * admission comes in time the scan is not lost: it is `pending`, and says in its status how it went on.
+ * admission comes in time the scan is not lost: it is `pending`, and says in its status how it went on. Where Temporal
+ * cannot even say whether the workflow was started, the scan is kept as well, and the caller told so.
  *
  * @throws {HttpError} 400 no connection, 404 another organization's, 422 credential refused, 503 something is away
  * @throws {ScanExists}
@@ -55,6 +56,7 @@ export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal
   });
   const ids = { organizationId, scanId, scanNo };
   const admission = await admit(parts, { ...ids, mode, filters }, log).catch(async (error: unknown) => {
+    if (error instanceof OutcomeUnknown) throw error;
     await discardScan(db, scanNo);
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     throw conflict(
