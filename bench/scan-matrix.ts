@@ -2,13 +2,13 @@ import Table from 'cli-table3';
 import { openRig } from './rig.ts';
 import { raw, scan, type Workload } from './scan.ts';
 
-const plain = { seed: 7, specialUsers: false, oddMessages: false } as const;
+const plain = { seed: 7, specialUsers: false, oddMessages: false, bodyBytes: 0 } as const;
 const small50 = { ...plain, mailboxes: 50, messagesPerMailbox: 2000, folders: 2 };
 const oneBig = { ...plain, mailboxes: 1, messagesPerMailbox: 20_000, folders: 8 };
 
 const matrix: Workload[] = [0, 50].flatMap((latencyMs) =>
   [100, 1000].flatMap((pageSize) => [
-    { name: '50 mailboxes of 2,000', tenant: small50, pageSize, latencyMs, walkers: 20 },
+    { name: '50 mailboxes of 2,000', tenant: small50, pageSize, latencyMs, walkers: 40 },
     { name: 'one mailbox of 20,000', tenant: oneBig, pageSize, latencyMs, walkers: 3 },
   ]),
 );
