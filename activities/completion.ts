@@ -5,7 +5,8 @@ import { storableText } from '../model/text.ts';
 import { changeKeysOf } from '../store/email-lookup.ts';
 import type { UnreadableMessage } from '../store/quarantine.ts';
 import type { FolderToRead, ReadingContext } from './folder-reader.ts';
-import { readByIds } from './reading-by-id.ts';
+import { readByIds, type FoundMessages } from './reading-by-id.ts';
+import { readInWindows } from './reading-in-windows.ts';
 
 /** A page of which every message can be stored. */
 export interface CompletePage extends MessagesPage {
@@ -27,8 +28,12 @@ export async function completed(
   if (partial.length === 0) return { ...page, unreadable: [] };
   const { db, organization, mailbox } = context;
   const stored = await changeKeysOf(db, organization, { mailboxId: mailbox.id, ids: partial.map(({ id }) => id) });
-  const wanted = new Set(partial.filter((message) => !isKnown(message, stored)).map(({ id }) => id));
-  const found = await readByIds(context, folder, [...wanted]);
+  const wanted = new Map(
+    partial.flatMap((message) =>
+      isKnown(message, stored) ? [] : [[message.id, message['receivedDateTime']] as const],
+    ),
+  );
+  const found = await readWanted(context, folder, wanted);
   return {
     ...page,
     messages: page.messages.flatMap((message) => {
@@ -38,6 +43,23 @@ export async function completed(
     unreadable: found.unreadable,
     bytes: page.bytes + found.bytes,
     suspicious: page.suspicious || wanted.size > 0,
+  };
+}
+
+/** Reads messages in pages as far as that goes, and the rest by id. */
+async function readWanted(
+  context: ReadingContext,
+  folder: Pick<FolderToRead, 'id'>,
+  wanted: ReadonlyMap<string, unknown>,
+): Promise<FoundMessages> {
+  const dated = [...wanted].map(([id, time]) => ({ id, received: typeof time === 'string' ? time : undefined }));
+  const inPages = await readInWindows(context, folder, dated, context.pageLimit.messages);
+  const rest = [...wanted.keys()].filter((id) => !inPages.messages.has(id));
+  const byId = await readByIds(context, folder, rest);
+  return {
+    messages: new Map([...inPages.messages, ...byId.messages]),
+    unreadable: byId.unreadable,
+    bytes: inPages.bytes + byId.bytes,
   };
 }
 

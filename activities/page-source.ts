@@ -12,8 +12,8 @@ import { answersFor } from './reading-by-id.ts';
 
 /** What a page is reserved at least, so that folders said to be empty cannot be asked for without bound. */
 const LEAST_RESERVATION = 64 << 10;
-/** Which messages there are, and in which version. */
-const IDS = ['id', 'changeKey'];
+/** Which messages there are, in which version, and where in time to look for them. */
+const IDS = ['id', 'changeKey', 'receivedDateTime'];
 /** Messages that one page steps over at most: a folder where everything fails is not one with bad messages in it. */
 const MOST_PASSED = 20;
 

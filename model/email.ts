@@ -101,8 +101,15 @@ const EXPECTED = MESSAGE_MEMBERS.filter((member) => !OPTIONAL.has(member));
  */
 export const isPartial = (message: GraphMessage): boolean => EXPECTED.some((member) => message[member] === undefined);
 
-/** What a record says about itself, and nothing about the message. */
-const OF_THE_RECORD: ReadonlySet<string> = new Set(['id', 'changeKey', '@odata.etag', '@odata.type', 'parentFolderId']);
+/** What tells a message and its version from others, and nothing of what is in it. */
+const OF_THE_RECORD: ReadonlySet<string> = new Set([
+  'id',
+  'changeKey',
+  'receivedDateTime',
+  'parentFolderId',
+  '@odata.etag',
+  '@odata.type',
+]);
 
 /**
  * Whether a record names a message and its version, and says nothing of what is in it. Such records come from a walk of

@@ -120,6 +120,17 @@ describe('a message that cannot be read', () => {
     expect(await quarantine(mailbox)).toMatchObject([{ messageId: ids[90], attempts: expect.any(Number) as number }]);
   });
 
+  it('does not make all that follow it be read one by one', async () => {
+    const mailbox = ownMailbox();
+    const ids = messagesOf(mailbox);
+    fault({ mailbox, message: ids[1] as string, effect: { type: 'poison', members: ['body'] } });
+    const batches = (): number => stage.simulator.control.stats().byKind.batch ?? 0;
+    const before = batches();
+    await scan(mailbox);
+    expect(await storedIds(mailbox)).toEqual([...ids].sort());
+    expect(batches() - before).toBeLessThan(ids.length / 6);
+  });
+
   it('does not keep later rounds from following the folder', async () => {
     const { control } = stage.simulator;
     const mailbox = ownMailbox();
@@ -189,10 +200,13 @@ describe('a message that cannot be read', () => {
     const mailbox = ownMailbox();
     const ids = messagesOf(mailbox);
     fault({ mailbox, message: ids[0] as string, effect: { type: 'poison', members: ['body'] } });
+    await scan(mailbox);
+    const { id } = stage.simulator.control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'Late' });
     const notFound = { type: 'status', status: 404, code: 'ErrorItemNotFound' } as const;
-    fault({ mailbox, message: ids[110] as string, kind: 'message', times: 1, effect: notFound });
-    expect((await scan(mailbox)).result).toMatchObject(DONE);
-    expect(await storedIds(mailbox)).toEqual([...ids].sort());
+    const late = fault({ mailbox, message: id, kind: 'message', times: 1, effect: notFound });
+    expect((await scan(mailbox, 'incremental')).result).toMatchObject(DONE);
+    expect(stage.simulator.control.faults().find((one) => one.id === late.id)?.struck).toBe(1);
+    expect(await storedIds(mailbox)).toEqual([...ids, id].sort());
     expect(await quarantine(mailbox)).toMatchObject([{ messageId: ids[0] }]);
   });
 
