@@ -54,8 +54,8 @@ export type FolderEnd = 'finished' | 'unfinished';
  * Three things make a folder begin anew, each once: a lost sync state; a mailbox whose delta Graph refuses (over quota),
  * which is listed instead; and a message that no page can hold. A walk cannot step over such a message, for the link
  * beyond it comes with the page that fails. But a page of ids alone does not touch what is wrong with it. So the folder
- * is walked by ids, and only the messages that are not stored in their present version are read, by id, each by itself.
- * The delta link that this walk ends with names ids for ever after, and costs one request a message that is new; a full
+ * is walked by ids, and only the messages that are not stored in their present version are read (`completion.ts`). The
+ * delta link that this walk ends with names ids for ever after, and costs a request for each message that is new; a full
  * scan begins with whole messages again. Where not even a page of ids can hold the message, the folder is listed, which
  * allows to step over a place; then the message has no name, and the folder no delta link.
  */
