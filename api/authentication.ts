@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { isLoopback } from '../config/config.ts';
+import { isLoopback } from '../model/loopback.ts';
 import { HttpError } from './errors.ts';
 import { LOCAL_ADMINISTRATOR, type KeyChecker, type Principal } from './principal.ts';
 
@@ -33,7 +33,7 @@ const unauthorized = (message: string, parameters = ''): HttpError =>
 export function authenticateNobody(origins: readonly string[]): RequestHandler {
   return (request, response, next) => {
     const { host = '', origin } = request.headers;
-    const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, '') : '';
+    const name = URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname : '';
     const foreign = origin !== undefined && origin !== `http://${host}` && !origins.includes(origin);
     if (!isLoopback(name) || foreign) {
       throw new HttpError(403, 'Authentication is off, so only programs and pages of this machine are served');

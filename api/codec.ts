@@ -1,8 +1,9 @@
 import cors from 'cors';
 import express, { Router, type Request, type RequestHandler } from 'express';
 import { z } from 'zod';
-import { isLoopback, type Config } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import type { LiveKeyRing } from '../config/live-key-ring.ts';
+import { isLoopback } from '../model/loopback.ts';
 import { SealError } from '../model/sealing.ts';
 import { EncryptionCodec } from '../temporal/codec.ts';
 import { decodeJsonPayloads } from '../temporal/json-payloads.ts';
@@ -84,6 +85,6 @@ function payloadsOf({ body }: Request): z.output<typeof Payloads>['payloads'] {
 function originsOf(uiUrl: string | undefined): string[] {
   if (uiUrl === undefined) return [];
   const { protocol, hostname, port, origin } = new URL(uiUrl);
-  if (!isLoopback(hostname.replace(/^\[|\]$/g, ''))) return [origin];
+  if (!isLoopback(hostname)) return [origin];
   return ['127.0.0.1', 'localhost'].map((host) => `${protocol}//${host}${port === '' ? '' : `:${port}`}`);
 }

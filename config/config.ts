@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { z } from 'zod';
 import type { Cloud } from '../model/connection.ts';
+import { isLoopback } from '../model/loopback.ts';
 import { ALIASES, VARIABLES, WITHOUT_MEANING, type Variable, type VariableName } from './variables.ts';
 
 export interface TemporalConfig {
@@ -15,6 +16,8 @@ export interface TemporalConfig {
   readonly serverCaCertPath: string | undefined;
   readonly serverName: string | undefined;
   readonly uiUrl: string | undefined;
+  /** Where workers are versioned: which deployment a worker belongs to, and its version. */
+  readonly deployment: { readonly deploymentName: string; readonly buildId: string } | undefined;
 }
 
 export interface DatabaseConfig {
@@ -108,6 +111,9 @@ export function loadConfig(environment: Environment): LoadedConfig {
   if (Boolean(values.TEMPORAL_TLS_CLIENT_CERT_PATH) !== Boolean(values.TEMPORAL_TLS_CLIENT_KEY_PATH)) {
     problems.push('TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH belong together: set both or none');
   }
+  if (Boolean(values.TEMPORAL_DEPLOYMENT_NAME) !== Boolean(values.TEMPORAL_WORKER_BUILD_ID)) {
+    problems.push('TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID belong together: set both or none');
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return { config: toConfig(values, environment), warnings: warningsFor(environment) };
 }
@@ -139,6 +145,7 @@ function sourceOf(environment: Environment, name: string): [source: string, raw:
 
 function toConfig(values: Values, environment: Environment): Config {
   const { TENANT_ID: tenantId, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret } = values;
+  const { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId } = values;
   return {
     http: {
       host: required(values.HOST),
@@ -162,6 +169,7 @@ function toConfig(values: Values, environment: Environment): Config {
       serverCaCertPath: values.TEMPORAL_TLS_SERVER_CA_CERT_PATH,
       serverName: values.TEMPORAL_TLS_SERVER_NAME,
       uiUrl: values.TEMPORAL_UI_URL,
+      deployment: deploymentName && buildId ? { deploymentName, buildId } : undefined,
     },
     graph: {
       cloud: required(values.OUTHAUL_CLOUD),
@@ -201,17 +209,15 @@ function databaseUrl(values: Values): string | undefined {
   return url.href;
 }
 
+/** A relative path in such a variable is ignored, as the XDG base directory specification says. */
 function baseDir(environment: Environment, name: string, fallback: string): string {
-  return environment[name] || join(environment['HOME'] || homedir(), fallback);
+  const base = environment[name];
+  return base && isAbsolute(base) ? base : join(environment['HOME'] || homedir(), fallback);
 }
 
 /** Where binaries are kept for the user: `${XDG_CACHE_HOME:-~/.cache}/outhaul`. */
 export function cacheDir(environment: Environment): string {
   return join(baseDir(environment, 'XDG_CACHE_HOME', '.cache'), 'outhaul');
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function warningsFor(environment: Environment): string[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLoopback } from '../model/loopback.ts';
 
 /** Whole seconds or counts arrive as text. */
 const integer = (min: number, max: number) =>
@@ -15,7 +16,6 @@ const list = z.string().transform((value) =>
     .map((item) => item.trim())
     .filter((item) => item !== ''),
 );
-const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
 const url = (protocols: readonly string[]) =>
   text.refine(
     (value) => {
@@ -27,9 +27,12 @@ const url = (protocols: readonly string[]) =>
 
 /** A URL of Microsoft's or ours: https, or plain http where nobody can listen in. */
 const webUrl = url(['https:', 'http:']).refine(
-  (value) => !value.startsWith('http:') || loopbackHosts.has(new URL(value).hostname),
+  (value) => !value.startsWith('http:') || isLoopback(new URL(value).hostname),
   'must be https (plain http is accepted for localhost only)',
 );
+
+/** Temporal joins name and build id by a dot, and refuses it in names. */
+const deploymentPart = z.string().regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be 1 to 100 letters, digits, "_" or "-"');
 
 export interface Variable {
   readonly schema: z.ZodType<unknown, string>;
@@ -75,7 +78,10 @@ export const VARIABLES = {
   },
   OUTLOOK_API_BASE_URL: { schema: webUrl, meaning: "Microsoft Graph's URL; default: the cloud's" },
   OUTLOOK_API_TIMEOUT: { schema: integer(1, 600), default: '30', meaning: 'Deadline of a Graph request, seconds' },
-  OUTLOOK_API_RATE_LIMIT: { schema: integer(1, 10_000), meaning: 'Graph requests a second for a connection' },
+  OUTLOOK_API_RATE_LIMIT: {
+    schema: integer(1, 10_000),
+    meaning: 'Graph requests a second for a connection, in each worker',
+  },
   BATCH_SIZE: {
     schema: integer(1, 1000),
     default: '500',
@@ -109,6 +115,11 @@ export const VARIABLES = {
   TEMPORAL_TLS_CLIENT_KEY_PATH: { schema: text, meaning: 'Its private key, PEM file' },
   TEMPORAL_TLS_SERVER_CA_CERT_PATH: { schema: text, meaning: "Authority of Temporal's certificate, PEM file" },
   TEMPORAL_TLS_SERVER_NAME: { schema: text, meaning: "Name expected in Temporal's certificate" },
+  TEMPORAL_DEPLOYMENT_NAME: {
+    schema: deploymentPart,
+    meaning: 'Worker deployment that workers belong to, where they are versioned (`docs/upgrades.md`)',
+  },
+  TEMPORAL_WORKER_BUILD_ID: { schema: deploymentPart, meaning: 'Version of a worker within its deployment' },
   TEMPORAL_CLI_PATH: { schema: text, meaning: 'Temporal CLI that `up` and `demo` run' },
   TEMPORAL_UI_URL: { schema: webUrl, meaning: 'Temporal Web UI, for links to workflows' },
   OUTHAUL_START_TIMEOUT: {
@@ -153,7 +164,10 @@ export const WITHOUT_MEANING: Readonly<Record<string, string>> = {
   WORKER_TIMEOUT: 'Temporal watches over workers',
   REDIRECT_URI: 'there is no sign-in of a person; application permissions take its place',
   REFRESH_TOKEN: 'there is no sign-in of a person; application permissions take its place',
-  NGROK_AUTHTOKEN: 'set OUTHAUL_PUBLIC_URL instead',
+  NGROK_AUTHTOKEN: 'Outhaul opens no tunnel; this version takes no change notifications',
+  HUBSPOT_ACCESS_TOKEN: 'Outhaul reads Outlook only',
+  HUBSPOT_API_TIMEOUT: 'Outhaul reads Outlook only',
+  HUBSPOT_API_RATE_LIMIT: 'Outhaul reads Outlook only',
   ...Object.fromEntries(
     [
       'OUTHAUL_PUBLIC_URL',

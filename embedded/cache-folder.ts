@@ -1,17 +1,9 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { EmbeddedServiceError } from './errors.ts';
 import { takeLock, type Lock } from './lock.ts';
 import { makeFolder } from './make-folder.ts';
 import { pause } from './pause.ts';
-
-/** Where this user's built and downloaded programs are kept: `${XDG_CACHE_HOME:-~/.cache}/outhaul`. */
-export function cacheFolder(env: NodeJS.ProcessEnv): string {
-  const base = env['XDG_CACHE_HOME'];
-  // The XDG base directory specification: a relative path is invalid and ignored.
-  return join(base && isAbsolute(base) ? base : join(env['HOME'] || homedir(), '.cache'), 'outhaul');
-}
 
 export interface CacheWork {
   cacheDir: string;

@@ -1,4 +1,3 @@
-export { cacheFolder } from './cache-folder.ts';
 export { EmbeddedServiceError, PortTakenError, PostgresStartError, TemporalStartError } from './errors.ts';
 export type { Exit } from './guarded-process.ts';
 export { freePort } from './ports.ts';

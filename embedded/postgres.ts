@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { cacheFolder } from './cache-folder.ts';
+import { cacheDir } from '../config/config.ts';
 import { PostgresStartError } from './errors.ts';
 import { spawnGuarded, type Exit, type GuardedProcess } from './guarded-process.ts';
 import { prepareFolder } from './make-folder.ts';
@@ -83,8 +83,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const { dataDir, log, signal } = options;
   signal?.throwIfAborted();
   const user = await findServiceUser(join(dataDir, 'data'));
-  const cacheDir = options.cacheDir ?? cacheFolder(process.env);
-  const binaries = await findPostgresBinaries(await packagedPostgres(), { cacheDir, user, log });
+  const cache = options.cacheDir ?? cacheDir(process.env);
+  const binaries = await findPostgresBinaries(await packagedPostgres(), { cacheDir: cache, user, log });
   await prepareFolder(dataDir, PostgresStartError);
   await endLeftoverPostgres(join(dataDir, 'data'), { log, signal });
   const settings = { ...SETTINGS, ...options.settings };

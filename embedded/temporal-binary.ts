@@ -14,7 +14,7 @@ export interface TemporalBinary {
 }
 
 export interface FindOptions {
-  /** As `cacheFolder` says. */
+  /** As `cacheDir` of the configuration says. */
   cacheDir: string;
   env: NodeJS.ProcessEnv;
   /** One line for each thing that is done or takes time. */

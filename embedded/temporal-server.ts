@@ -1,6 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder } from './cache-folder.ts';
+import { cacheDir } from '../config/config.ts';
 import { PortTakenError, TemporalStartError } from './errors.ts';
 import type { Exit, GuardedProcess } from './guarded-process.ts';
 import { endLeftover, type StopSteps } from './leftover.ts';
@@ -111,8 +111,7 @@ async function startOnce(
 }
 
 async function findBinary({ log, signal }: TemporalOptions): Promise<string> {
-  const cacheDir = cacheFolder(process.env);
-  return (await findTemporalBinary({ cacheDir, env: process.env, log, signal })).path;
+  return (await findTemporalBinary({ cacheDir: cacheDir(process.env), env: process.env, log, signal })).path;
 }
 
 const pidFile = (dataDir: string): string => join(dataDir, 'temporal.pid');

@@ -1,4 +1,5 @@
 import type { Cloud } from '../model/connection.ts';
+import { isLoopback } from '../model/loopback.ts';
 
 /**
  * Microsoft's clouds and their hosts.
@@ -59,14 +60,4 @@ function checkedUrl(text: string, option: string): URL {
     );
   }
   return url;
-}
-
-/** Whether a host name, as `URL.hostname` gives it, is this machine by definition. */
-export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(hostname)
-  );
 }

@@ -9,7 +9,8 @@ import {
 } from '@azure/msal-node';
 import type { Dispatcher } from 'undici';
 import type { Connection } from '../model/connection.ts';
-import { isLoopback, type Endpoints } from './clouds.ts';
+import { isLoopback } from '../model/loopback.ts';
+import type { Endpoints } from './clouds.ts';
 import { credentialError, emptyToken, entraErrorFrom, insecureEndpoint, malformedTenant } from './entra.ts';
 import { exchangeError, GraphError, mayBeContent } from './errors.ts';
 import { jsonOrNothing } from './json.ts';

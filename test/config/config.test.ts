@@ -110,4 +110,18 @@ describe('the configuration', () => {
     expect(cacheDir({ HOME: '/home/someone' })).toBe('/home/someone/.cache/outhaul');
     expect(cacheDir({ HOME: '/home/someone', XDG_CACHE_HOME: '/caches' })).toBe('/caches/outhaul');
   });
+
+  it('ignores relative base folders, as the XDG specification says', () => {
+    const environment = { HOME: '/home/someone', XDG_CACHE_HOME: 'caches', XDG_DATA_HOME: './data' };
+    expect(cacheDir(environment)).toBe('/home/someone/.cache/outhaul');
+    expect(loadConfig(environment).config.dataDir).toBe('/home/someone/.local/share/outhaul');
+  });
+
+  it('says that names of replaced services have no effect', () => {
+    const { warnings } = loadConfig({ HUBSPOT_ACCESS_TOKEN: 'x', NGROK_AUTHTOKEN: 'x' });
+    expect([...warnings].sort()).toEqual([
+      'HUBSPOT_ACCESS_TOKEN is set and has no effect: Outhaul reads Outlook only',
+      'NGROK_AUTHTOKEN is set and has no effect: Outhaul opens no tunnel; this version takes no change notifications',
+    ]);
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { endpointsOf, isLoopback } from '../../graph/clouds.ts';
+import { endpointsOf } from '../../graph/clouds.ts';
 import { CLOUDS } from '../../model/connection.ts';
 
 describe('Endpoints', () => {
@@ -50,17 +50,4 @@ describe('Endpoints', () => {
     expect(() => endpointsOf('global', url)).toThrow(new RegExp(`^graphUrl .*${words}`));
     expect(() => endpointsOf('global', undefined, url)).toThrow(new RegExp(`^authorityUrl .*${words}`));
   });
-});
-
-test.each([
-  ['localhost', true],
-  ['sim.localhost', true],
-  ['127.0.0.1', true],
-  ['127.8.9.10', true],
-  ['[::1]', true],
-  ['128.0.0.1', false],
-  ['localhost.example', false],
-  ['127.0.0.1.example', false],
-])('Whether %s is this machine: %s', (host, expected) => {
-  expect(isLoopback(host)).toBe(expected);
 });
