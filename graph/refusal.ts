@@ -81,7 +81,7 @@ function kindByStatus(status: number, target: GraphTarget): GraphErrorKind {
 }
 
 /** The kind of a refusal of Graph, by status, code (any case) and what was asked for. */
-export function kindOf(status: number, code: string, target: GraphTarget): GraphErrorKind {
+function kindOf(status: number, code: string, target: GraphTarget): GraphErrorKind {
   if (status === 401) return 'credential_refused';
   if (status === 410) return 'sync_state_lost';
   if (status === 429) return 'throttled';

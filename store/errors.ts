@@ -95,9 +95,6 @@ export class IncompatibleDatabase extends StoreError {
   override readonly name = 'IncompatibleDatabase';
 }
 
-/** Whether the same call may succeed later. */
-export const isRetryable = (error: unknown): error is StoreUnavailable => error instanceof StoreUnavailable;
-
 /**
  * SQLSTATE classes and codes that say nothing about the statement, only about the moment. `57014` is the statement
  * timeout, `55P03` the lock timeout, `40001` and `40P01` are lost races.

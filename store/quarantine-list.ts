@@ -139,24 +139,6 @@ export async function mailboxesToRetry(
   return rows.map(({ mailbox_id: id }) => id);
 }
 
-/** What lies in quarantine of one folder that a scan has read. */
-export interface QuarantinedFolder {
-  readonly mailboxId: string;
-  readonly folderId: string;
-  readonly quarantined: number;
-  /** Of these, messages with a row that holds what could be read: among the scan's records, but not whole. */
-  readonly partlyStored: number;
-}
-
-/** The folders of a scan with messages in quarantine; folders without are absent. */
-export const quarantinedByFolder = (db: Database, scanNo: number): Promise<QuarantinedFolder[]> =>
-  query(db, {
-    text: `SELECT q.mailbox_id AS "mailboxId", q.folder_id AS "folderId", count(*) AS quarantined,
-        count(*) FILTER (WHERE q.stored) AS "partlyStored"
-      ${QUARANTINED_IN_SCAN} GROUP BY q.mailbox_id, q.folder_id ORDER BY q.mailbox_id, q.folder_id`,
-    values: [scanNo],
-  });
-
 /** From the messages `q` in quarantine that concern the scan of parameter 1: those of the folders it has read. */
 export const QUARANTINED_IN_SCAN = `FROM outhaul.scans s JOIN outhaul.quarantine q
     ON q.organization_id = s.organization_id AND q.resolved_at IS NULL

@@ -1,5 +1,5 @@
 /** How urgent a read is, most urgent first. */
-export const URGENCIES = ['live', 'incremental', 'full'] as const;
+const URGENCIES = ['live', 'incremental', 'full'] as const;
 export type Urgency = (typeof URGENCIES)[number];
 
 /** A scan that waits for the outcome of a read. */
@@ -46,7 +46,7 @@ export const isMoreUrgent = (waiting: Urgency | undefined, running: Urgency): bo
   waiting !== undefined && URGENCIES.indexOf(waiting) < URGENCIES.indexOf(running);
 
 /** The waiters with `waiter` among them; a scan waits once, with its latest ask. */
-export const withWaiter = (waiters: readonly Waiter[], waiter: Waiter): readonly Waiter[] => [
+const withWaiter = (waiters: readonly Waiter[], waiter: Waiter): readonly Waiter[] => [
   ...waiters.filter(({ scanId }) => scanId !== waiter.scanId),
   waiter,
 ];

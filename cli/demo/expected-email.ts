@@ -62,11 +62,6 @@ const READERS: Readonly<Record<string, Reader>> = {
   flag: parts({ flagStatus: 'flag_status' }),
 };
 
-/** Every column of `emails` that is compared with what Graph says. */
-export const COMPARED_COLUMNS: readonly string[] = Object.values(READERS).flatMap((read) =>
-  Object.keys(read(null).columns),
-);
-
 /**
  * The names of the columns of a stored row that do not say what Graph says. What a column cannot hold exactly must be in
  * `record`, as Graph sent it.

@@ -36,7 +36,7 @@ export interface AppRegistration {
 }
 
 /** The registration of a planned tenant. */
-export function registrationOf(plan: TenantPlan): AppRegistration {
+function registrationOf(plan: TenantPlan): AppRegistration {
   return {
     state: 'enabled',
     isTenantGone: false,

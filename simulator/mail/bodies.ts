@@ -21,7 +21,7 @@ const HTML_START = '<html><head><meta charset="utf-8"></head><body>\r\n<p>';
 export const HTML_END: Bytes = jsonInner('</p>\r\n</body></html>');
 
 /** Characters that every reference line has, so that a preview can leave room for it. */
-export const REFERENCE_LENGTH = 12;
+const REFERENCE_LENGTH = 12;
 
 const PREVIEW_LENGTH = 255;
 const BODIES_A_LANGUAGE = 128;

@@ -99,7 +99,7 @@ export function getMime(world: GraphWorld, request: GraphRequest, place: Place &
 }
 
 /** The shape that a request's `$select` and `Prefer` ask for. */
-export function shapeFor(request: GraphRequest): Shape {
+function shapeFor(request: GraphRequest): Shape {
   const { immutableIds, bodyType } = request.preferences;
   return shapeOf({ select: messageSelect(request.query), immutableIds, textBodies: bodyType === 'text' });
 }

@@ -135,7 +135,7 @@ export function emptyFolder(id: string, number: number, displayName: string, par
 }
 
 /** The content of a message as a record, made from the generated one where it is none yet. */
-export function recordOf(mailbox: Mailbox, ordinal: number): MessageRecord {
+function recordOf(mailbox: Mailbox, ordinal: number): MessageRecord {
   const entry = mailbox.entries.get(ordinal);
   if (entry?.record) return entry.record;
   const properties = mailbox.message(ordinal, placeOf(mailbox, ordinal), shapeOf({ immutableIds: true }));

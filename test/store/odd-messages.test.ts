@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphMessage, Json } from '../../model/mail.ts';
-import { streamEmails } from '../../store/exported-emails.ts';
+import { query } from '../../store/database.ts';
+import { EMAIL_COLUMNS } from '../../store/email-columns.ts';
 import { writePage } from '../../store/pages.ts';
 import { listQuarantine } from '../../store/quarantine-list.ts';
 import { folderCoverage } from '../../store/scan-folders.ts';
@@ -19,8 +20,9 @@ async function roundTrip(messages: readonly GraphMessage[], suspicious = true): 
 }
 
 type StoredRow = Record<string, unknown>;
-const stored = async ({ organization }: Reading): Promise<StoredRow[]> => {
-  const { rows } = await streamEmails(store.db, organization, { afterNo: 0, limit: 100 });
+const stored = async ({ organization: { schema } }: Reading): Promise<StoredRow[]> => {
+  const columns = `${EMAIL_COLUMNS.join(', ')}, _no, _user_id, _folder, _deleted_at`;
+  const rows = await query<StoredRow>(store.db, { text: `SELECT ${columns} FROM ${schema}.emails ORDER BY _no` });
   return rows.map((row) => ({ ...row }));
 };
 
