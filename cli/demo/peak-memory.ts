@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 export interface PeakMemory {
   /** Looks once more. */
   readonly sample: () => Promise<void>;
-  /** Resident memory in MB (2^20 bytes), at its highest. */
+  /** Resident memory in MB (10^6 bytes), at its highest. */
   readonly megabytes: number;
 }
 
@@ -15,7 +15,7 @@ export function watchPeakMemory(pid: () => number): PeakMemory {
   let peak = 0;
   return {
     async sample() {
-      peak = Math.max(peak, (await residentKilobytes(pid())) / 1024);
+      peak = Math.max(peak, ((await residentKilobytes(pid())) * 1024) / 1e6);
     },
     get megabytes() {
       return Math.round(peak);
@@ -23,7 +23,7 @@ export function watchPeakMemory(pid: () => number): PeakMemory {
   };
 }
 
-/** Linux tells the peak itself; elsewhere what is resident at this moment has to do. 0 for a process that is gone. */
+/** In units of 1,024 bytes. Linux tells the peak itself; elsewhere what is resident at this moment has to do. 0 for a process that is gone. */
 async function residentKilobytes(pid: number): Promise<number> {
   try {
     if (process.platform === 'linux') {

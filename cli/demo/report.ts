@@ -18,7 +18,7 @@ export interface DemoFigures {
   readonly different: number;
   readonly seconds: number;
   readonly messagesPerSecond: number;
-  /** Of the worker's process, in MB (2^20 bytes). */
+  /** Of the worker's process, in MB (10^6 bytes). */
   readonly peakRssMb: number;
 }
 
