@@ -93,6 +93,18 @@ describe('outhaul demo', { timeout: 180_000 }, () => {
     await expectNothingLeft();
   });
 
+  it.each(['Making a PostgreSQL', 'Starting the API'])(
+    'leaves nothing when Ctrl-C comes as it says "%s"',
+    async (moment) => {
+      const running = demo('--mailboxes', '1', '--messages', '10');
+      await running.says(moment);
+      running.kill('SIGINT');
+      expect(await running.ended).toBe(130);
+      expect(running.notes()).not.toMatch(/error:/);
+      await expectNothingLeft();
+    },
+  );
+
   it('leaves nothing when Ctrl-C comes in the middle of the scan', async () => {
     const running = demo('--messages', '50000', '--latency', '50');
     await running.says('Scanning');
