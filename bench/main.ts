@@ -25,7 +25,7 @@ if (what === 'scan') {
 } else if (what === 'faults') {
   print(machine, await benchFaults(note));
 } else {
-  note('Usage: npm run bench -- scan|simulator|pause [--json]');
+  note('Usage: npm run bench -- scan|simulator|pause|faults [--json]');
   process.exitCode = 2;
 }
 
