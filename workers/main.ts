@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
+import { NativeConnection, Worker, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { ByteBudget } from '../activities/byte-budget.ts';
 import { createConnectionActivities } from '../activities/connection-activities.ts';
@@ -110,6 +111,16 @@ function connectionsOf({ graph }: Config, db: Database, log: Logger): GraphConne
   );
 }
 
+/**
+ * A worker of a deployment takes work only once its version is the current one, or a part of it is ramped to it. What runs
+ * moves to it with its next task: readers and scans last for hours or days, and no version is kept that long.
+ */
+const versioned = (version: WorkerDeploymentVersion): WorkerDeploymentOptions => ({
+  version,
+  useWorkerVersioning: true,
+  defaultVersioningBehavior: 'AUTO_UPGRADE',
+});
+
 interface Composed extends WorkerSettings {
   readonly db: Database;
   readonly connections: GraphConnections;
@@ -152,6 +163,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
     dataConverter,
     activities,
     interceptors: { activity: [failureInterceptor(log, attempts)] },
+    ...(config.temporal.deployment && { workerDeploymentOptions: versioned(config.temporal.deployment) }),
     shutdownGraceTime: GRACE,
     maxHeartbeatThrottleInterval: '3 seconds',
   } satisfies Partial<WorkerOptions>;
