@@ -10,13 +10,13 @@ import { failFolder } from '../store/scan-folders.ts';
 import { finishMailbox } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import { readFolder, type FolderEnd, type FolderToRead, type ReadingContext } from './folder-reader.ts';
+import { readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
 import { loseFolder } from './gone-folders.ts';
 import type { Lease } from './lease.ts';
 import type { SliceResult } from './mailbox-activities.ts';
 import { openFolders } from './open-folders.ts';
 import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
-import { reconcile } from './reconciliation.ts';
+import { reconcile, type ReadFolder } from './reconciliation.ts';
 import { alike } from './scan-groups.ts';
 import { settleMailbox } from './settlement.ts';
 
@@ -131,13 +131,19 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
   const context = contextOf(slice, AbortSignal.any([slice.lease.signal, failing.signal]));
   const { wanted, folders, begun } = await openFolders(context, first.filters.folders);
   await retryQuarantined(context, folders);
+  const failed = new Set<string>();
+  const attempt = async <T>(folder: ReadFolder, work: () => Promise<T>): Promise<T | 'finished' | 'failed'> => {
+    const end = await orRecord(context, folder, { work, givesUp: (error) => slice.givesUp(error) });
+    if (end === 'failed') failed.add(folder.id);
+    return end;
+  };
   const limit = pLimit(FOLDERS_AT_ONCE);
   const settled = await Promise.allSettled(
     folders.map((folder) =>
       limit(async () => {
         context.signal.throwIfAborted();
         if (slice.stopping.aborted) return 'unfinished';
-        return readOrRecord(context, folder, (error) => slice.givesUp(error));
+        return attempt(folder, () => readFolder(context, folder));
       }).catch((error: unknown) => {
         failing.abort(error);
         throw error;
@@ -149,9 +155,13 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
   if (!ends.includes('unfinished')) {
     await lookAgain(context, folders);
     await settleMailbox(context, folders, { begun });
-    await reconcile(context, wanted);
+    await reconcile(
+      context,
+      wanted.filter(({ id }) => !failed.has(id)),
+      attempt,
+    );
   }
-  return ends;
+  return failed.size > 0 ? [...ends, 'failed'] : ends;
 }
 
 /** Nobody waits for a report: what was asked for stands in the store. */
@@ -193,13 +203,14 @@ const FOLDERS_OWN = new Set([
   'item_missing',
 ]);
 
-async function readOrRecord(
+/** Does a folder's work; what is wrong with the folder alone is recorded and costs nobody else. */
+async function orRecord<T>(
   context: ReadingContext,
-  folder: FolderToRead,
-  givesUp: (error: GraphError) => boolean,
-): Promise<FolderEnd | 'failed'> {
+  folder: ReadFolder,
+  { work, givesUp }: { work: () => Promise<T>; givesUp: (error: GraphError) => boolean },
+): Promise<T | 'finished' | 'failed'> {
   try {
-    return await readFolder(context, folder);
+    return await work();
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;
     const { db, scanNos, mailbox } = context;

@@ -1,14 +1,19 @@
 import pLimit from 'p-limit';
-import { GraphError } from '../graph/errors.ts';
+import { GraphError, mayBeContent } from '../graph/errors.ts';
+import type { MessagesPage } from '../graph/graph.ts';
 import { LinkGuard } from '../graph/links.ts';
 import { reconcileFolders, recordWalk, unaccountedFor, type CountsToReconcile } from '../store/reconciliation.ts';
 import { openRounds, roundOf, walkAgain } from '../store/sync-state.ts';
 import { readFolder, type FolderToRead, type ReadingContext } from './folder-reader.ts';
 import { loseFolder } from './gone-folders.ts';
+import { lookAgain } from './quarantine.ts';
 import { settleMailbox } from './settlement.ts';
 
 /** A folder whose reading is done. */
 export type ReadFolder = Omit<FolderToRead, 'round'>;
+
+/** Does something about one folder; where that fails for a reason that is the folder's own, the folder has failed. */
+export type FolderAttempt = (folder: ReadFolder, work: () => Promise<unknown>) => Promise<unknown>;
 
 /** Folders of a mailbox read at a time. */
 const AT_A_TIME = 3;
@@ -25,17 +30,21 @@ const IDS_A_PAGE = 1000;
  * 3. the ids that Graph names are compared with the store, one by one. What this walk names takes the place of the count;
  *    what it names and nothing accounts for, even after the delta was asked once more, is unexplained, by id.
  */
-export async function reconcile(context: ReadingContext, folders: readonly ReadFolder[]): Promise<void> {
+export async function reconcile(
+  context: ReadingContext,
+  folders: readonly ReadFolder[],
+  attempt: FolderAttempt,
+): Promise<void> {
   let open = await differing(context, folders, context.mode === 'full' ? 'seen' : 'rows');
   if (open.length > 0) {
-    await catchUp(context, folders);
+    await catchUp(context, folders, attempt);
     open = await differing(context, folders, 'rows');
   }
   if (open.length > 0) {
-    await walkOnce(context, open);
+    await walkOnce(context, open, attempt);
     open = await differing(context, open, 'rows');
   }
-  for (const folder of open) await compareIds(context, folder);
+  for (const folder of open) await attempt(folder, () => compareIds(context, folder, attempt));
 }
 
 /** Counts the folders anew; returns those for which it does not add up. One that has gone meanwhile holds nothing. */
@@ -44,7 +53,7 @@ async function differing(
   folders: readonly ReadFolder[],
   stored: CountsToReconcile['stored'],
 ): Promise<ReadFolder[]> {
-  const { db, organization, mailbox, scanNos, since, until, signal } = context;
+  const { db, organization, mailbox, leaseToken, scanNos, since, until, signal } = context;
   if (folders.length === 0 || scanNos.length === 0) return [];
   const ids = folders.map(({ id }) => id);
   const all = await mailbox.messageCounts(ids, {}, signal);
@@ -59,6 +68,7 @@ async function differing(
     await reconcileFolders(db, organization, {
       scanNos,
       mailboxId: mailbox.id,
+      leaseToken,
       folders: counts,
       stored,
       since,
@@ -69,7 +79,7 @@ async function differing(
 }
 
 /** Asks the folders' delta what has changed since they were read. A window of time has no delta. */
-async function catchUp(context: ReadingContext, folders: readonly ReadFolder[]): Promise<void> {
+async function catchUp(context: ReadingContext, folders: readonly ReadFolder[], attempt: FolderAttempt): Promise<void> {
   if (context.since !== undefined || context.until !== undefined) return;
   const { db, organization, mailbox, leaseToken, scanNos } = context;
   const incremental = { ...context, mode: 'incremental' } as const;
@@ -84,36 +94,40 @@ async function catchUp(context: ReadingContext, folders: readonly ReadFolder[]):
   await readAll(
     incremental,
     folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
+    attempt,
   );
 }
 
 /** Walks the folders from nothing by ids alone; their saved delta links stay. */
-async function walkOnce(context: ReadingContext, folders: readonly ReadFolder[]): Promise<void> {
+async function walkOnce(
+  context: ReadingContext,
+  folders: readonly ReadFolder[],
+  attempt: FolderAttempt,
+): Promise<void> {
   const { db, organization, mailbox, leaseToken, scanNos } = context;
   const rounds = await walkAgain(db, organization, { mailboxId: mailbox.id, leaseToken, folders, scanNos });
   await readAll(
     { ...context, mode: 'full' },
     folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
+    attempt,
   );
 }
 
-async function readAll(context: ReadingContext, folders: readonly FolderToRead[]): Promise<void> {
+async function readAll(
+  context: ReadingContext,
+  folders: readonly FolderToRead[],
+  attempt: FolderAttempt,
+): Promise<void> {
   // To the end, whatever the slice's time: a walk that stopped in the middle would prove nothing.
   const unhurried = { ...context, timeIsUp: () => false };
   const limit = pLimit(AT_A_TIME);
-  await Promise.all(
-    folders.map((folder) =>
-      limit(() => readFolder(unhurried, folder)).catch(async (error: unknown) => {
-        if (!(error instanceof GraphError) || error.kind !== 'folder_missing') throw error;
-        await loseFolder(context, folder);
-      }),
-    ),
-  );
+  await Promise.all(folders.map((folder) => limit(() => attempt(folder, () => readFolder(unhurried, folder)))));
+  await lookAgain(unhurried, folders);
   await settleMailbox(unhurried, folders, { begun: true });
 }
 
-async function compareIds(context: ReadingContext, folder: ReadFolder): Promise<void> {
-  const { db, organization, mailbox, scanNos } = context;
+async function compareIds(context: ReadingContext, folder: ReadFolder, attempt: FolderAttempt): Promise<void> {
+  const { db, organization, mailbox, leaseToken, scanNos } = context;
   const mailboxId = mailbox.id;
   const named = new Set<number>();
   let missing: string[] = [];
@@ -122,20 +136,30 @@ async function compareIds(context: ReadingContext, folder: ReadFolder): Promise<
     missing.push(...(await unaccountedFor(db, organization, { mailboxId, ids })));
   }
   if (missing.length > 0) {
-    await catchUp(context, [folder]);
+    await catchUp(context, [folder], attempt);
     missing = await unaccountedFor(db, organization, { mailboxId, ids: [...new Set(missing)] });
   }
-  await recordWalk(db, { scanNos, mailboxId, folderId: folder.id, named: named.size, unexplained: missing });
+  const walk = { scanNos, mailboxId, leaseToken, folderId: folder.id, named: named.size, unexplained: missing };
+  await recordWalk(db, organization, walk);
 }
 
 async function* idPages(context: ReadingContext, { id: folderId }: ReadFolder): AsyncGenerator<string[]> {
-  const { mailbox, since, until, signal } = context;
+  const { mailbox, pageLimit, since, until, signal } = context;
   const links = new LinkGuard();
+  let size = pageLimit.toRemember ?? IDS_A_PAGE;
+  const ask = async (link: string | undefined): Promise<MessagesPage> => {
+    for (;;) {
+      const request = { folderId, mode: 'list', pageSize: size, select: ['id'], link, since, until } as const;
+      try {
+        return await mailbox.messages(request, signal);
+      } catch (error) {
+        if (size === 1 || !(error instanceof GraphError) || !mayBeContent(error)) throw error;
+        size = Math.ceil(size / 2);
+      }
+    }
+  };
   for (let link: string | undefined; ;) {
-    const page = await mailbox.messages(
-      { folderId, mode: 'list', pageSize: IDS_A_PAGE, select: ['id'], link, since, until },
-      signal,
-    );
+    const page = await ask(link);
     yield page.messages.map(({ id }) => id);
     if (page.next === undefined) return;
     links.pass(page.next);

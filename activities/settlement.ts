@@ -1,4 +1,5 @@
 import { GraphError } from '../graph/errors.ts';
+import { saveFolders } from '../store/folders.ts';
 import { markDeleted, moveEmails, noteVanished, unsettledEmails } from '../store/settlement.ts';
 import type { FolderToRead, ReadingContext } from './folder-reader.ts';
 
@@ -19,8 +20,10 @@ export async function settleMailbox(
   const ids = { mailboxId: mailbox.id, leaseToken };
   const [scanNo] = scanNos;
   const readBefore = begun || folders.some(({ round }) => round.round > 1);
-  if (scanNo !== undefined && mode === 'full' && since === undefined && until === undefined && readBefore) {
-    await noteVanished(db, organization, { ...ids, scanNo });
+  // A window of time is listed, from nothing, whatever the mode.
+  const fromNothing = mode === 'full' || since !== undefined || until !== undefined;
+  if (scanNo !== undefined && fromNothing && readBefore) {
+    await noteVanished(db, organization, { ...ids, scanNo, since, until });
   }
   const paths = new Map(folders.map(({ id, path }) => [id, path]));
   for (let after = 0; ;) {
@@ -43,10 +46,25 @@ export async function settleMailbox(
       }
     }
     if (gone.length > 0) await markDeleted(db, organization, { ...ids, scanId, ids: gone });
-    for (const [folderId, movedIds] of moved) {
-      const path = paths.get(folderId) ?? (await mailbox.folder(folderId, signal))?.displayName ?? '';
-      paths.set(folderId, path);
-      await moveEmails(db, organization, { ...ids, scanId, folder: { id: folderId, path }, ids: movedIds });
-    }
+    for (const [folderId, movedIds] of moved) await moveTo(context, folderId, movedIds, paths);
   }
+}
+
+/** The folder may be one that no read has met yet. One that has gone again leaves its messages unsettled. */
+async function moveTo(
+  { db, organization, mailbox, leaseToken, scanId, signal }: ReadingContext,
+  folderId: string,
+  ids: readonly string[],
+  paths: Map<string, string>,
+): Promise<void> {
+  const held = { mailboxId: mailbox.id, leaseToken };
+  const known = paths.get(folderId);
+  const folder = known === undefined ? await mailbox.folder(folderId, signal) : undefined;
+  const path = known ?? folder?.displayName;
+  if (path === undefined) return;
+  paths.set(folderId, path);
+  const moved = { ...held, scanId, folder: { id: folderId, path }, ids };
+  if ((await moveEmails(db, organization, moved)) > 0 || !folder) return;
+  await saveFolders(db, organization, { ...held, scanId, folders: [{ ...folder, path, wellKnownName: null }] });
+  await moveEmails(db, organization, moved);
 }

@@ -13,7 +13,7 @@ export interface UnreadableMessage {
   readonly requestId?: string | undefined;
   /** Members that could not be read; none where the message was read and the database refused it. */
   readonly unreadable: readonly string[];
-  /** Whether a row holds what could be read. */
+  /** Whether a row holds what could be read now; one that holds an earlier version counts as well. */
   readonly stored: boolean;
 }
 
@@ -68,7 +68,10 @@ export const quarantineStatement = (
   { mailboxId, leaseToken, ...entries }: HeldMailbox & MessagesToQuarantine,
 ): Statement => heldStatement(organization, { mailboxId, leaseToken }, insertion(organization, entries));
 
-function insertion({ organizationId }: Organization, { folder, scanNo, messages }: MessagesToQuarantine): Statement {
+function insertion(
+  { organizationId, schema }: Organization,
+  { folder, scanNo, messages }: MessagesToQuarantine,
+): Statement {
   const rows = messages.map((message) => ({
     ...message,
     id: storableText(message.id),
@@ -79,7 +82,9 @@ function insertion({ organizationId }: Organization, { folder, scanNo, messages 
       INSERT INTO outhaul.quarantine AS q (organization_id, mailbox_id, folder_id, message_id, message_key, cause,
         http_status, request_id, unreadable, stored, first_scan_no, last_scan_no)
       SELECT $4::text, lease.id, $5::text, m.id, decode(key, 'hex'), cause, "httpStatus", "requestId",
-        ARRAY(SELECT json_array_elements_text(unreadable)), stored, $6::int, $6::int
+        ARRAY(SELECT json_array_elements_text(unreadable)),
+        stored OR EXISTS (SELECT FROM ${schema}.emails e
+          WHERE e._mailbox_no = lease.mailbox_no AND e.id = m.id AND e._deleted_at IS NULL), $6::int, $6::int
       FROM lease CROSS JOIN json_to_recordset($3::json) AS m(id text, key text, cause text, "httpStatus" int,
         "requestId" text, unreadable json, stored boolean)
       ON CONFLICT (organization_id, mailbox_id, message_key) DO UPDATE SET

@@ -1,5 +1,6 @@
 import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
+import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
 import { messageKey } from './quarantine.ts';
 import type { ScannedMailbox } from './scan-mailboxes.ts';
@@ -27,55 +28,63 @@ export interface CountsToReconcile extends ScannedMailbox {
 /**
  * Puts Graph's counts of completed folders beside what is stored and what is in quarantine.
  * @returns the folders for which that does not add up
+ * @throws {LeaseLost}
  */
 export async function reconcileFolders(
   db: Database,
   organization: Organization,
-  { scanNos, mailboxId, folders, stored, since, until }: CountsToReconcile,
+  { scanNos, mailboxId, leaseToken, folders, stored, since, until }: HeldMailbox & CountsToReconcile,
 ): Promise<string[]> {
   const { organizationId, schema } = organization;
   const storedIds = new Map(folders.map(({ folderId }) => [storableText(folderId), folderId]));
-  const rows = await query<{ id: string; difference: number }>(db, {
-    text: `WITH counted AS (
-        SELECT id, graph, wanted FROM json_to_recordset($3::json) AS c(id text, graph bigint, wanted bigint)
-      ), held AS MATERIALIZED (
-        SELECT c.id, count(q.entry_no) AS quarantined, count(q.entry_no) FILTER (WHERE q.stored) AS partly
-        FROM counted c LEFT JOIN outhaul.quarantine q ON q.organization_id = $4 AND q.mailbox_id = $2
+  const byRows = stored === 'rows';
+  const rows = await queryHeld<{ id: string | null }>(
+    db,
+    organization,
+    { mailboxId, leaseToken },
+    {
+      text: `counted AS (
+        SELECT id, graph, wanted FROM json_to_recordset($4::json) AS c(id text, graph bigint, wanted bigint)
+      ), quarantined AS MATERIALIZED (
+        SELECT c.id, count(q.entry_no) AS messages, count(q.entry_no) FILTER (WHERE q.stored) AS partly
+        FROM counted c LEFT JOIN outhaul.quarantine q ON q.organization_id = $5 AND q.mailbox_id = $1
           AND q.folder_id = c.id AND q.resolved_at IS NULL
         GROUP BY c.id
-      ), present AS MATERIALIZED (${stored === 'rows' ? rowsIn(schema) : 'SELECT NULL::text AS id, 0 AS stored WHERE $5::text || $6 IS NULL AND false'}
-      ), reconciled AS (
+      ), ${byRows ? presentRows(schema) : ''}
+      reconciled AS (
         UPDATE outhaul.scan_folders f SET graph_messages = c.graph, left_out = c.graph - c.wanted,
-          stored = ${stored === 'rows' ? 'coalesce(p.stored, 0)' : 'f.records'} - h.partly, quarantined = h.quarantined,
+          stored = ${byRows ? 'coalesce(p.stored, 0)' : 'f.records'} - q.partly, quarantined = q.messages,
           unexplained = NULL, reconciled_at = now(), updated_at = now()
-        FROM counted c JOIN held h USING (id) LEFT JOIN present p USING (id)
-        WHERE f.scan_no = ANY($1) AND f.mailbox_id = $2 AND f.folder_id = c.id AND f.state = 'completed'
+        FROM lease CROSS JOIN counted c JOIN quarantined q ON q.id = c.id ${byRows ? 'LEFT JOIN present p ON p.id = c.id' : ''}
+        WHERE f.scan_no = ANY($3::int[]) AND f.mailbox_id = lease.id AND f.folder_id = c.id AND f.state = 'completed'
         RETURNING f.folder_id AS id, c.wanted - f.stored - f.quarantined AS difference
       ), settled AS (
         DELETE FROM outhaul.unexplained_messages u USING reconciled r
-        WHERE u.scan_no = ANY($1) AND u.mailbox_id = $2 AND u.folder_id = r.id
-      )
-      SELECT id, max(abs(difference)) AS difference FROM reconciled GROUP BY id HAVING bool_or(difference <> 0)`,
-    values: [
-      scanNos,
-      mailboxId,
-      JSON.stringify(folders.map(({ folderId, graph, wanted }) => ({ id: storableText(folderId), graph, wanted }))),
-      organizationId,
-      since,
-      until,
-    ],
-  });
-  return rows.map(({ id }) => storedIds.get(id) ?? id);
+        WHERE u.scan_no = ANY($3) AND u.mailbox_id = $1 AND u.folder_id = r.id
+      ), answer AS (
+        SELECT id FROM reconciled GROUP BY id HAVING bool_or(difference <> 0)
+      )`,
+      values: [
+        scanNos,
+        JSON.stringify(folders.map(({ folderId, graph, wanted }) => ({ id: storableText(folderId), graph, wanted }))),
+        organizationId,
+        ...(byRows ? [since, until] : []),
+      ],
+    },
+  );
+  return rows.flatMap(({ id }) => (id === null ? [] : (storedIds.get(id) ?? id)));
 }
 
-/** Rows that lie in the folders now, within the window. */
-const rowsIn = (schema: string): string => `
-        SELECT f.id, count(e._no) AS stored FROM counted c JOIN ${schema}.mailboxes m ON m.id = $2
-          JOIN ${schema}.mail_folders f ON f.mailbox_no = m.mailbox_no AND f.id = c.id
-          JOIN ${schema}.emails e ON e._mailbox_no = m.mailbox_no AND e._folder_no = f.folder_no AND e._deleted_at IS NULL
-            AND ($5::timestamptz IS NULL OR e.received_date_time >= $5)
-            AND ($6::timestamptz IS NULL OR e.received_date_time < $6)
-        GROUP BY f.id`;
+/** Rows that lie in the folders now, within the window; what is unsettled lies nobody knows where. */
+const presentRows = (schema: string): string => `present AS MATERIALIZED (
+        SELECT f.id, count(e._no) AS stored FROM lease CROSS JOIN counted c
+          JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = c.id
+          JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no AND e._folder_no = f.folder_no
+            AND e._deleted_at IS NULL AND e._removed_at IS NULL
+            AND ($6::timestamptz IS NULL OR e.received_date_time >= $6)
+            AND ($7::timestamptz IS NULL OR e.received_date_time < $7)
+        GROUP BY f.id
+      ),`;
 
 /** Of messages that Graph names, those that are neither stored nor in quarantine. */
 export async function unaccountedFor(
@@ -103,27 +112,31 @@ export interface WalkedFolder extends ScannedMailbox {
   readonly unexplained: readonly string[];
 }
 
-/** Records a walk of ids: what it named takes the place of Graph's count, and what nothing explains is kept by id. */
+/**
+ * Records a walk of ids: what it named takes the place of Graph's count, and what nothing explains is kept by id.
+ * @throws {LeaseLost}
+ */
 export async function recordWalk(
   db: Database,
-  { scanNos, mailboxId, folderId, named, unexplained }: WalkedFolder,
+  organization: Organization,
+  { scanNos, mailboxId, leaseToken, folderId, named, unexplained }: HeldMailbox & WalkedFolder,
 ): Promise<void> {
-  await query(db, {
-    text: `WITH kept AS (
+  await queryHeld(
+    db,
+    organization,
+    { mailboxId, leaseToken },
+    {
+      text: `kept AS (
         INSERT INTO outhaul.unexplained_messages (scan_no, mailbox_id, folder_id, message_key, message_id)
-        SELECT scan_no, $2, $3, key, id FROM unnest($1::int[]) scan_no CROSS JOIN unnest($5::text[], $6::bytea[]) AS m(id, key)
+        SELECT scan_no, lease.id, $4, key, m.id FROM lease CROSS JOIN unnest($3::int[]) scan_no
+          CROSS JOIN unnest($6::text[], $7::bytea[]) AS m(id, key)
         ON CONFLICT DO NOTHING
-      )
-      UPDATE outhaul.scan_folders SET graph_messages = $4 + coalesce(left_out, 0), unexplained = cardinality($5::text[]),
-        reconciled_at = now()
-      WHERE scan_no = ANY($1) AND mailbox_id = $2 AND folder_id = $3`,
-    values: [
-      scanNos,
-      mailboxId,
-      storableText(folderId),
-      named,
-      unexplained.map(storableText),
-      unexplained.map(messageKey),
-    ],
-  });
+      ), answer AS (
+        UPDATE outhaul.scan_folders f SET graph_messages = $5::bigint + coalesce(left_out, 0),
+          unexplained = cardinality($6::text[]), reconciled_at = now()
+        FROM lease WHERE f.scan_no = ANY($3) AND f.mailbox_id = lease.id AND f.folder_id = $4 RETURNING f.scan_no
+      )`,
+      values: [scanNos, storableText(folderId), named, unexplained.map(storableText), unexplained.map(messageKey)],
+    },
+  );
 }

@@ -33,7 +33,7 @@ export interface FolderCoverage {
 
 /**
  * The mailbox is being read now: all of its wanted folders at once, whose counts make up what the mailbox is expected to
- * come to. A folder that was completed stays so; a mailbox that has ended too, unless it was cancelled.
+ * come to. A folder that was completed stays so, one that was begun and is not wanted any more is missing; a mailbox that has ended too, unless it was cancelled.
  */
 export const startFolders = (
   db: Database,
@@ -55,6 +55,10 @@ export const startFolders = (
           graph_count = excluded.graph_count, error_code = NULL, request_id = NULL, updated_at = now(),
           state = CASE f.state WHEN 'completed' THEN 'completed' ELSE 'running' END
         RETURNING folder_id, state, pages
+      ), absent AS (
+        UPDATE outhaul.scan_folders f SET state = 'missing', updated_at = now()
+        WHERE f.scan_no = ANY($1) AND f.mailbox_id = $2 AND f.reconciled_at IS NULL
+          AND f.state IN ('running', 'completed') AND f.folder_id NOT IN (SELECT id FROM wanted)
       ), expected AS (
         UPDATE outhaul.scan_mailboxes SET expected = (SELECT coalesce(sum(count), 0) FROM wanted), updated_at = now(),
           started_at = coalesce(started_at, now()),

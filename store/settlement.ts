@@ -13,7 +13,7 @@ export interface UnsettledEmail {
 
 /**
  * After rounds from nothing: messages stored in those folders before their round began, and not seen by the scan, are
- * unsettled from now on. Without `folderId` this holds for every folder whose round for the scan has ended, whichever
+ * unsettled from now on; of a round within a window of time, those of that window. Without `folderId` this holds for every folder whose round for the scan has ended, whichever
  * slice has read it. A folder in its first round has nothing to lose and costs nothing.
  * @returns how many became unsettled
  * @throws {LeaseLost}
@@ -21,7 +21,18 @@ export interface UnsettledEmail {
 export async function noteVanished(
   db: Database,
   organization: Organization,
-  { scanNo, folderId, ...held }: HeldMailbox & { readonly scanNo: number; readonly folderId?: string },
+  {
+    scanNo,
+    folderId,
+    since,
+    until,
+    ...held
+  }: HeldMailbox & {
+    readonly scanNo: number;
+    readonly folderId?: string;
+    readonly since?: string | undefined;
+    readonly until?: string | undefined;
+  },
 ): Promise<number> {
   const { schema } = organization;
   const [answer] = await queryHeld<{ noted: number }>(db, organization, held, {
@@ -32,10 +43,12 @@ export async function noteVanished(
           AND s.round_scans @> ARRAY[$3::int]
           AND e._mailbox_no = lease.mailbox_no AND e._folder_no = f.folder_no AND e._extracted_at < s.round_started_at
           AND e._removed_at IS NULL AND e._deleted_at IS NULL
+          AND ($5::timestamptz IS NULL OR e.received_date_time >= $5)
+          AND ($6::timestamptz IS NULL OR e.received_date_time < $6)
           AND NOT EXISTS (SELECT FROM ${messagesOf(scanNo)} seen WHERE seen.email_no = e._no)
         RETURNING e._no
       ), answer AS (SELECT count(*) AS noted FROM noted)`,
-    values: [scanNo, folderId === undefined ? null : storableText(folderId)],
+    values: [scanNo, folderId === undefined ? null : storableText(folderId), since, until],
   });
   return answer?.noted ?? 0;
 }
@@ -58,8 +71,9 @@ export const unsettledEmails = (
   });
 
 /**
- * Messages turned out to lie in this folder, which may be the one that was known.
- * @returns how many of them are stored
+ * Messages turned out to lie in this folder, which may be the one that was known. Where the folder was never saved they
+ * stay unsettled.
+ * @returns how many of them are settled now
  * @throws {LeaseLost}
  */
 export const moveEmails = (
@@ -85,7 +99,8 @@ export const moveEmails = (
         INSERT INTO ${schema}.sync_state (folder_no, round_no, round_ended_at) SELECT folder_no, 1, now() FROM target
         ON CONFLICT DO NOTHING
       ),`,
-    change: `parent_folder_id = $5, _folder_no = (SELECT folder_no FROM target), _folder = $6, _deleted_at = NULL`,
+    change: `parent_folder_id = $5, _folder_no = target.folder_no, _folder = $6, _deleted_at = NULL`,
+    from: 'CROSS JOIN target',
     values: [ids, scanId, storableText(folder.id), storableText(folder.path)],
   });
 };
@@ -107,12 +122,12 @@ async function settle(
   db: Database,
   organization: Organization,
   held: HeldMailbox,
-  { before, change, values }: { before: string; change: string; values: readonly unknown[] },
+  { before, change, from = '', values }: { before: string; change: string; from?: string; values: readonly unknown[] },
 ): Promise<number> {
   const [answer] = await queryHeld<{ settled: number }>(db, organization, held, {
     text: `${before} settled AS (
         UPDATE ${organization.schema}.emails e SET ${change}, _removed_at = NULL, _extracted_at = now(), _scan_id = $4
-        FROM lease WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[]) RETURNING e._no
+        FROM lease ${from} WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[]) RETURNING e._no
       ), answer AS (SELECT count(*) AS settled FROM settled)`,
     values,
   });

@@ -18,9 +18,21 @@ export interface WindowProgress {
   readonly after: number | undefined;
   readonly asked: number;
   readonly finished: number;
+  /** Why the whole scan must end, once a reader has found out. */
+  readonly failure?: string;
 }
 
-export const NOTHING_ASKED: WindowProgress = { open: [], ready: [], after: 0, asked: 0, finished: 0 };
+/** More than a scan can ask in one life. */
+const ASKS_OF_A_LIFE = 1_000_000;
+
+/** The beginning. A scan that is opened again numbers its asks anew, so that no late report of an earlier life answers one. */
+export const askedNothing = (reopensAfter: number): WindowProgress => ({
+  open: [],
+  ready: [],
+  after: 0,
+  asked: reopensAfter * ASKS_OF_A_LIFE,
+  finished: 0,
+});
 
 export interface WindowOf {
   readonly organizationId: string;
@@ -54,6 +66,7 @@ export class MailboxWindow {
     this.#after = progress.after;
     this.#asked = progress.asked;
     this.#finished = progress.finished;
+    this.#failure = progress.failure;
   }
 
   get progress(): WindowProgress {
@@ -63,6 +76,7 @@ export class MailboxWindow {
       after: this.#after,
       asked: this.#asked,
       finished: this.#finished,
+      ...(this.#failure !== undefined && { failure: this.#failure }),
     };
   }
 

@@ -38,7 +38,8 @@ export const WAKING: ActivityOptions = {
 
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
 export const SLICE: ActivityOptions = {
-  startToCloseTimeout: '15 minutes',
+  // Slices last minutes; the proof of a huge folder, which one slice has to bring to its end, may last longer.
+  startToCloseTimeout: '3 hours',
   heartbeatTimeout: '12 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: LOST_ATTEMPTS,

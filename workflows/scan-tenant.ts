@@ -16,7 +16,7 @@ import type { FinalScanStatus } from '../model/scan.ts';
 import { siblingQueues } from '../model/task-queues.ts';
 import { tellWaitingScans } from './asking.ts';
 import { historyIsLong } from './history.ts';
-import { MailboxWindow, NOTHING_ASKED, type WindowOf, type WindowProgress } from './mailbox-window.ts';
+import { MailboxWindow, askedNothing, type WindowOf, type WindowProgress } from './mailbox-window.ts';
 import {
   admittedUpdate,
   mailboxFinishedSignal,
@@ -49,6 +49,8 @@ export interface ScanProgress extends WindowProgress {
   readonly discovered?: boolean;
   /** The latest step. Default: 0. */
   readonly step?: number;
+  /** What was asked for last, pause or resume, whether or not it was done yet. Default: as it stands. */
+  readonly pauseWanted?: boolean;
 }
 
 /** `pending` without a turn, `running` with one; `paused` once the store knows. */
@@ -83,11 +85,11 @@ class TenantScan {
   constructor(input: ScanTenantInput) {
     this.#input = input;
     const { progress, reopensAfter = 0 } = input;
-    this.#window = new MailboxWindow(input, this.#store, progress ?? NOTHING_ASKED);
+    this.#window = new MailboxWindow(input, this.#store, progress ?? askedNothing(reopensAfter));
     this.#standing = progress ? (progress.standing ?? 'running') : 'pending';
     this.#discovered = progress ? (progress.discovered ?? true) : false;
     this.#step = progress?.step ?? reopensAfter;
-    this.#pauseWanted = this.#standing === 'paused';
+    this.#pauseWanted = progress?.pauseWanted ?? this.#standing === 'paused';
     if (progress) this.#admission = { status: this.#standing === 'running' ? 'running' : 'pending' };
     setHandler(mailboxFinishedSignal, (report) => this.#window.hear(report));
     setHandler(reviewSignal, () => this.#window.review());
@@ -202,6 +204,7 @@ class TenantScan {
         return false;
       }
       await window.fill();
+      if (window.failure !== undefined) continue;
       if (window.isDone) return true;
       if (historyIsLong(this.#input.maxEvents)) await this.#continue();
       setCurrentDetails(window.details);
@@ -218,6 +221,7 @@ class TenantScan {
         standing: this.#standing,
         discovered: this.#discovered,
         step: this.#step,
+        pauseWanted: this.#pauseWanted,
       },
     });
   }

@@ -36,6 +36,8 @@ export interface SyncMailboxInput {
   readonly organizationId: string;
   readonly mailboxId: string;
   readonly reads: WaitingReads;
+  /** Events after which a run continues as new. Default: 3,000. */
+  readonly maxEvents?: number;
 }
 
 interface Ending extends Pick<SliceResult, 'outcome' | 'reason'> {
@@ -46,11 +48,12 @@ interface Ending extends Pick<SliceResult, 'outcome' | 'reason'> {
 /**
  * The one reader of a mailbox. It takes what it is asked, most urgent first, until nothing is left, and then ends; who
  * wants something later starts it again. It is asked by scans, which wait for its report, and by others who do not: then
- * what there is to do stands in the store, and every slice looks there first. A more urgent request cancels the running slice, which loses nothing: every
- * committed page stays, and the interrupted read goes on afterwards from where it was.
+ * what there is to do stands in the store, and every slice looks there first. A more urgent request cancels the running
+ * slice, which loses nothing: every committed page stays, and the interrupted read goes on afterwards from where it was.
  */
-export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMailboxInput): Promise<void> {
-  const queue = new RequestQueue(reads);
+export async function syncMailbox(input: SyncMailboxInput): Promise<void> {
+  const { organizationId, mailboxId, maxEvents } = input;
+  const queue = new RequestQueue(input.reads);
   let running: RunningRead | undefined;
 
   setHandler(readRequestedSignal, (request) => {
@@ -59,14 +62,17 @@ export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMail
       return;
     }
     queue.add(request);
-    if (running && isMoreUrgent(request.urgency, running.read.urgency)) running.scope.cancel();
+    if (!running) return;
+    // A flood of requests must not fill one run's history: the slice goes on in the next.
+    if (historyIsLong(maxEvents)) running.interrupted = true;
+    if (running.interrupted || isMoreUrgent(request.urgency, running.read.urgency)) running.scope.cancel();
   });
   setHandler(readWithdrawnSignal, ({ scanId }) => {
     queue.withdraw(scanId);
     if (!running || running.read.waiters.length === 0) return;
     running.read = { ...running.read, waiters: withoutScan(running.read.waiters, scanId) };
     if (running.read.waiters.length > 0) return;
-    running.withdrawn = true;
+    running.interrupted = true;
     running.scope.cancel();
   });
 
@@ -74,16 +80,15 @@ export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMail
   if (queue.isEmpty) await condition(() => !queue.isEmpty);
 
   for (let read = queue.take(); read; read = queue.take()) {
-    if (historyIsLong()) {
+    if (historyIsLong(maxEvents)) {
       queue.putBack(read);
       break;
     }
-    running = { read, scope: new CancellationScope({ cancellable: true }), withdrawn: false };
+    running = { read, scope: new CancellationScope({ cancellable: true }), interrupted: false };
     const ending = await readSlice(organizationId, mailboxId, running);
-    const { read: served, withdrawn }: RunningRead = running;
+    const { read: served, interrupted: byUs }: RunningRead = running;
     running = undefined;
-    const interrupted =
-      ending?.outcome === 'cancelled' && (withdrawn || isMoreUrgent(queue.mostUrgent, served.urgency));
+    const interrupted = ending?.outcome === 'cancelled' && (byUs || isMoreUrgent(queue.mostUrgent, served.urgency));
     if (isWanted(served) && (!ending || interrupted)) queue.putBack(served);
     else if (ending) {
       const { told, ...result } = ending;
@@ -92,15 +97,15 @@ export async function syncMailbox({ organizationId, mailboxId, reads }: SyncMail
   }
   if (!queue.isEmpty) {
     await condition(allHandlersFinished);
-    await continueAsNew<typeof syncMailbox>({ organizationId, mailboxId, reads: queue.waiting });
+    await continueAsNew<typeof syncMailbox>({ ...input, reads: queue.waiting });
   }
 }
 
 interface RunningRead {
   read: PendingRead;
   readonly scope: CancellationScope;
-  /** The last scan that it was read for has withdrawn. */
-  withdrawn: boolean;
+  /** Cancelled here: the last scan that it was read for has withdrawn, or the history is long. */
+  interrupted: boolean;
 }
 
 /**

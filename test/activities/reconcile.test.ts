@@ -90,6 +90,39 @@ describe('the end of a read', () => {
     expect(await stored(mailbox)).toEqual(idsIn(mailbox));
   });
 
+  it('follows a message into a folder that was made while the mailbox was read, and out of it again', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    await stage.read(mailbox, (await stage.addScan()).scanNo);
+    const second = await stage.addScan({}, 'incremental');
+    const [moved = ''] = idsIn(mailbox, 'inbox');
+    const hold = control.hold({ mailbox, kind: 'messagesDelta' });
+    const reading = stage.read(mailbox, second.scanNo);
+    await hold.reached();
+    const { id: folder } = control.createFolder(mailbox, 'inbox', 'Brand new');
+    control.moveMessage({ mailbox, id: moved }, folder);
+    hold.release();
+    await reading;
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    control.removeFolder({ mailbox, folder });
+    await stage.read(mailbox, (await stage.addScan({}, 'incremental')).scanNo);
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+  });
+
+  it('finds what has left a window of time to be gone', async () => {
+    const mailbox = ownMailbox();
+    const since = '2001-01-01T00:00:00Z';
+    const windowed = { folders: ['inbox'], since };
+    await stage.read(mailbox, (await stage.addScan(windowed)).scanNo);
+    const [gone = ''] = idsIn(mailbox, 'inbox');
+    stage.simulator.control.removeMessage({ mailbox, id: gone });
+    const again = await stage.addScan(windowed);
+    await stage.read(mailbox, again.scanNo);
+    const left = idsIn(mailbox, 'inbox').length;
+    expect(sums(await covered(again.scanNo, mailbox))).toEqual([left, left, 0, 0, 0]);
+    expect(await stored(mailbox)).not.toContain(gone);
+  });
+
   it('reads a message again that is not in the store any more', async () => {
     const mailbox = ownMailbox();
     const { scanNo } = await stage.addScan();

@@ -18,7 +18,7 @@ describe('the coverage of a scan', () => {
     const [read = '', denied = '', absent = ''] = seeded.mailboxIds;
     folderId = `inbox-${read}`;
     await db.pool.query(`UPDATE outhaul.scan_folders SET state = 'completed' WHERE scan_no = $1`, [scanNo]);
-    const scanned = { scanNos: [scanNo], mailboxId: read };
+    const scanned = { scanNos: [scanNo], mailboxId: read, leaseToken: seeded.leaseToken };
     const organization = await organizationOf(db, organizationId);
     const folders = [{ folderId, graph: 30, wanted: 28 }];
     const unequal = await reconcileFolders(db, organization, { ...scanned, folders, stored: 'seen' });
@@ -27,7 +27,7 @@ describe('the coverage of a scan', () => {
     const ids = [known, 'never-stored-1', 'never-stored-2'];
     const unexplained = await unaccountedFor(db, organization, { mailboxId: read, ids });
     expect(unexplained).toEqual(['never-stored-1', 'never-stored-2']);
-    await recordWalk(db, { ...scanned, folderId, named: 27, unexplained });
+    await recordWalk(db, organization, { ...scanned, folderId, named: 27, unexplained });
     await finishMailbox(db, { ...scanned, outcome: 'completed' });
     const refused = { scanNos: [scanNo], outcome: 'skipped' } as const;
     const error = { errorCode: 'ErrorAccessDenied', requestId: 'request-7' };

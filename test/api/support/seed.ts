@@ -16,6 +16,8 @@ export interface SeededScan {
   readonly scanNo: number;
   readonly mailboxIds: readonly string[];
   readonly messageIds: readonly string[];
+  /** Of the mailbox that is being read. */
+  readonly leaseToken: string;
 }
 
 /** A running scan of some mailboxes, the first of which has one page of messages read of a folder of 10. */
@@ -59,7 +61,7 @@ export async function seedScan(
     suspicious: false,
     progress: { round: roundOf(rounds, folder).round, next: { link: 'https://graph.example/next' }, pageSize: 100 },
   });
-  return { organizationId, scanId, scanNo, mailboxIds, messageIds: page.map(({ id }) => id) };
+  return { organizationId, scanId, scanNo, mailboxIds, messageIds: page.map(({ id }) => id), leaseToken: token };
 }
 
 const userOf = (name: string) => ({
