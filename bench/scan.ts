@@ -110,7 +110,9 @@ async function actionsOfOrganization({ temporal }: Rig, organizationId: string):
 
 /** Fetch, parse, bulk upsert, in a process of its own, over the same tenant and database. */
 export async function raw(rig: Rig, { tenant, pageSize, latencyMs, walkers }: Workload): Promise<RawLoopResult> {
-  const simulated = await simulate({ tenant, latencyMs });
+  // It takes no notice of Graph's limits, so there are none.
+  const limits = { mailboxConcurrency: null, mailboxRequests: null, requestsPerSecond: null };
+  const simulated = await simulate({ tenant, latencyMs, limits });
   const folders = await foldersOf(simulated);
   await emptyTable(rig.databaseUrl);
   const options: RawLoopOptions = {
