@@ -2,4 +2,4 @@ import { mergeConfig } from 'vitest/config';
 import config from './vitest.config.ts';
 
 /** `npm run record`: writes test/replay/histories anew. */
-export default mergeConfig({ ...config, test: { ...config.test, include: ['test/replay/record.ts'] } }, {});
+export default mergeConfig({ ...config, test: { ...config.test, include: ['test/replay/record-*.ts'] } }, {});

@@ -2,14 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { Client, Connection, WithStartWorkflowOperation, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { inject } from 'vitest';
-import type { MailboxActivities } from '../../activities/mailbox-activities.ts';
-import type { ScanActivities } from '../../activities/scan-activities.ts';
 import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
 import { scanWorkflowId } from '../../model/ids.ts';
 import { taskQueues, type TaskQueues } from '../../model/task-queues.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { admittedUpdate, type ScanAdmission } from '../../workflows/messages.ts';
 import type { ScanTenantInput, scanTenant } from '../../workflows/scan-tenant.ts';
+import type { PlayedActivities } from './tenant.ts';
 
 let quiet = false;
 /** The SDK's own log lines would drown the test report. */
@@ -24,7 +23,7 @@ export interface WorkflowStage {
   readonly queues: TaskQueues;
   readonly organizationId: string;
   /** Runs workers with these activities until `during` is through. */
-  run<T>(activities: ScanActivities & MailboxActivities, during: () => Promise<T>): Promise<T>;
+  run<T>(activities: PlayedActivities, during: () => Promise<T>): Promise<T>;
   /** Starts a scan as the API does, and waits for its admission. */
   startScan(
     scanId: string,

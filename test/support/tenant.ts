@@ -1,10 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { Context, sleep } from '@temporalio/activity';
+import type { ConnectionActivities } from '../../activities/connection-activities.ts';
 import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
+import type { QuarantineActivities } from '../../activities/quarantine-activities.ts';
 import type { ScanActivities } from '../../activities/scan-activities.ts';
 
 /** A slice that read everything there was. */
 export const DONE: SliceResult = { done: true, outcome: 'completed', messages: 1 };
+
+/** Activities as tests play them; those of the smaller workflows only where a test needs them. */
+export type PlayedActivities = ScanActivities &
+  MailboxActivities &
+  Partial<ConnectionActivities & QuarantineActivities>;
 
 /** A tenant in memory, with which the activities can be played. */
 export class Tenant {
@@ -22,7 +29,7 @@ export class Tenant {
     this.mailboxes = Array.from({ length: count }, () => randomUUID());
   }
 
-  activities(over: Partial<ScanActivities & MailboxActivities> = {}): ScanActivities & MailboxActivities {
+  activities(over: Partial<PlayedActivities> = {}): PlayedActivities {
     return {
       checkCredential: async () => ({ status: 'accepted' }),
       takeTurn: async () => (this.mayRun ? 'running' : 'pending'),
