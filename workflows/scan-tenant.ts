@@ -79,7 +79,7 @@ class TenantScan {
   #admission: ScanAdmission | undefined;
   #pauseWanted: boolean;
   #turnMayBeFree = false;
-  /** What a pause interrupts; mailboxes are withdrawn instead. */
+  /** What a pause interrupts at once. */
   #interruptible: CancellationScope | undefined;
 
   constructor(input: ScanTenantInput) {
@@ -157,11 +157,12 @@ class TenantScan {
     }
   }
 
-  /** Gives the turn back and waits to be resumed. */
+  /** Has its readers stop, gives the turn back and waits to be resumed. */
   async #standStill(): Promise<void> {
     const { scanNo, maxEvents } = this.#input;
     this.#admission ??= { status: 'pending' };
     if (this.#standing !== 'paused') {
+      await this.#window.withdraw();
       const { waiting } = await this.#store.pauseScan({ scanNo, step: ++this.#step });
       this.#standing = 'paused';
       await tellWaitingScans(waiting);
@@ -199,10 +200,7 @@ class TenantScan {
     const window = this.#window;
     for (;;) {
       if (window.failure !== undefined) throw ApplicationFailure.nonRetryable(window.failure, 'CredentialRefused');
-      if (this.#pauseWanted) {
-        await window.withdraw();
-        return false;
-      }
+      if (this.#pauseWanted) return false;
       await window.fill();
       if (window.failure !== undefined) continue;
       if (window.isDone) return true;
