@@ -51,24 +51,27 @@ export async function processesOf(folder: string): Promise<number[]> {
   return pids;
 }
 
-/**
- * Runs a program that imports the embedded room, in a process of its own that a test may kill. Node 20 runs no TypeScript,
- * so the room is transpiled into the folder. The program's first line of output is awaited and parsed as JSON.
- */
-export async function runProgram(folder: string, program: string): Promise<{ process: ChildProcess; said: unknown }> {
-  const room = join(folder, 'embedded');
-  await mkdir(room);
-  for (const name of await readdir(join(REPOSITORY, 'embedded'))) {
+async function transpileRoom(room: string, folder: string): Promise<void> {
+  await mkdir(folder);
+  for (const name of await readdir(join(REPOSITORY, room))) {
     if (!name.endsWith('.ts')) continue;
-    const { outputText } = ts.transpileModule(await readFile(join(REPOSITORY, 'embedded', name), 'utf8'), {
+    const { outputText } = ts.transpileModule(await readFile(join(REPOSITORY, room, name), 'utf8'), {
       compilerOptions: {
         module: ts.ModuleKind.ESNext,
         target: ts.ScriptTarget.ES2023,
         rewriteRelativeImportExtensions: true,
       },
     });
-    await writeFile(join(room, name.replace(/\.ts$/, '.js')), outputText);
+    await writeFile(join(folder, name.replace(/\.ts$/, '.js')), outputText);
   }
+}
+
+/**
+ * Runs a program that imports the embedded room, in a process of its own that a test may kill. Node 20 runs no TypeScript,
+ * so the room, and what it imports, is transpiled into the folder. The program's first line of output is awaited and parsed as JSON.
+ */
+export async function runProgram(folder: string, program: string): Promise<{ process: ChildProcess; said: unknown }> {
+  for (const room of ['embedded', 'config', 'model']) await transpileRoom(room, join(folder, room));
   await cp(join(REPOSITORY, 'package.json'), join(folder, 'package.json'));
   await symlink(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'));
   await writeFile(join(folder, 'program.js'), program);
