@@ -76,8 +76,8 @@ export async function syncMailbox(input: SyncMailboxInput): Promise<void> {
     running.scope.cancel();
   });
 
-  // Whoever starts a reader by a signal leaves the queue to it.
-  if (queue.isEmpty) await condition(() => !queue.isEmpty);
+  // Whoever starts a reader by a signal leaves the queue to it. One that is withdrawn before its first task has nothing to do.
+  if (input.reads.asked.length + input.reads.begun.length === 0) await condition(() => !queue.isEmpty);
 
   for (let read = queue.take(); read; read = queue.take()) {
     if (historyIsLong(maxEvents)) {
