@@ -65,7 +65,12 @@ describe('every message is stored once, as Graph has it, though', () => {
       'an answer is cut off with status 200',
       { kind: 'messagesDelta', times: 2, effect: { type: 'truncate', error: { code: 'ErrorInvalidIdMalformed' } } },
     ],
+    ['a connection is reset before an answer', { times: 2, effect: { type: 'reset', moment: 'before' } }],
     ['a connection is reset in the middle of a body', { times: 2, effect: { type: 'reset', moment: 'during' } }],
+    [
+      'a connection is reset after the answer, when it is to be used again',
+      { kind: 'messagesDelta', times: 3, effect: { type: 'reset', moment: 'after' } },
+    ],
     [
       'Graph throttles within a batch',
       { kind: 'mailFolder', times: 2, effect: { type: 'status', status: 429, retryAfter: 0.2 } },
