@@ -60,7 +60,7 @@ describe('outhaul demo', { timeout: 180_000 }, () => {
     await expectNothingLeft();
   });
 
-  it.runIf(hasRealMail)('stores all of the real mail', async () => {
+  it.runIf(hasRealMail)('stores all of the real mail, and its coverage accounts for every message', async () => {
     const running = demo('--exit', '--json', '--mail', realMail);
     expect(await running.ended, running.notes()).toBe(0);
     const figures = JSON.parse(running.out()) as Record<string, number>;
@@ -69,6 +69,15 @@ describe('outhaul demo', { timeout: 180_000 }, () => {
       readdirSync(realMail).filter((name) => name.endsWith('.eml')).length,
     );
     expect(figures['stored']).toBe(figures['messages']);
+    const [, graph, stored] =
+      /Graph holds ([\d,]+) messages in the folders that were read: ([\d,]+) stored, 0 unexplained\./.exec(
+        running.notes(),
+      ) ?? [];
+    expect([graph, stored].map((number) => Number(number?.replaceAll(',', '')))).toEqual([
+      figures['messages'],
+      figures['messages'],
+    ]);
+    expect(running.notes()).not.toContain('not read to the end');
     await expectNothingLeft();
   });
 
