@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../store/database.ts';
 import { LeaseLost } from '../store/errors.ts';
-import { acquireLease, releaseLease, renewLease } from '../store/leases.ts';
+import { acquireLease, releaseLease, renewLease, type LeaseAnswer } from '../store/leases.ts';
 import type { MailboxMemory } from '../store/mailbox-memory.ts';
 import type { Organization } from '../store/organizations.ts';
 
@@ -22,25 +22,44 @@ export interface Lease {
    * @throws {LeaseLost}
    */
   readonly assertHeld: () => void;
+  /**
+   * Whether requests of a reader that was lost may still be open at Graph: up to three, so that this one may have one at
+   * a time.
+   */
+  readonly isAlone: () => boolean;
 }
+
+export interface LeaseOptions {
+  readonly signal: AbortSignal;
+  /** How long a request to Graph takes at most, ms. */
+  readonly requestTimeoutMs: number;
+}
+
+/**
+ * Requests of a lost reader are taken for ended this many deadlines after its lease. One that it began at the last moment
+ * has its own; a process that is frozen keeps no deadline and leaves answers unread, for Graph to give up.
+ */
+const DEADLINES = 2;
 
 /**
  * Holds the mailbox's lease while `work` runs. Temporal gives one running workflow, not one running attempt: a worker
  * that was frozen or cut off may still be reading when its successor starts. So the successor waits here for the end
  * of the lease, and the old reader's writes and requests end with it: a lease that cannot be renewed in time aborts
- * `work`.
+ * `work`. Only a reader that gives its lease back says that its requests have ended; of one that was lost nobody knows.
  * @throws {LeaseLost} when another reader has it, or it ran out.
  */
 export async function withLease<T>(
   db: Database,
   organization: Organization,
   mailboxId: string,
-  signal: AbortSignal,
+  { signal, requestTimeoutMs }: LeaseOptions,
   work: (lease: Lease) => Promise<T>,
 ): Promise<T> {
   const token = randomUUID();
-  const { memory, endsAt: firstEnd } = await acquired(db, organization, mailboxId, token, signal);
-  let endsAt = firstEnd;
+  const taken = await acquired(db, organization, mailboxId, token, signal);
+  const { memory, lost: predecessor } = taken;
+  let { endsAt } = taken;
+  const aloneUntil = predecessor ? performance.now() + DEADLINES * requestTimeoutMs - predecessor.agoMs : 0;
   const lost = new AbortController();
   const renewing = setInterval(() => void renew(), RENEW_EVERY_MS);
   let expiry = setTimeout(expire, endsAt - performance.now());
@@ -63,14 +82,21 @@ export async function withLease<T>(
     if (performance.now() >= endsAt) throw new LeaseLost(mailboxId);
   }
 
+  function isAlone(): boolean {
+    return performance.now() < aloneUntil;
+  }
+
   try {
-    return await work({ token, signal: AbortSignal.any([signal, lost.signal]), memory, assertHeld });
+    return await work({ token, signal: AbortSignal.any([signal, lost.signal]), memory, assertHeld, isAlone });
   } finally {
     clearInterval(renewing);
     clearTimeout(expiry);
-    await releaseLease(db, organization, { mailboxId, token }).catch(() => undefined);
+    const claim = { mailboxId, token, lost: isAlone() ? predecessor : undefined };
+    await releaseLease(db, organization, claim).catch(() => undefined);
   }
 }
+
+type Taken = Extract<LeaseAnswer, { acquired: true }>;
 
 /** Waits for the lease; `endsAt` by this process's monotonic clock. */
 async function acquired(
@@ -79,11 +105,11 @@ async function acquired(
   mailboxId: string,
   token: string,
   signal: AbortSignal,
-): Promise<{ readonly endsAt: number; readonly memory: MailboxMemory }> {
+): Promise<Omit<Taken, 'endsAt'> & { readonly endsAt: number }> {
   for (;;) {
     const asked = performance.now();
     const answer = await acquireLease(db, organization, { mailboxId, token, seconds: LEASE_SECONDS });
-    if (answer.acquired) return { endsAt: asked + answer.remainingMs, memory: answer.memory };
+    if (answer.acquired) return { ...answer, endsAt: asked + answer.remainingMs };
     await delay(Math.min(answer.waitMs, 1000) + 50, undefined, { signal });
   }
 }

@@ -71,7 +71,8 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
         const organization = await organizationOf(db, organizationId);
         const scanNos = waiters.map(({ scanNo }) => scanNo);
         const [graph, scans] = await Promise.all([connections.graphFor(organizationId), scansOf(db, scanNos)]);
-        const result = await withLease(db, organization, mailboxId, cancellationSignal, (lease) =>
+        const leaseOptions = { signal: cancellationSignal, requestTimeoutMs: graph.requestTimeoutMs };
+        const result = await withLease(db, organization, mailboxId, leaseOptions, (lease) =>
           readSlice({
             db,
             organization,

@@ -177,7 +177,7 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
   return {
     db,
     organization,
-    mailbox: graph.mailbox(mailboxId, () => lease.assertHeld()),
+    mailbox: graph.mailbox(mailboxId, { permit: () => lease.assertHeld(), isAlone: () => lease.isAlone() }),
     leaseToken: lease.token,
     signal,
     budget,

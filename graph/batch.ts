@@ -1,5 +1,4 @@
 import type { GraphMessage } from '../model/mail.ts';
-import { MAILBOX_SLOTS } from './client.ts';
 import { exchangeError, GraphError, mayBeContent } from './errors.ts';
 import { graphErrorFrom, type GraphTarget } from './refusal.ts';
 import type { MailboxClient } from './mailbox.ts';
@@ -8,12 +7,6 @@ import { pauseBefore } from './middleware/throttling.ts';
 import { segment, withQuery } from './paths.ts';
 import { wait } from './waiting.ts';
 
-/**
- * Requests in one batch. Graph takes 20, but runs up to four of a mailbox's at a time, which would leave no room for a
- * probe from elsewhere; of three it runs three.
- * https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits
- */
-const BATCH = MAILBOX_SLOTS;
 const MAX_RETRIES = 4;
 
 /** What became of a message that was asked for by id. */
@@ -32,7 +25,7 @@ export async function readMessagesById(
   signal: AbortSignal,
 ): Promise<Map<string, FoundMessage>> {
   const found = new Map<string, FoundMessage>();
-  for (const some of stretches([...new Set(ids)])) {
+  for (const some of stretches(mailbox, [...new Set(ids)])) {
     let left: readonly string[] = some;
     for (let retry = 1; left.length > 0; retry += 1) {
       const answers = await readBatch(mailbox, left, select, signal);
@@ -99,9 +92,17 @@ export interface InnerAnswer {
   readonly body?: unknown;
 }
 
-/** What is asked for, in parts that fit into one batch. */
-export function stretches<T>(all: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(all.length / BATCH) }, (_, at) => all.slice(at * BATCH, (at + 1) * BATCH));
+/**
+ * What is asked for, in parts that fit into one batch. Graph takes 20 requests in one, but runs up to four of a mailbox's
+ * at a time, which would leave no room for a probe from elsewhere; so a batch has as many as may be under way.
+ * https://learn.microsoft.com/graph/throttling-limits#outlook-service-limits
+ */
+export function* stretches<T>(mailbox: Pick<MailboxClient, 'slots'>, all: readonly T[]): Generator<T[]> {
+  for (let at = 0; at < all.length;) {
+    const some = all.slice(at, at + mailbox.slots);
+    yield some;
+    at += some.length;
+  }
 }
 
 /**

@@ -14,7 +14,7 @@ import { requestRate } from './middleware/request-rate.ts';
 import { reporter, telemetry } from './middleware/telemetry.ts';
 import { throttling } from './middleware/throttling.ts';
 import { transport } from './middleware/transport.ts';
-import type { GraphOptions } from './options.ts';
+import { REQUEST_TIMEOUT_MS, type GraphOptions } from './options.ts';
 import { TokenSource } from './tokens.ts';
 import { withAnySignal } from './waiting.ts';
 
@@ -45,7 +45,11 @@ export interface GraphClient {
 
 /** @throws TypeError for URLs that are none, or plain http to another machine */
 export function openClient(connection: Connection, options: GraphOptions): GraphClient {
-  const { requestTimeoutMs: timeoutMs = 30_000, maxBodyBytes = 16 * 1024 * 1024, userAgent = 'outhaul' } = options;
+  const {
+    requestTimeoutMs: timeoutMs = REQUEST_TIMEOUT_MS,
+    maxBodyBytes = 16 * 1024 * 1024,
+    userAgent = 'outhaul',
+  } = options;
   const { requestsPerSecond, maxRetries = 4, log } = options;
   const endpoints = endpointsOf(connection.cloud, options.graphUrl, options.authorityUrl);
   const { graphOrigin: origin, graphPrefix } = endpoints;

@@ -29,7 +29,7 @@ export async function countFolders(
   signal: AbortSignal,
 ): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  for (const some of stretches(folderIds)) {
+  for (const some of stretches(mailbox, folderIds)) {
     const requests = some.map((folderId) => ({ path: countPath(folderId, window) }));
     const answers = some.length > 1 ? await sendBatch(mailbox, requests, 'folder', signal) : [];
     for (const [index, folderId] of some.entries()) {

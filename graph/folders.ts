@@ -1,5 +1,6 @@
 import type { MailFolder } from '../model/mail.ts';
 import { sendBatch, stretches, type InnerAnswer } from './batch.ts';
+import { MAILBOX_SLOTS } from './client.ts';
 import { GraphError } from './errors.ts';
 import type { GraphTarget } from './refusal.ts';
 import { LinkGuard } from './links.ts';
@@ -59,7 +60,7 @@ export async function readFolders(
   signal: AbortSignal,
 ): Promise<Map<string, MailFolder>> {
   const folders = new Map<string, MailFolder>();
-  for (const some of stretches(names)) {
+  for (const some of stretches(mailbox, names)) {
     const requests = some.map((name) => ({
       path: withQuery(`/mailFolders/${segment(name)}`, { $select: FOLDER_MEMBERS }),
     }));
@@ -122,7 +123,7 @@ export async function readFolderTree(
     }
   }
 
-  await workOff(queue, mailbox.slots, signal, async (collection, inner) => {
+  await workOff(queue, MAILBOX_SLOTS, signal, async (collection, inner) => {
     try {
       await readCollection(collection, inner);
     } catch (error) {

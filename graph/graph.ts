@@ -1,8 +1,8 @@
 import type { Connection } from '../model/connection.ts';
 import { openClient } from './client.ts';
 import { checkCredential, type CredentialCheck } from './credential-check.ts';
-import { openMailbox, type GraphMailbox } from './mailbox.ts';
-import type { GraphOptions } from './options.ts';
+import { openMailbox, type GraphMailbox, type MailboxOptions } from './mailbox.ts';
+import { REQUEST_TIMEOUT_MS, type GraphOptions } from './options.ts';
 import {
   readOrganization,
   usersPage,
@@ -38,10 +38,11 @@ export interface Graph {
   organization(signal: AbortSignal): Promise<GraphOrganization | undefined>;
   /**
    * A mailbox by its Graph user id. Makes no request.
-   * @param permit called right before each request goes out; throws where the right to read the mailbox has ended
    * @throws GraphError `bad_request` for an id no path can hold
    */
-  mailbox(mailboxId: string, permit?: () => void): GraphMailbox;
+  mailbox(mailboxId: string, options?: MailboxOptions): GraphMailbox;
+  /** How long one attempt of a request takes at most. */
+  readonly requestTimeoutMs: number;
   /** Ends what is under way and closes every socket. */
   close(): Promise<void>;
 }
@@ -54,7 +55,8 @@ export function openGraph(connection: Connection, options: GraphOptions): Graph 
     usersPage: (request, signal) => usersPage(client, request, signal),
     users: (request, signal) => walkUsers(client, request, signal),
     organization: (signal) => readOrganization(client, signal),
-    mailbox: (mailboxId, permit) => openMailbox(client, mailboxId, permit),
+    mailbox: (mailboxId, mailboxOptions) => openMailbox(client, mailboxId, mailboxOptions),
+    requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     close: () => client.close(),
   };
 }

@@ -17,6 +17,16 @@ import { countFolders, countMessages } from './counts.ts';
 import { segment } from './paths.ts';
 import { readPiecemeal, type PiecemealMessage } from './piecemeal.ts';
 
+export interface MailboxOptions {
+  /** Called right before each request goes out; throws where the right to read the mailbox has ended. */
+  readonly permit?: (() => void) | undefined;
+  /**
+   * Whether to keep to one request at a time, a batch of one included, because requests of another reader may be open.
+   * Once false it stays so. Default: no.
+   */
+  readonly isAlone?: (() => boolean) | undefined;
+}
+
 /**
  * One mailbox. Every method takes part in the mailbox's limit of 3 requests at a time, however many objects stand for
  * it; and rejects with a GraphError, or with the signal's reason when it aborts.
@@ -66,24 +76,32 @@ export type MailboxRequest = Shared & ({ path: string } | { link: string } | { b
 export interface MailboxClient {
   /** `/users/{id}`. */
   readonly path: string;
-  /** How many requests may be under way at a time. */
+  /** How many requests may be under way at a time, at this moment. */
   readonly slots: number;
   send(request: MailboxRequest): Promise<GraphAnswer>;
   ownLink(link: string): string;
 }
 
 /** No request is made. @throws GraphError `bad_request` for an id that no path can hold */
-export function openMailbox(client: GraphClient, mailboxId: string, permit?: () => void): GraphMailbox {
+export function openMailbox(
+  client: GraphClient,
+  mailboxId: string,
+  { permit, isAlone = () => false }: MailboxOptions = {},
+): GraphMailbox {
   const path = `/users/${segment(mailboxId)}`;
   const mailbox: MailboxClient = {
     path,
-    slots: MAILBOX_SLOTS,
+    get slots() {
+      return isAlone() ? 1 : MAILBOX_SLOTS;
+    },
     ownLink: (link) => client.ownLink(link),
     send(request) {
-      if ('path' in request) return client.send({ ...request, mailboxId, permit, path: path + request.path });
-      if ('link' in request) return client.send({ ...request, mailboxId, permit });
+      // One request that takes all of the slots leaves none for others.
+      const common = { mailboxId, permit, ...(isAlone() && { slots: MAILBOX_SLOTS }) };
+      if ('path' in request) return client.send({ ...request, ...common, path: path + request.path });
+      if ('link' in request) return client.send({ ...request, ...common });
       const { batch, ...rest } = request;
-      return client.send({ ...rest, mailboxId, permit, path: '/$batch', body: batch });
+      return client.send({ ...rest, ...common, path: '/$batch', body: batch });
     },
   };
   return {

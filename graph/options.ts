@@ -20,6 +20,8 @@ export interface RequestReport {
   readonly bytes: number;
 }
 
+export const REQUEST_TIMEOUT_MS = 30_000;
+
 export interface GraphOptions {
   readonly log: GraphLogger;
   /** Default: the cloud's. With or without `/v1.0`. Plain http on this machine only. */

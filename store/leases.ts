@@ -19,13 +19,24 @@ export interface LeaseEnd {
   readonly remainingMs: number;
 }
 
+/** A lease that ran out instead of being given back: its reader was lost, and may have left requests open at Graph. */
+export interface LostLease {
+  /** By the database's clock. */
+  readonly endedAt: string;
+  /** How long ago, counted to the database's now. */
+  readonly agoMs: number;
+}
+
 export type LeaseAnswer =
-  | ({ readonly acquired: true; readonly memory: MailboxMemory } & LeaseEnd)
+  /** `lost`: what is taken over, where that was not given back. */
+  | ({ readonly acquired: true; readonly memory: MailboxMemory; readonly lost?: LostLease } & LeaseEnd)
   /** `waitMs`: until the other's lease ends, if it is not renewed. */
   | { readonly acquired: false; readonly waitMs: number };
 
 const REMAINING = `_lease_ends_at AS "endsAt",
   greatest(0, ceil(extract(epoch FROM _lease_ends_at - clock_timestamp()) * 1000)) AS "remainingMs"`;
+/** Stands in a free mailbox, where the end is that of a lost reader's lease. */
+const LOST_TOKEN = 'lost';
 
 /**
  * Takes the right to read a mailbox, if it is free, ran out, or is held under the same token. Waits for page
@@ -38,16 +49,23 @@ export async function acquireLease(
   { organizationId, schema }: Organization,
   { mailboxId, token, seconds }: LeaseClaim,
 ): Promise<LeaseAnswer> {
-  const [taken] = await query<LeaseEnd & MailboxMemory>(db, {
-    text: `UPDATE ${schema}.mailboxes
+  const [taken] = await query<LeaseEnd & MailboxMemory & { endedAt: string | null; agoMs: number | null }>(db, {
+    text: `WITH free AS (
+        SELECT mailbox_no, CASE WHEN _lease_token <> $2 THEN _lease_ends_at END AS ended_at FROM ${schema}.mailboxes
+        WHERE id = $1 AND (_lease_token = $2 OR _lease_ends_at IS NULL OR _lease_ends_at <= clock_timestamp())
+        FOR NO KEY UPDATE
+      )
+      UPDATE ${schema}.mailboxes
       SET _lease_token = $2, _lease_ends_at = clock_timestamp() + make_interval(secs => $3)
-      WHERE id = $1 AND (_lease_token = $2 OR _lease_ends_at IS NULL OR _lease_ends_at <= clock_timestamp())
-      RETURNING ${REMAINING}, ${memoryColumns('$4', '$1')}`,
+      FROM free WHERE mailboxes.mailbox_no = free.mailbox_no
+      RETURNING ${REMAINING}, ${memoryColumns('$4', '$1')}, ended_at AS "endedAt",
+        floor(extract(epoch FROM clock_timestamp() - ended_at) * 1000) AS "agoMs"`,
     values: [mailboxId, token, seconds, organizationId],
   });
   if (taken) {
-    const { pageLimit, quarantined, ...end } = taken;
-    return { acquired: true, memory: { pageLimit, quarantined }, ...end };
+    const { pageLimit, quarantined, endedAt, agoMs, ...end } = taken;
+    const lost = endedAt === null || agoMs === null ? {} : { lost: { endedAt, agoMs } };
+    return { acquired: true, memory: { pageLimit, quarantined }, ...lost, ...end };
   }
   const [held] = await query<{ remainingMs: number | null }>(db, {
     text: `SELECT ${REMAINING} FROM ${schema}.mailboxes WHERE id = $1`,
@@ -75,15 +93,19 @@ export async function renewLease(
   return renewed;
 }
 
-/** Gives the lease back, if it is still held. */
+/**
+ * Gives the lease back, if it is still held. `lost`: what was taken over with it, where the next reader has to know of
+ * that, too.
+ */
 export async function releaseLease(
   db: Database,
   { schema }: Organization,
-  { mailboxId, token }: Omit<LeaseClaim, 'seconds'>,
+  { mailboxId, token, lost }: Omit<LeaseClaim, 'seconds'> & { readonly lost?: LostLease | undefined },
 ): Promise<void> {
   await query(db, {
-    text: `UPDATE ${schema}.mailboxes SET _lease_token = NULL, _lease_ends_at = NULL
+    text: `UPDATE ${schema}.mailboxes SET _lease_token = CASE WHEN $3::timestamptz IS NOT NULL THEN '${LOST_TOKEN}' END,
+        _lease_ends_at = $3
       WHERE id = $1 AND _lease_token = $2`,
-    values: [mailboxId, token],
+    values: [mailboxId, token, lost?.endedAt],
   });
 }

@@ -24,7 +24,15 @@ async function ownMailbox(): Promise<string> {
 
 const unhurried = (): AbortSignal => new AbortController().signal;
 const holding = <T>(mailboxId: string, work: (lease: Lease) => Promise<T>, signal = unhurried()): Promise<T> =>
-  withLease(store.db, organization, mailboxId, signal, work);
+  withLease(store.db, organization, mailboxId, { signal, requestTimeoutMs: 30_000 }, work);
+
+/** A reader's lease has run out so long ago, without being given back. */
+const lose = (mailboxId: string, ago = '1 s'): Promise<unknown> =>
+  store.sql(
+    `UPDATE ${organization.schema}.mailboxes SET _lease_token = 'other', _lease_ends_at = clock_timestamp() - $2::interval
+    WHERE id = $1`,
+    [mailboxId, ago],
+  );
 
 /** Rejects with the signal's reason. */
 const untilAborted = (signal: AbortSignal): Promise<never> =>
@@ -57,6 +65,38 @@ describe('a reader', () => {
       expect(signal.aborted).toBe(false);
       return Promise.resolve();
     });
+  });
+
+  it('that takes over from one that was lost is alone until the requests of that one must have ended', async () => {
+    const mailboxId = await ownMailbox();
+    await lose(mailboxId);
+    const now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now);
+    await holding(mailboxId, ({ isAlone }) => {
+      expect(isAlone()).toBe(true);
+      clock.mockReturnValue(now + 58_000);
+      expect(isAlone()).toBe(true);
+      clock.mockReturnValue(now + 60_000);
+      expect(isAlone()).toBe(false);
+      return Promise.resolve();
+    });
+    expect(await holding(mailboxId, ({ isAlone }) => Promise.resolve(isAlone()))).toBe(false);
+  });
+
+  it('that hands over while it is alone leaves its successor alone', async () => {
+    const mailboxId = await ownMailbox();
+    await lose(mailboxId);
+    for (let reader = 1; reader <= 3; reader++) {
+      expect(await holding(mailboxId, ({ isAlone }) => Promise.resolve(isAlone()))).toBe(true);
+    }
+  });
+
+  it('is not alone where the one before has given the lease back, or was lost long ago', async () => {
+    const mailboxId = await ownMailbox();
+    await holding(mailboxId, () => Promise.resolve());
+    expect(await holding(mailboxId, ({ isAlone }) => Promise.resolve(isAlone()))).toBe(false);
+    await lose(mailboxId, '61 s');
+    expect(await holding(mailboxId, ({ isAlone }) => Promise.resolve(isAlone()))).toBe(false);
   });
 
   it('that waits for the lease of another can be cancelled', async () => {

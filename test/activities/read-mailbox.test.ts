@@ -5,13 +5,14 @@ import { describe, expect, it, vi } from 'vitest';
 import { LeaseLost } from '../../store/errors.ts';
 import { acquireLease, releaseLease } from '../../store/leases.ts';
 import { folderCoverage } from '../../store/scan-folders.ts';
+import { open, unhurried } from '../graph/support.ts';
 import { useMailboxes } from './stage.ts';
 
 const DONE = { done: true, outcome: 'completed' };
 
 describe('reading a mailbox', () => {
   const stage = useMailboxes({
-    mailboxes: 12,
+    mailboxes: 14,
     messagesPerMailbox: 240,
     folders: 3,
     users: [
@@ -45,6 +46,13 @@ describe('reading a mailbox', () => {
       .page({ mailbox, limit: 1000, ...(folder && { folder }) })
       .value.map(({ message }) => message['id'] as string)
       .sort();
+
+  const runOut = (mailboxId: string, ago: string): Promise<unknown> =>
+    stage.store.sql(
+      `UPDATE ${stage.organization.schema}.mailboxes SET _lease_token = 'lost reader',
+        _lease_ends_at = clock_timestamp() - $2::interval WHERE id = $1`,
+      [mailboxId, ago],
+    );
 
   it('stores every message of its folders once', async () => {
     const mailbox = ownMailbox();
@@ -150,6 +158,37 @@ describe('reading a mailbox', () => {
     });
     expect(stage.simulator.control.stats().mailboxes[mailbox]).toBeUndefined();
     await releaseLease(stage.store.db, stage.organization, other);
+    expect(await reading).toMatchObject(DONE);
+  });
+
+  it('asks one thing at a time while requests of a lost reader may be open, so that Graph counts four', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan();
+    const { control, url, tenantId, clientId, clientSecret } = stage.simulator;
+    const credential = { kind: 'secret', clientSecret } as const;
+    await using lost = open(url, {}, { tenantId, clientId, cloud: 'global', credential });
+    const hold = control.hold({ mailbox, kind: 'messagesDelta' });
+    const request = { folderId: 'inbox', mode: 'delta', pageSize: 10 } as const;
+    const open3 = Array.from({ length: 3 }, () => lost.graph.mailbox(mailbox).messages(request, unhurried()));
+    await vi.waitFor(() => expect(hold.waiting).toBe(3));
+    control.resetStats();
+    await runOut(mailbox, '1 s');
+    const reading = stage.read(mailbox, scanNo);
+    await vi.waitFor(() => expect(hold.waiting).toBe(4), { timeout: 10_000 });
+    hold.release();
+    expect(await reading).toMatchObject({ ...DONE, messages: 240 });
+    await Promise.all(open3);
+    expect(control.stats().mailboxes[mailbox]?.peakConcurrency).toBe(4);
+  });
+
+  it('asks three things at a time when a lost reader has no request open any more', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan();
+    await runOut(mailbox, '61 s');
+    const hold = stage.simulator.control.hold({ mailbox, kind: 'messagesDelta' });
+    const reading = stage.read(mailbox, scanNo);
+    await vi.waitFor(() => expect(hold.waiting).toBe(3), { timeout: 10_000 });
+    hold.release();
     expect(await reading).toMatchObject(DONE);
   });
 

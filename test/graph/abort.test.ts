@@ -80,9 +80,10 @@ describe('Aborting', () => {
     });
     await using opened = open(server.url);
     const lost = new Error('the lease is lost');
-    const mailbox = opened.graph.mailbox('u', () => {
+    const permit = (): void => {
       if (!held) throw lost;
-    });
+    };
+    const mailbox = opened.graph.mailbox('u', { permit });
     const reads = Array.from({ length: 5 }, () => mailbox.message('x', {}, unhurried()));
     for (const outcome of await Promise.allSettled(reads)) expect(outcome).toMatchObject({ reason: lost });
     expect(server.seen.length).toBeLessThanOrEqual(3);

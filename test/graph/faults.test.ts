@@ -259,6 +259,37 @@ describe('Requests', () => {
     expect([...peaks.values()]).toEqual([3, 3, 3, 3]);
   });
 
+  test('of a mailbox that is read alone go out one at a time, a batch of one, until others may join', async () => {
+    let isAlone = true;
+    let underWay = 0;
+    const peaks: number[] = [];
+    await using server = await scripted(async (request, response) => {
+      const { path, body } = request;
+      const isBatch = path.endsWith('$batch');
+      const inner = isBatch ? (JSON.parse(body) as { requests: { id: string }[] }).requests : [];
+      const weight = isBatch ? inner.length : 1;
+      underWay += weight;
+      peaks.push(underWay);
+      await new Promise((resolve) => setImmediate(resolve));
+      underWay -= weight;
+      if (isBatch) json(response, 200, { responses: inner.map(({ id }) => ({ id, status: 404, body: {} })) });
+      else await page(request, response);
+    });
+    await using opened = open(server.url);
+    const mailbox = opened.graph.mailbox('u', { isAlone: () => isAlone });
+    const read = () =>
+      Promise.all([
+        ...Array.from({ length: 5 }, () => mailbox.messages(REQUEST, unhurried())),
+        mailbox.messagesById(['a', 'b', 'c', 'd'], {}, unhurried()),
+      ]);
+    await read();
+    expect([peaks.length, Math.max(...peaks)]).toEqual([9, 1]);
+    isAlone = false;
+    peaks.length = 0;
+    await read();
+    expect([peaks.length, Math.max(...peaks)]).toEqual([7, 3]);
+  });
+
   test('of a connection keep to its rate', async () => {
     await using server = await scripted(page);
     await using opened = open(server.url, { requestsPerSecond: 50 });

@@ -62,6 +62,41 @@ describe('a lease', () => {
     );
   });
 
+  it('that ran out tells whoever takes it over since when, and one that was given back does not', async () => {
+    const mailboxId = await mailbox();
+    const claim = (token: string) => ({ mailboxId, token, seconds: 30 });
+    await acquireLease(store.db, organization, claim('first'));
+    await passed(mailboxId);
+    // Its own holder is not lost.
+    expect(await acquireLease(store.db, organization, claim('first'))).not.toHaveProperty('lost');
+    await passed(mailboxId);
+    const [row] = await store.sql<{ ended: string }>(
+      `SELECT _lease_ends_at AS ended FROM ${organization.schema}.mailboxes WHERE id = $1`,
+      [mailboxId],
+    );
+    const second = await acquireLease(store.db, organization, claim('second'));
+    if (!second.acquired || !second.lost) throw new Error('The lease is not taken over');
+    expect(second.lost).toEqual({ endedAt: row?.ended, agoMs: expect.any(Number) as number });
+    expect(second.lost.agoMs).toBeGreaterThanOrEqual(1);
+    await releaseLease(store.db, organization, { mailboxId, token: 'second' });
+    expect(await acquireLease(store.db, organization, claim('third'))).not.toHaveProperty('lost');
+  });
+
+  it('can be given back with word of the lost one that it followed, and is free then', async () => {
+    const mailboxId = await mailbox();
+    const claim = (token: string) => ({ mailboxId, token, seconds: 30 });
+    await acquireLease(store.db, organization, claim('first'));
+    await passed(mailboxId);
+    const second = await acquireLease(store.db, organization, claim('second'));
+    const lost = second.acquired ? second.lost : undefined;
+    await releaseLease(store.db, organization, { mailboxId, token: 'second', lost });
+    for (const token of ['first', 'second']) {
+      await expect(renewLease(store.db, organization, claim(token))).rejects.toThrow(LeaseLost);
+    }
+    const third = await acquireLease(store.db, organization, claim('third'));
+    expect(third).toMatchObject({ acquired: true, lost: { endedAt: lost?.endedAt } });
+  });
+
   it('is renewed even late, as long as nobody else has taken it', async () => {
     const mailboxId = await mailbox();
     const claim = { mailboxId, token: 'mine', seconds: 30 };
