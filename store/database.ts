@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Sealer } from '../model/sealing.ts';
 import { StoreUnavailable, toStoreError } from './errors.ts';
@@ -51,6 +52,8 @@ export type Client = pg.ClientBase;
 export interface Statement {
   readonly text: string;
   readonly values?: readonly unknown[];
+  /** Whether every read of a mailbox needs it: to parse and plan it costs more than to run it, so it stays prepared. */
+  readonly prepared?: boolean;
 }
 
 /** A statement worth preparing; the name always means the same text. */
@@ -109,8 +112,12 @@ export async function closeDatabase({ pool, patientPool }: Database): Promise<vo
 /** Runs one statement, in a transaction of its own. */
 export async function query<Row extends object = never>(
   { pool }: Pick<Database, 'pool'>,
-  statement: Statement,
+  { prepared: staysPrepared = false, ...statement }: Statement,
 ): Promise<Row[]> {
+  if (staysPrepared) {
+    const named = { name: nameOf(statement), ...statement };
+    return withClient(pool, (client) => runPrepared<Row>(client, named));
+  }
   try {
     const { rows } = await pool.query<Row>(statement as pg.QueryConfig);
     return rows;
@@ -125,8 +132,14 @@ export async function run<Row extends object = never>(client: Client, statement:
   return rows;
 }
 
-/** Statements that a connection keeps prepared at most: a big one weighs two thirds of a megabyte there. */
-const MOST_PREPARED = 16;
+/** The same for the same text; PostgreSQL cuts names that are longer than 63 bytes. */
+const nameOf = ({ text }: Statement): string => createHash('sha256').update(text).digest('base64url');
+
+/**
+ * Statements that a connection keeps prepared at most. That of a page weighs two thirds of a megabyte there, the others a
+ * tenth of it.
+ */
+const MOST_PREPARED = 40;
 const prepared = new WeakMap<Client, Set<string>>();
 
 /**

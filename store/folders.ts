@@ -45,6 +45,7 @@ export async function saveFolders(
         IS DISTINCT FROM (${COLUMNS.map((name) => `excluded.${name}`).join(', ')}, NULL)
       RETURNING f.folder_no)`,
     values: [JSON.stringify([...byId(folders).values()].map(toRow)), scanId],
+    prepared: true,
   });
 }
 

@@ -17,7 +17,7 @@ export interface HeldMailbox {
 export const heldStatement = (
   { schema }: Organization,
   { mailboxId, leaseToken }: HeldMailbox,
-  { text, values = [] }: Statement,
+  { text, values = [], prepared = false }: Statement,
 ): Statement => ({
   text: `WITH lease AS MATERIALIZED (
       SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
@@ -25,6 +25,7 @@ export const heldStatement = (
     ), ${text}
     SELECT lease.mailbox_no AS held, answer.* FROM (SELECT) one LEFT JOIN lease ON true LEFT JOIN answer ON true`,
   values: [mailboxId, leaseToken, ...values],
+  prepared,
 });
 
 /**

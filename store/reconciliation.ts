@@ -70,6 +70,7 @@ export async function reconcileFolders(
         organizationId,
         ...(byRows ? [since, until] : []),
       ],
+      prepared: !byRows,
     },
   );
   return rows.flatMap(({ id }) => (id === null ? [] : (storedIds.get(id) ?? id)));

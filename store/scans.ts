@@ -95,6 +95,7 @@ export async function scansOf(db: Database, scanNos: readonly number[]): Promise
   const scans = await query<Scan>(db, {
     text: `SELECT ${SCAN} FROM outhaul.scans WHERE scan_no = ANY($1)`,
     values: [scanNos],
+    prepared: true,
   });
   return scanNos.map((scanNo) => {
     const scan = scans.find((candidate) => candidate.scanNo === scanNo);

@@ -68,6 +68,7 @@ export const unsettledEmails = (
       LEFT JOIN ${schema}.mail_folders f ON f.folder_no = e._folder_no
       WHERE m.id = $1 AND e._removed_at IS NOT NULL AND e._no > $2 ORDER BY e._no LIMIT $3`,
     values: [mailboxId, after, limit],
+    prepared: true,
   });
 
 /**

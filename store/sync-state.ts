@@ -147,6 +147,7 @@ async function begin(
       SELECT f.id AS "folderId", opened.* FROM opened JOIN ${schema}.mail_folders f USING (folder_no)
     )`,
     values: [[...storedIds.keys()], scanNos, method, mode],
+    prepared: before === '',
   });
   const rounds = new Map<string, Round>();
   for (const { folderId, ...round } of rows) {

@@ -150,13 +150,24 @@ describe('a pool', () => {
 
   it('keeps few statements prepared on a connection, and runs the others all the same', async () => {
     await withClient(store.open().pool, async (client) => {
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 60; i++) {
         const rows = await runPrepared<{ n: number }>(client, { name: `s${i}`, text: `SELECT ${i} AS n` });
         expect(rows).toEqual([{ n: i }]);
       }
       const { rows } = await client.query<{ count: number }>('SELECT count(*) AS count FROM pg_prepared_statements');
-      expect(rows[0]?.count).toBe(16);
+      expect(rows[0]?.count).toBe(40);
     });
+  });
+
+  it('keeps a statement that every read needs prepared, whatever runs between', async () => {
+    const db = store.open({ poolSize: 1 });
+    const often = { text: 'SELECT $1::int AS n', prepared: true };
+    for (const n of [1, 2, 3]) {
+      expect(await query<{ n: number }>(db, { ...often, values: [n] })).toEqual([{ n }]);
+      await query(db, { text: 'SELECT 1' });
+    }
+    const kept = { text: 'SELECT count(*) AS count FROM pg_prepared_statements' };
+    expect(await query<{ count: number }>(db, kept)).toEqual([{ count: 1 }]);
   });
 });
 
