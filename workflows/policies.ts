@@ -36,6 +36,23 @@ export const WAKING: ActivityOptions = {
   retry: LOST_ATTEMPTS,
 };
 
+/** Probes mailboxes by the thousand; resumes from its heartbeat. */
+export const SWEEPING: ActivityOptions = {
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: '12 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: LOST_ATTEMPTS,
+};
+
+/** Creates and renews subscriptions, in a measured way; what was done stands in the store. */
+export const SUBSCRIBING: ActivityOptions = SWEEPING;
+
+/** The same, where a session's start waits for it. */
+export const PUBLIC_URL_CHECK: ActivityOptions = { ...SUBSCRIBING, scheduleToCloseTimeout: '5 minutes' };
+
+/** A session's end does not wait for a Graph that is away: what is not removed expires. */
+export const UNSUBSCRIBING: ActivityOptions = { ...SUBSCRIBING, scheduleToCloseTimeout: '15 minutes' };
+
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
 export const SLICE: ActivityOptions = {
   // Slices last minutes; the proof of a huge folder, which one slice has to bring to its end, may last longer.
