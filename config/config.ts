@@ -39,6 +39,16 @@ export interface GraphConfig {
   readonly attempts: number;
 }
 
+export interface NotificationConfig {
+  /** Whether sessions ask for change notifications, where they are to, and notifications are taken. */
+  readonly enabled: boolean;
+  /** Where Graph reaches the API, without a slash at its end. */
+  readonly publicUrl: string | undefined;
+  /** How long no further notification of a mailbox must come before it is read. */
+  readonly joinMs: number;
+  readonly subscriptionMinutes: number;
+}
+
 export interface LogConfig {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly format: 'json' | 'text';
@@ -57,6 +67,7 @@ export interface Config {
   readonly database: DatabaseConfig;
   readonly temporal: TemporalConfig;
   readonly graph: GraphConfig;
+  readonly notifications: NotificationConfig;
   /** Where the key ring comes from; neither is set where `up` is to make one. */
   readonly keys: string | undefined;
   readonly keysFile: string | undefined;
@@ -179,6 +190,12 @@ function toConfig(values: Values, environment: Environment): Config {
       requestsPerSecond: values.OUTLOOK_API_RATE_LIMIT,
       pageSize: required(values.BATCH_SIZE),
       attempts: required(values.MAX_RETRIES),
+    },
+    notifications: {
+      enabled: required(values.OUTHAUL_NOTIFICATIONS) === 'on',
+      publicUrl: values.OUTHAUL_PUBLIC_URL,
+      joinMs: required(values.OUTHAUL_JOIN_MS),
+      subscriptionMinutes: required(values.OUTHAUL_SUBSCRIPTION_MINUTES),
     },
     keys: values.OUTHAUL_KEYS,
     keysFile: values.OUTHAUL_KEYS_FILE,

@@ -70,6 +70,28 @@ export const VARIABLES = {
     meaning: 'Key with which the command line calls the API; `up` keeps one in its data folder',
   },
   OUTHAUL_DATA_DIR: { schema: text, meaning: 'Where `outhaul up` keeps PostgreSQL, Temporal and the key file' },
+  OUTHAUL_PUBLIC_URL: {
+    schema: webUrl
+      .transform((value) => value.replace(/\/+$/, ''))
+      .refine((value) => !/[?#]/.test(value), 'must not have a query'),
+    meaning: 'Where Graph reaches the API, for change notifications; without it sessions run by polling alone',
+  },
+  OUTHAUL_NOTIFICATIONS: {
+    schema: z.enum(['on', 'off'], 'must be on or off'),
+    default: 'on',
+    meaning: '`off`: no session asks for change notifications, none are taken (`outhaul up --no-webhook`)',
+  },
+  OUTHAUL_JOIN_MS: {
+    schema: integer(0, 2000),
+    default: '200',
+    meaning:
+      'Milliseconds without a further notification of a mailbox after which it is read; 2,000 at most pass in all',
+  },
+  OUTHAUL_SUBSCRIPTION_MINUTES: {
+    schema: integer(1, 10_000),
+    default: '10000',
+    meaning: 'Life of a subscription to change notifications; it is renewed at half of it',
+  },
   OUTHAUL_AUTHORITY_URL: { schema: webUrl, meaning: "Microsoft Entra's URL; default: the public cloud's" },
   OUTHAUL_CLOUD: {
     schema: z.enum(['global', 'gcc-high', 'dod', 'china'], 'must be global, gcc-high, dod or china'),
@@ -164,13 +186,12 @@ export const WITHOUT_MEANING: Readonly<Record<string, string>> = {
   WORKER_TIMEOUT: 'Temporal watches over workers',
   REDIRECT_URI: 'there is no sign-in of a person; application permissions take its place',
   REFRESH_TOKEN: 'there is no sign-in of a person; application permissions take its place',
-  NGROK_AUTHTOKEN: 'Outhaul opens no tunnel; this version takes no change notifications',
+  NGROK_AUTHTOKEN: 'Outhaul opens no tunnel; OUTHAUL_PUBLIC_URL says where Graph reaches it',
   HUBSPOT_ACCESS_TOKEN: 'Outhaul reads Outlook only',
   HUBSPOT_API_TIMEOUT: 'Outhaul reads Outlook only',
   HUBSPOT_API_RATE_LIMIT: 'Outhaul reads Outlook only',
   ...Object.fromEntries(
     [
-      'OUTHAUL_PUBLIC_URL',
       'EMAIL_GROUPS',
       'FILE_TYPES',
       'MAX_ATTACHMENT_SIZE',

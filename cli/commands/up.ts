@@ -7,6 +7,8 @@ export interface UpOptions {
   readonly dataDir?: string;
   readonly temporalPort?: number;
   readonly uiPort?: number;
+  /** False with `--no-webhook`. */
+  readonly webhook: boolean;
 }
 
 const AFTER_HELP = `
@@ -17,9 +19,13 @@ back it up, the file \`keys\` above all, which opens the stored secrets.
 The first start makes an administrator's API key, shows it and keeps it in the data folder, where the other commands
 find it. Ctrl-C ends everything in order, a second one at once.
 
+Where OUTHAUL_PUBLIC_URL says where Graph reaches the API, sessions have Graph notify of changes; with --no-webhook they
+run by polling alone.
+
 Examples:
   $ outhaul up
-  $ outhaul up --port 9000 --data-dir ./data`;
+  $ outhaul up --port 9000 --data-dir ./data
+  $ outhaul up --no-webhook           no change notifications`;
 
 export function upCommand(cli: Cli): Command {
   return new Command('up')
@@ -28,6 +34,7 @@ export function upCommand(cli: Cli): Command {
     .option('--data-dir <folder>', 'where the data lies (default: OUTHAUL_DATA_DIR, else ~/.local/share/outhaul)')
     .option('--temporal-port <port>', 'port of the Temporal server (default: 7233, or a free one)', port)
     .option('--ui-port <port>', "port of Temporal's Web UI (default: 8233, or a free one)", port)
+    .option('--no-webhook', 'no change notifications: sessions run by polling alone')
     .addHelpText('after', AFTER_HELP)
     .action(async (options: UpOptions) => {
       const { up } = await import('../stack/up.ts');

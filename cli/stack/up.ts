@@ -10,7 +10,8 @@ import { startStack, type Stack } from './stack.ts';
 
 /** Runs the stack of one machine until it is told to end. */
 export async function up(cli: Cli, options: UpOptions): Promise<void> {
-  const { notes, interrupts, env } = cli;
+  const { notes, interrupts } = cli;
+  const env = options.webhook ? cli.env : { ...cli.env, OUTHAUL_NOTIFICATIONS: 'off' };
   const { config, warnings } = loadConfig(env);
   for (const warning of warnings) notes.line(`${notes.paint('yellow', 'warning:')} ${warning}`);
   const apiPort = await choosePort({ service: 'the API', wanted: options.port ?? config.http.port, preferred: 8000 });

@@ -18,6 +18,7 @@ describe('the configuration', () => {
       http: { host: '127.0.0.1', port: 8000, auth: 'keys', corsOrigins: [] },
       database: { url: undefined, poolSize: 20, poolTimeoutMs: 30_000 },
       graph: { cloud: 'global', requestTimeoutMs: 30_000, pageSize: 500, attempts: 8 },
+      notifications: { enabled: true, publicUrl: undefined, joinMs: 200, subscriptionMinutes: 10_000 },
       log: { level: 'info', format: 'json' },
       maxConcurrentScans: 5,
       mailboxesAtOnce: 40,
@@ -48,6 +49,18 @@ describe('the configuration', () => {
     expect(
       faultsOf({ OUTLOOK_API_BASE_URL: 'http://127.0.0.1:9000', OUTHAUL_AUTHORITY_URL: 'http://localhost:9000' }),
     ).toEqual([]);
+  });
+
+  it('takes where Graph reaches us: https or loopback, without a slash at its end and without a query', () => {
+    const { config } = loadConfig({ OUTHAUL_PUBLIC_URL: 'https://mail.example.com/outhaul/' });
+    expect(config.notifications.publicUrl).toBe('https://mail.example.com/outhaul');
+    expect(faultsOf({ OUTHAUL_PUBLIC_URL: 'http://127.0.0.1:8000' })).toEqual([]);
+    expect(faultsOf({ OUTHAUL_PUBLIC_URL: 'http://mail.example.com' })).toEqual([
+      expect.stringMatching(/^OUTHAUL_PUBLIC_URL must be https/),
+    ]);
+    expect(faultsOf({ OUTHAUL_PUBLIC_URL: 'https://mail.example.com/?x=1' })).toEqual([
+      expect.stringMatching(/^OUTHAUL_PUBLIC_URL must not have a query/),
+    ]);
   });
 
   it('takes the names of the replaced services', () => {
@@ -121,7 +134,7 @@ describe('the configuration', () => {
     const { warnings } = loadConfig({ HUBSPOT_ACCESS_TOKEN: 'x', NGROK_AUTHTOKEN: 'x' });
     expect([...warnings].sort()).toEqual([
       'HUBSPOT_ACCESS_TOKEN is set and has no effect: Outhaul reads Outlook only',
-      'NGROK_AUTHTOKEN is set and has no effect: Outhaul opens no tunnel; this version takes no change notifications',
+      'NGROK_AUTHTOKEN is set and has no effect: Outhaul opens no tunnel; OUTHAUL_PUBLIC_URL says where Graph reaches it',
     ]);
   });
 });
