@@ -1,7 +1,9 @@
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MailboxActivities } from '../../activities/mailbox-activities.ts';
 import type { ScanActivities } from '../../activities/scan-activities.ts';
+import { scanWorkflowId } from '../../model/ids.ts';
 import { pauseSignal, resumeSignal } from '../../workflows/messages.ts';
 import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
@@ -88,6 +90,39 @@ describe('a scan under control', () => {
     });
     expect([...tenant.finished].sort()).toEqual([...tenant.mailboxes].sort());
     expect(told(tenant, 'pause')).toBe(1);
+  });
+
+  it('is paused, too, where the pause comes while the window is filled and the run then continues as new', async () => {
+    const tenant = new Tenant(6);
+    const { state, readMailbox } = slow(tenant);
+    const played = tenant.activities({ readMailbox });
+    const { client, organizationId } = stage;
+    const scan = client.workflow.getHandle(scanWorkflowId(organizationId, 'met'));
+    const runs: (string | undefined)[] = [];
+    const noteRun = (): number => runs.push(Context.current().info.workflowExecution?.runId);
+    const nextMailboxes: ScanActivities['nextMailboxes'] = async (asked) => {
+      if (runs.length === 0) {
+        noteRun();
+        await scan.signal(pauseSignal);
+      }
+      return played.nextMailboxes(asked);
+    };
+    const pauseScan: ScanActivities['pauseScan'] = (asked) => {
+      noteRun();
+      return played.pauseScan(asked);
+    };
+    await stage.run({ ...played, nextMailboxes, pauseScan }, async () => {
+      await stage.startScan('met', { window: 3, maxEvents: 10 });
+      await vi.waitUntil(() => told(tenant, 'pause') === 1 && isQuiet(tenant), patience);
+      expect(new Set(runs).size).toBe(2);
+      expect(tenant.reads.length).toBeLessThanOrEqual(3);
+      state.released = true;
+      await scan.signal(resumeSignal);
+      expect(await scan.result()).toBe('completed');
+    });
+    expect([...tenant.finished].sort()).toEqual([...tenant.mailboxes].sort());
+    expect(tenant.steps.map(({ what }) => what)).toEqual(['pause', 'resume']);
+    expect(tenant.peakReadsOfOneMailbox).toBe(1);
   });
 
   it('can be cancelled while it is paused', async () => {
