@@ -28,8 +28,8 @@ Runs the API, the workers, PostgreSQL, Temporal and a simulated tenant, all as p
 freezes them, cuts the network between them, and lets Graph fail, while mail is read and changes. Then everything is read
 once more in peace and compared with the tenant, field by field. The same seed makes the same plan of faults.
 
-The last line is one JSON object. Exit code 0: nothing was missing, duplicated, different or unexplained, and no mailbox
-was asked more than 4 things at a time.`;
+The last line is one JSON object. Exit code 0: nothing was missing, duplicated, different or unexplained, no mailbox was
+asked more than 4 things at a time, and no page was read again that was committed.`;
 
 const minutes = (text: string): number => {
   const value = Number(text);

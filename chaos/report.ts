@@ -55,13 +55,14 @@ const MOST_AT_A_TIME = 4;
 
 /** What a run is failed for, in words; nothing where it passed. */
 export function faultsOf(report: Report): string[] {
-  const { missing, duplicated, different, unexplained, peakMailboxConcurrency } = report;
+  const { missing, duplicated, different, unexplained, peakMailboxConcurrency, rereadCommitted } = report;
   const wrong = Object.entries({ missing, duplicated, different, unexplained }).filter(([, count]) => count !== 0);
   return [
     ...wrong.map(([what, count]) => `${count} ${what}`),
     ...(peakMailboxConcurrency > MOST_AT_A_TIME
       ? [`${peakMailboxConcurrency} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`]
       : []),
+    ...(rereadCommitted > 0 ? [`${rereadCommitted} pages read again though they were committed`] : []),
   ];
 }
 

@@ -88,9 +88,12 @@ describe('the log of pages', () => {
 });
 
 describe('a report', () => {
-  const clean = { missing: 0, duplicated: 0, different: 0, unexplained: 0, peakMailboxConcurrency: 4 } as Report;
+  const clean = {
+    ...{ missing: 0, duplicated: 0, different: 0, unexplained: 0 },
+    ...{ peakMailboxConcurrency: 4, rereadPagesWorst: 3, rereadCommitted: 0 },
+  } as Report;
 
-  it('passes with nothing missing, duplicated, different or unexplained, and 4 requests at a time', () => {
+  it('passes with nothing missing, duplicated, different or unexplained, 4 requests at a time, and pages in flight read again', () => {
     expect(faultsOf(clean)).toEqual([]);
   });
 
@@ -100,5 +103,9 @@ describe('a report', () => {
 
   it('fails above 4 requests at a time for a mailbox', () => {
     expect(faultsOf({ ...clean, peakMailboxConcurrency: 5 })).toHaveLength(1);
+  });
+
+  it('fails with one page that was read again though it was committed', () => {
+    expect(faultsOf({ ...clean, rereadCommitted: 1 })).toEqual(['1 pages read again though they were committed']);
   });
 });
