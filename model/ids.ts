@@ -18,3 +18,9 @@ export const retryWorkflowId = (organizationId: string, requestId: string): stri
 /** The one reader of a mailbox. */
 export const mailboxWorkflowId = (organizationId: string, mailboxId: string): string =>
   `mailbox/${organizationId}/${mailboxId}`;
+
+/** The one session of an organization: it runs as long as no other may. */
+export const sessionWorkflowId = (organizationId: string): string => `session/${organizationId}`;
+
+/** The sweep of a session's mailboxes, and the Schedule that starts it. */
+export const sweepWorkflowId = (organizationId: string): string => `sweep/${organizationId}`;

@@ -61,6 +61,13 @@ export class UnknownScan extends Unknown {
   }
 }
 
+export class UnknownSession extends Unknown {
+  override readonly name = 'UnknownSession';
+  constructor(sessionNo: number) {
+    super(`session number ${sessionNo} is not known`);
+  }
+}
+
 export class UnknownMailbox extends Unknown {
   override readonly name = 'UnknownMailbox';
   constructor(mailboxId: string) {

@@ -1,5 +1,6 @@
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { MailboxReport } from '../model/scan.ts';
+import type { SessionStatus } from '../model/session.ts';
 import type { ReadRequest } from './requests.ts';
 
 /** How a scan's start ended: under way, waiting for its turn, or turned down. */
@@ -11,6 +12,10 @@ export type ScanAdmission =
       /** What Entra or Graph said, in words an administrator can act on. */
       readonly reason: string;
     };
+
+/** How a session's start went: as far as it has come, or turned down. */
+export type SessionStart =
+  { readonly status: SessionStatus } | { readonly status: 'refused' | 'unreachable'; readonly reason: string };
 
 /** To `scanTenant`, with its start: answers once the credential was tried and a turn was asked for. */
 export const admittedUpdate = defineUpdate<ScanAdmission>('admitted');
@@ -28,3 +33,9 @@ export const resumeSignal = defineSignal('resume');
 export const readRequestedSignal = defineSignal<[ReadRequest]>('readRequested');
 /** To `syncMailbox`: a scan no longer waits. */
 export const readWithdrawnSignal = defineSignal<[{ readonly scanId: string }]>('readWithdrawn');
+/** To `keepSession`, with its start: answers once the session runs or was turned down; `starting` where that takes long. */
+export const sessionStartedUpdate = defineUpdate<SessionStart>('sessionStarted');
+/** To `keepSession`: look at the subscriptions at once, for Graph has said something of them. */
+export const sessionNudgedSignal = defineSignal('sessionNudged');
+/** To `keepSession`: end. The reason is what people are shown; a second one changes nothing. */
+export const stopSessionSignal = defineSignal<[{ readonly reason: string }]>('stopSession');

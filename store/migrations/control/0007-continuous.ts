@@ -40,6 +40,10 @@ CREATE TABLE outhaul.sessions (
   notifications_joined bigint NOT NULL DEFAULT 0,
   notifications_refused bigint NOT NULL DEFAULT 0,
   marked_as_read bigint NOT NULL DEFAULT 0,
+  trouble text,
+  mailboxes int,
+  told bigint,
+  missed bigint,
   UNIQUE (organization_id, session_id)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN outhaul.sessions.status IS 'starting, running, stopping, stopped or failed. Which session of an organization runs is Temporal''s to say: its workflow id allows one.';
@@ -48,6 +52,8 @@ COMMENT ON COLUMN outhaul.sessions.notifications IS 'off, starting, on or unreac
 COMMENT ON COLUMN outhaul.sessions.sweep_seconds IS 'Between two sweeps as they are now: polling_seconds, or less where notifications do not tell enough.';
 COMMENT ON COLUMN outhaul.sessions.sealed_client_state_key IS 'From which the client state of each subscription is derived.';
 COMMENT ON COLUMN outhaul.sessions.notifications_joined IS 'Of those taken: a hint for the same message was waiting already.';
+COMMENT ON COLUMN outhaul.sessions.trouble IS 'What keeps the session from doing all that it should, in words, while it does.';
+COMMENT ON COLUMN outhaul.sessions.mailboxes IS 'This and the next two: totals, once the session has ended; before that those of session_mailboxes.';
 CREATE INDEX sessions_open ON outhaul.sessions (organization_id) WHERE ended_at IS NULL;
 
 CREATE TABLE outhaul.session_mailboxes (
@@ -112,4 +118,23 @@ CREATE TABLE outhaul.hints (
 COMMENT ON TABLE outhaul.hints IS 'Messages that notifications named and no read has taken yet.';
 COMMENT ON COLUMN outhaul.hints.hint_no IS 'New with every notification: a read deletes the numbers it has seen, so that one that comes meanwhile stays.';
 CREATE INDEX hints_waiting ON outhaul.hints (first_at);
+
+CREATE OR REPLACE VIEW public.jobs AS
+SELECT scan_id AS id, status,
+  coalesce(records, (SELECT coalesce(sum(m.records), 0) FROM outhaul.scan_mailboxes m WHERE m.scan_no = s.scan_no))::bigint
+    AS "recordsExtracted",
+  error_message AS "errorMessage", coalesce(started_at, requested_at) AS "startTime"
+FROM outhaul.scans s WHERE kind = 'scan';
+
+CREATE OR REPLACE VIEW public.job_checkpoints AS
+SELECT s.scan_id AS job_id,
+  CASE f.state WHEN 'running' THEN 'emails' WHEN 'failed' THEN 'emails_error' ELSE 'emails_completed' END AS phase,
+  f.records AS "recordsProcessed", f.updated_at AS "createdAt",
+  json_build_object('current_user_id', f.mailbox_id, 'current_folder', f.path, 'state', f.state, 'pages', f.pages,
+    'expected', f.graph_count, 'excluded', f.excluded, 'quarantined', (
+      SELECT count(*) FROM outhaul.quarantine q WHERE q.organization_id = s.organization_id
+        AND q.mailbox_id = f.mailbox_id AND q.folder_id = f.folder_id AND q.resolved_at IS NULL),
+    'error_code', f.error_code, 'request_id', f.request_id)
+    AS checkpoint_data
+FROM outhaul.scan_folders f JOIN outhaul.scans s USING (scan_no) WHERE s.kind = 'scan';
 `;
