@@ -37,7 +37,8 @@ export function recordFailure(context: Context, error: unknown, now = Date.now()
 
 /**
  * Beats by timer while `work` runs, with the progress it gave last. A timer is honest here because everything that
- * `work` waits for has a deadline of its own.
+ * `work` waits for has a deadline of its own. The first beat comes with the first interval: most slices end before, and
+ * each beat costs the server a write; what the attempt before has told stays until then.
  * @param work is given the progress of an earlier attempt, if there was one
  */
 export async function whileBeating<T, Progress>(
@@ -47,7 +48,6 @@ export async function whileBeating<T, Progress>(
   const start = carried(context);
   const send = (): void => context.heartbeat(carried(context));
   carriedBy.set(context, start);
-  send();
   const timer = setInterval(send, INTERVAL_MS);
   try {
     return await work(

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
+import pg from 'pg';
 import { pino } from 'pino';
 import { startApi } from '../api/main.ts';
 import { cacheDir, loadConfig } from '../config/config.ts';
@@ -40,6 +41,8 @@ export interface Rig {
   readonly temporal: Client;
   /** A worker in a process of its own, set for a tenant. */
   startWorker(tenant: SimulatedTenant, settings: Record<string, string>): Promise<RunningWorker>;
+  /** Brings PostgreSQL to rest, so that nobody pays for the work of the measurement before. */
+  settle(): Promise<void>;
   /** Calls the API as an administrator. */
   call(method: string, path: string, body?: object): Promise<Record<string, unknown>>;
   close(): Promise<void>;
@@ -95,6 +98,20 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
           await gone;
         },
       };
+    },
+    async settle() {
+      const client = new pg.Client(postgres.url);
+      await client.connect();
+      try {
+        await client.query('DROP TABLE IF EXISTS raw_emails');
+        const { rows } = await client.query<{ schema: string }>(
+          "SELECT nspname AS schema FROM pg_namespace WHERE nspname LIKE 'outlook\\_emails\\_%'",
+        );
+        for (const { schema } of rows) await client.query(`TRUNCATE ${client.escapeIdentifier(schema)}.emails`);
+        await client.query('CHECKPOINT');
+      } finally {
+        await client.end();
+      }
     },
     async call(method, path, body) {
       const response = await fetch(`${api.url}${path}`, {
