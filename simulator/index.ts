@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Agent } from 'undici';
 import { SimulatorControl } from './control/control.ts';
 import { controlHandler } from './control/http.ts';
 import { Entra } from './entra/entra.ts';
@@ -10,6 +11,8 @@ import { PageCache } from './msgraph/pages.ts';
 import { GraphService } from './msgraph/service.ts';
 import { StatsCounter } from './msgraph/stats.ts';
 import { SyncStates } from './msgraph/sync-state.ts';
+import { DEFAULT_SETTINGS, type SettingsInForce } from './notify/settings.ts';
+import { Subscriptions } from './notify/subscriptions.ts';
 import { readMailFolder } from './mail/mail-files.ts';
 import { listen } from './server.ts';
 import { planTenant, type TenantOptions } from './tenant/options.ts';
@@ -20,6 +23,8 @@ export type { FailNext, TenantChange, TreeSize } from './control/changes.ts';
 export type { ChurnKind, ChurnOptions, ChurnReport } from './control/churn.ts';
 export { ControlError } from './control/control-error.ts';
 export type { MessageBulk } from './control/new-message.ts';
+export type { SubscriptionMatch, SubscriptionReport } from './control/subscriptions-control.ts';
+export type { NotificationSettings } from './notify/settings.ts';
 export type { FolderRef, MessageRef } from './control/places.ts';
 export type { Truth, TruthFolder, TruthMailbox, TruthMessage, TruthQuery, TruthSummary } from './control/truth.ts';
 export type { AppState } from './entra/entra.ts';
@@ -79,6 +84,9 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const stats = new StatsCounter(() => throttle.mailboxWindow());
   const latency = { milliseconds: options.latencyMs ?? 0 };
   const pages = new PageCache(options.pageCacheBytes ?? DEFAULT_PAGE_CACHE);
+  const subscriptions = new Subscriptions();
+  const notifications: SettingsInForce = { current: DEFAULT_SETTINGS };
+  const dispatcher = new Agent({ connections: 64, keepAliveTimeout: 30_000 });
   const graph = new GraphService({
     tenant,
     pages,
@@ -89,8 +97,22 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     stats,
     latency,
     syncStates: new SyncStates(nameOf(plan)),
+    subscriptions,
+    notifications,
+    dispatcher,
   });
-  const control = new SimulatorControl({ tenant, entra, tokens, holds, faults, throttle, stats, latency });
+  const control = new SimulatorControl({
+    tenant,
+    entra,
+    tokens,
+    holds,
+    faults,
+    throttle,
+    stats,
+    latency,
+    subscriptions,
+    notifications,
+  });
   const services = { graph, entra, faults, stats, control: controlHandler(control) };
   const server = await listen(services, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
   return {
@@ -104,6 +126,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       control.stopChurn();
       holds.clear();
       await server.close();
+      await dispatcher.destroy();
     },
   };
 }

@@ -8,6 +8,8 @@ import type { AttachmentRecord } from '../mail/record.ts';
 import type { Hold, HoldMatch, Holds } from '../msgraph/holds.ts';
 import type { LimitOptions, Limits, Throttle } from '../msgraph/limits.ts';
 import type { Stats, StatsCounter } from '../msgraph/stats.ts';
+import type { SettingsInForce } from '../notify/settings.ts';
+import type { Subscriptions } from '../notify/subscriptions.ts';
 import {
   addMessage,
   changeFolder,
@@ -16,6 +18,7 @@ import {
   moveMessage,
   removeFolder,
   removeMessage,
+  restoreMessage,
   updateMessage,
 } from '../tenant/changes.ts';
 import type { Tenant } from '../tenant/tenant.ts';
@@ -24,6 +27,8 @@ import type { FailNext, TenantChange, TreeSize } from './changes.ts';
 import { ControlError } from './control-error.ts';
 import { type MessageBulk, newMessage } from './new-message.ts';
 import { type FolderRef, type MessageRef, Places } from './places.ts';
+import { NotificationsControl } from './notifications-control.ts';
+import { SubscriptionsControl } from './subscriptions-control.ts';
 import { Truth } from './truth.ts';
 
 /** What the control API works on. */
@@ -36,6 +41,8 @@ export interface ControlParts {
   throttle: Throttle;
   stats: StatsCounter;
   latency: { milliseconds: number };
+  subscriptions: Subscriptions;
+  notifications: SettingsInForce;
 }
 
 /**
@@ -44,6 +51,8 @@ export interface ControlParts {
  */
 export class SimulatorControl {
   readonly truth: Truth;
+  readonly subscriptions: SubscriptionsControl;
+  readonly notifications: NotificationsControl;
   readonly #parts: ControlParts;
   readonly #places: Places;
   readonly #churns: Churn[] = [];
@@ -52,6 +61,8 @@ export class SimulatorControl {
     this.truth = new Truth(parts.tenant);
     this.#parts = parts;
     this.#places = new Places(parts.tenant);
+    this.subscriptions = new SubscriptionsControl(parts.subscriptions, this.#places);
+    this.notifications = new NotificationsControl(parts.notifications);
   }
 
   /** Requests so far, by kind, status and mailbox, and the faults that struck. */
@@ -111,6 +122,13 @@ export class SimulatorControl {
   removeMessage(ref: MessageRef): void {
     const { mailbox, ordinal } = this.#places.message(ref);
     removeMessage(mailbox, ordinal);
+  }
+
+  /** Brings a deleted message back into a folder; returns its new default id. */
+  restoreMessage(ref: MessageRef, folder: string): { id: string } {
+    const { mailbox, ordinal } = this.#places.deletedMessage(ref);
+    restoreMessage(mailbox, ordinal, this.#places.folder({ mailbox: ref.mailbox, folder }).folder);
+    return { id: mailbox.idOf(ordinal, false) };
   }
 
   /** Makes a folder; `parent` as in a FolderRef. */

@@ -8,20 +8,10 @@ import { readBody } from '../server.ts';
 import type { SimulatorControl } from './control.ts';
 import { ControlError } from './control-error.ts';
 import { readBulk, readChurn, readLimits, readTenantChange, readTreeSize } from './read-control.ts';
+import { type Handler, LIVE_HANDLERS } from './live-http.ts';
 import type { TruthQuery } from './truth.ts';
 
 const CHUNK = 1 << 18;
-
-/** What a control request brings. */
-interface ControlRequest {
-  query: URLSearchParams;
-  /** An object; an empty one where nothing was sent. */
-  body: JsonObject;
-  /** The body as it was sent, which may be a list, too. */
-  sent: unknown;
-}
-
-type Handler = (control: SimulatorControl, request: ControlRequest) => unknown;
 
 /**
  * The control API over HTTP, by method and path below `/_sim`. Bodies and answers are JSON; a handler that gives
@@ -40,6 +30,7 @@ const HANDLERS: Record<string, Handler> = {
     control.addMessage(folderRef(body), object(body.message ?? {}), [], readBulk(body.bulk)),
   'PATCH /messages': (control, { body }) => control.changeMessage(messageRef(body), object(body.patch ?? {})),
   'POST /messages/move': (control, { body }) => control.moveMessage(messageRef(body), text(body, 'folder')),
+  'POST /messages/restore': (control, { body }) => control.restoreMessage(messageRef(body), text(body, 'folder')),
   'DELETE /messages': (control, { body }) => control.removeMessage(messageRef(body)),
   'POST /folders': (control, { body }) =>
     control.createFolder(
@@ -65,6 +56,7 @@ const HANDLERS: Record<string, Handler> = {
   'DELETE /churn': (control, { query }) => ({
     value: control.stopChurn(query.has('id') ? Number(query.get('id')) : undefined),
   }),
+  ...LIVE_HANDLERS,
   'GET /holds': (control) => ({ value: control.holds().map(({ id, waiting }) => ({ id, waiting })) }),
   'POST /holds': (control, { body }) => ({ id: control.hold(body).id }),
   'GET /holds/reached': (control, { query }) => holdOf(control, query).reached(),

@@ -56,4 +56,11 @@ export class Places {
     if (ordinal === undefined) throw new ControlError(404, `There is no message ${ref.id} in ${ref.mailbox}.`);
     return { mailbox, ordinal };
   }
+
+  deletedMessage(ref: MessageRef): { mailbox: Mailbox; ordinal: number } {
+    const mailbox = this.mailbox(ref.mailbox);
+    const ordinal = mailbox.deletedById(ref.id);
+    if (ordinal === undefined) throw new ControlError(404, `There is no deleted message ${ref.id} in ${ref.mailbox}.`);
+    return { mailbox, ordinal };
+  }
 }

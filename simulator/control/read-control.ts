@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { LimitOptions } from '../msgraph/limits.ts';
+import { ROLES } from '../msgraph/request.ts';
 import type { TenantChange, TreeSize } from './changes.ts';
 import type { ChurnOptions } from './churn.ts';
 import type { MessageBulk } from './new-message.ts';
@@ -43,7 +44,7 @@ const tenantChange: z.ZodType<TenantChange> = z.strictObject({
   secretExpired: z.boolean().exactOptional(),
   certificate: z.union([z.string(), z.null()]).exactOptional(),
   tokenLifetimeSeconds: count.exactOptional(),
-  roles: z.array(z.enum(['User.Read.All', 'Mail.Read', 'MailboxSettings.Read'])).exactOptional(),
+  roles: z.array(z.enum(ROLES)).exactOptional(),
   revokeTokens: z.boolean().exactOptional(),
 });
 

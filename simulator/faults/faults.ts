@@ -119,8 +119,10 @@ export class Faults {
   }
 }
 
-function meetsState(state: string, { route: { kind }, userId }: GraphRequest): boolean {
+function meetsState(state: string, { route, method, userId }: GraphRequest): boolean {
+  const { kind } = route;
   if (state === 'overQuota') return kind === 'messagesDelta' || kind === 'mailFoldersDelta';
+  if (kind === 'subscriptions') return userId !== undefined && route.id === undefined && method === 'POST';
   return userId !== undefined && isOutlook(kind);
 }
 

@@ -30,6 +30,11 @@ export function jsonAnswer(value: Json, headers: Record<string, string> = {}): A
   };
 }
 
+/** A 204. */
+export function emptyAnswer(): Answer {
+  return { status: 204, headers: {}, body: [] };
+}
+
 /** A 200 with text. */
 export function textAnswer(text: string): Answer {
   return { status: 200, headers: { 'content-type': 'text/plain' }, body: [Buffer.from(text)] };

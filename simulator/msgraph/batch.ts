@@ -13,6 +13,7 @@ interface Step {
   method: string;
   url: string;
   headers: Record<string, string>;
+  body: unknown;
   dependsOn: string[];
 }
 
@@ -103,6 +104,7 @@ function readStep(step: unknown): Step {
     method: step.method.toUpperCase(),
     url: step.url,
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)])),
+    body: step.body,
     dependsOn: Array.isArray(step.dependsOn) ? step.dependsOn.map(String) : [],
   };
 }
@@ -124,7 +126,7 @@ function innerRequest(outer: IncomingRequest, step: Step): IncomingRequest {
     method: step.method,
     target: step.url.replace(/^\/?(v1\.0\/)?/, '/'),
     headers: { ...step.headers, authorization: outer.headers.authorization },
-    body: new Uint8Array(0),
+    body: step.body === undefined ? new Uint8Array(0) : Buffer.from(JSON.stringify(step.body)),
     requestId,
     inBatch: true,
     clientRequestId: step.headers['client-request-id'] ?? requestId,
@@ -139,6 +141,7 @@ function failedDependency(): Answer {
 /** JSON stands in the response as it is, anything else as a Base64 string. */
 function responseOf(id: string, answer: Answer): Uint8Array {
   const { status, headers } = answer;
+  if (status === 204) return Buffer.from(JSON.stringify({ id, status, headers }));
   const content = Buffer.concat(answer.body);
   const isJson = headers['content-type']?.startsWith('application/json') === true;
   const body = isJson ? content : Buffer.from(JSON.stringify(content.toString('base64')));

@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http';
+
 /** An error answer of Microsoft Graph. */
 export class GraphFault extends Error {
   readonly status: number;
@@ -15,6 +17,8 @@ export class GraphFault extends Error {
 
 const CHALLENGE =
   'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"';
+
+const MUST_BE_OK = 'Notification endpoint must respond with 200 OK to validation request.';
 
 /** Every error that the simulator answers by itself, with Graph's words. */
 export const faults = {
@@ -89,5 +93,39 @@ export const faults = {
     ),
   inefficientFilter: () =>
     new GraphFault(400, 'InefficientFilter', 'The restriction or sort order is too complex for this operation.'),
+  noSubscription: () => new GraphFault(404, 'ResourceNotFound', 'The object was not found.'),
+  badSubscription: (message: string) => new GraphFault(400, 'InvalidRequest', message),
+  /** What the mailbox itself refuses while a subscription is made. */
+  creationRefused: ({ status, code, message }: GraphFault) => {
+    const name = STATUS_CODES[status]?.replaceAll(' ', '') ?? String(status);
+    const isWithoutRest = code === 'MailboxNotEnabledForRESTAPI';
+    const reason = isWithoutRest ? 'REST API is not yet supported for this mailbox.' : message;
+    return new GraphFault(
+      status,
+      'ExtensionError',
+      `Operation: Create; Exception: [Status Code: ${name}; Reason: ${reason}]`,
+    );
+  },
+  lifetimeTooLong: (minutes: number) =>
+    new GraphFault(400, 'ExtensionError', `Subscription expiration can only be ${minutes} minutes in the future.`),
+  subscriptionExists: (id: string) =>
+    new GraphFault(409, 'Conflict', `Subscription Id <${id}> already exists for the requested combination`),
+  tooManySubscriptions: (most: number) =>
+    new GraphFault(403, 'Forbidden', `The mailbox has reached its limit of ${most} active subscriptions.`),
+  validationStatus: (status: string) =>
+    new GraphFault(
+      400,
+      'ValidationError',
+      `Subscription validation request failed. HTTP status code is '${status}'. ${MUST_BE_OK}`,
+    ),
+  validationUnanswered: () =>
+    new GraphFault(400, 'ValidationError', `Subscription validation request failed. ${MUST_BE_OK}`),
+  validationMismatch: () =>
+    new GraphFault(
+      400,
+      'ValidationError',
+      'Subscription validation request failed. Response must exactly match validationToken query parameter.',
+    ),
+  validationTimeout: () => new GraphFault(400, 'ValidationError', 'Subscription validation request timed out.'),
   notOnCollections: () => new GraphFault(501, 'NotImplemented', 'This operation target is not yet supported.'),
 };

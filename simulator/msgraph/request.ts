@@ -5,6 +5,9 @@ import type { User } from '../tenant/users.ts';
 import { looksLikeId } from '../mail/ids.ts';
 import { WELL_KNOWN_NAMES } from '../tenant/folder-plan.ts';
 import type { RequestFaults } from '../faults/request-faults.ts';
+import type { Subscriptions } from '../notify/subscriptions.ts';
+import type { SettingsInForce } from '../notify/settings.ts';
+import type { Dispatcher } from 'undici';
 import { faults } from './fault.ts';
 import type { PageCache } from './pages.ts';
 import type { Preferences, Query } from './query.ts';
@@ -12,7 +15,8 @@ import type { Route } from './route.ts';
 import type { SyncStates } from './sync-state.ts';
 
 /** Application permissions that a token may carry. */
-export type Role = 'User.Read.All' | 'Mail.Read' | 'MailboxSettings.Read';
+export type Role = (typeof ROLES)[number];
+export const ROLES = ['User.Read.All', 'Mail.Read', 'Mail.ReadWrite', 'MailboxSettings.Read'] as const;
 
 /** A request to Graph as the handlers see it, whether it came alone or in a batch. */
 export interface GraphRequest {
@@ -40,6 +44,10 @@ export interface GraphWorld {
   tenant: Tenant;
   pages: PageCache;
   syncStates: SyncStates;
+  subscriptions: Subscriptions;
+  notifications: SettingsInForce;
+  /** Sends what Graph itself asks of others. */
+  dispatcher: Dispatcher;
 }
 
 /** A mailbox that a request may read. */
@@ -50,7 +58,7 @@ export interface OpenMailbox {
 
 /** Opens the mailbox that a request names, or answers as Graph does for those without one. */
 export function openMailbox(world: GraphWorld, request: GraphRequest, key: string): OpenMailbox {
-  if (!request.roles.has('Mail.Read')) throw faults.mailDenied();
+  if (!request.roles.has('Mail.Read') && !request.roles.has('Mail.ReadWrite')) throw faults.mailDenied();
   const user = world.tenant.user(key);
   if (!user) throw faults.invalidUser(key);
   if (user.kind === 'denied') throw faults.policyDenied();

@@ -6,6 +6,7 @@ export type Route =
   | { kind: 'users' }
   | { kind: 'usersCount' }
   | { kind: 'batch' }
+  | { kind: 'subscriptions'; id?: string; action?: 'reauthorize' }
   | { kind: 'user'; user: string }
   | { kind: 'mailboxSettings'; user: string }
   | { kind: 'mailFolders'; user: string }
@@ -27,7 +28,7 @@ export type RouteKind = Route['kind'];
 export const ROUTE_KINDS = [
   'organization', 'users', 'usersCount', 'batch', 'user', 'mailboxSettings', 'mailFolders', 'mailFoldersDelta',
   'mailFolder', 'childFolders', 'messages', 'messagesCount', 'messagesDelta', 'message', 'messageValue', 'attachments',
-  'attachment', 'attachmentValue',
+  'attachment', 'attachmentValue', 'subscriptions',
 ] as const satisfies readonly RouteKind[]; // prettier-ignore
 
 /** Whether a request goes to the mailbox that it names, and not to the directory. */
@@ -35,7 +36,18 @@ export function isOutlook(kind: RouteKind): boolean {
   return !DIRECTORY_KINDS.has(kind);
 }
 
-const DIRECTORY_KINDS: ReadonlySet<RouteKind> = new Set(['organization', 'users', 'usersCount', 'batch', 'user']);
+const DIRECTORY_KINDS: ReadonlySet<RouteKind> = new Set([
+  'organization', 'users', 'usersCount', 'batch', 'user', 'subscriptions',
+]); // prettier-ignore
+
+/** The methods that a request of this kind may have. */
+export function methodsOf(route: Route): readonly string[] {
+  if (route.kind === 'batch') return ['POST'];
+  if (route.kind === 'message') return ['GET', 'PATCH'];
+  if (route.kind !== 'subscriptions') return ['GET'];
+  if (route.action) return ['POST'];
+  return route.id === undefined ? ['GET', 'POST'] : ['GET', 'PATCH', 'DELETE'];
+}
 
 /** Reads a path below `/v1.0`, in either of the forms `mailFolders/x` and `mailFolders('x')`; names in any case. */
 export function readRoute(path: string): Route {
@@ -46,6 +58,8 @@ export function readRoute(path: string): Route {
       return user === undefined ? { kind: 'organization' } : unknown(user);
     case '$batch':
       return { kind: 'batch' };
+    case 'subscriptions':
+      return subscriptionsRoute(user, rest);
     case 'users':
       if (user === undefined) return { kind: 'users' };
       if (user.toLowerCase() === '$count' && rest.length === 0) return { kind: 'usersCount' };
@@ -53,6 +67,13 @@ export function readRoute(path: string): Route {
     default:
       return unknown(first ?? '');
   }
+}
+
+function subscriptionsRoute(id: string | undefined, [action, ...rest]: string[]): Route {
+  if (id === undefined) return { kind: 'subscriptions' };
+  if (action === undefined) return { kind: 'subscriptions', id };
+  if (action.toLowerCase() !== 'reauthorize' || rest.length > 0) return unknown(action);
+  return { kind: 'subscriptions', id, action: 'reauthorize' };
 }
 
 function userRoute(user: string, [collection, ...rest]: string[]): Route {

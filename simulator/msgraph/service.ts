@@ -12,10 +12,12 @@ import { foldersDelta, getFolder, listFolders } from './folders.ts';
 import type { Holds } from './holds.ts';
 import type { Throttle } from './limits.ts';
 import { countMessages, getMessage, getMime, listMessages } from './messages.ts';
+import { patchMessage } from './patch-message.ts';
 import { readPreferences, readQuery } from './query.ts';
 import type { GraphRequest, GraphWorld } from './request.ts';
-import { isOutlook, readRoute } from './route.ts';
+import { isOutlook, methodsOf, readRoute } from './route.ts';
 import type { MailboxUse, StatsCounter } from './stats.ts';
+import { answerSubscriptions, userOfSubscription } from './subscriptions.ts';
 import { countUsers, getMailboxSettings, getUser, listOrganization, listUsers } from './users.ts';
 
 /** A request as it came over HTTP or out of a batch. Header names are in lower case. */
@@ -79,12 +81,16 @@ export class GraphService {
     const roles = tokens.check(incoming.headers.authorization);
     const [path = '', search = ''] = splitOnce(incoming.target, '?');
     const route = readRoute(path);
-    if (incoming.method !== 'GET' && route.kind !== 'batch') throw faults.methodNotAllowed();
-    if (route.kind === 'batch' && incoming.method !== 'POST') throw faults.methodNotAllowed();
+    if (!methodsOf(route).includes(incoming.method)) throw faults.methodNotAllowed();
     return {
       ...incoming,
       route,
-      userId: 'user' in route ? tenant.user(route.user)?.id : undefined,
+      userId:
+        route.kind === 'subscriptions'
+          ? userOfSubscription(this.#parts, route, incoming.body)
+          : 'user' in route
+            ? tenant.user(route.user)?.id
+            : undefined,
       query: readQuery(search),
       preferences: readPreferences(incoming.headers.prefer),
       isEventual: incoming.headers.consistencylevel?.toLowerCase() === 'eventual',
@@ -153,7 +159,10 @@ export class GraphService {
     const user = 'user' in request.route ? request.route.user : '';
     return {
       status: (effect) => faultAnswer(statusFault(effect), request),
-      mailbox: ({ state }) => faultAnswer(stateFault(state, user), request),
+      mailbox: ({ state }) => {
+        const fault = stateFault(state, user);
+        return faultAnswer(request.route.kind === 'subscriptions' ? faults.creationRefused(fault) : fault, request);
+      },
       entra: () => faultAnswer(faults.unknownToken(), request),
       revokeTokens: () => {
         this.#parts.tokens.revokeAll();
@@ -190,7 +199,7 @@ export class GraphService {
       case 'messagesDelta':
         return messagesDelta(world, request, route);
       case 'message':
-        return getMessage(world, request, route);
+        return request.method === 'PATCH' ? patchMessage(world, request, route) : getMessage(world, request, route);
       case 'messageValue':
         return getMime(world, request, route);
       case 'attachments':
@@ -199,6 +208,8 @@ export class GraphService {
         return getAttachment(world, request, route);
       case 'attachmentValue':
         return getAttachmentValue(world, request, route);
+      case 'subscriptions':
+        return answerSubscriptions(world, request, route);
       case 'batch':
         return answerBatch(incoming, (inner) => this.answer(inner));
     }

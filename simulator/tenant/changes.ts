@@ -17,6 +17,7 @@ export function addMessage(mailbox: Mailbox, folder: Folder, record: MessageReco
   mailbox.order(folder);
   mailbox.entries.set(ordinal, { folder, moves: 0, version: 0, record });
   arrive(mailbox, folder, ordinal);
+  mailbox.onChange?.({ kind: 'arrived', ordinal, folder });
   return ordinal;
 }
 
@@ -43,6 +44,7 @@ export function updateMessage(mailbox: Mailbox, ordinal: number, patch: JsonObje
   note(mailbox, folder, ordinal, isReadOnly ? 'read' : 'updated', {
     members: isReadOnly ? ['isRead'] : ['lastModifiedDateTime', ...Object.keys(patch)],
   });
+  mailbox.onChange?.({ kind: isReadOnly ? 'read' : 'changed', ordinal, folder });
 }
 
 /** Moves a message to another folder: its immutable id stays, its default id changes. */
@@ -50,19 +52,25 @@ export function moveMessage(mailbox: Mailbox, ordinal: number, target: Folder): 
   const source = placeOf(mailbox, ordinal);
   if (source === target) return;
   mailbox.order(target);
-  depart(mailbox, source, ordinal);
-  const entry = entryOf(mailbox, ordinal);
-  entry.folder = target;
-  entry.moves++;
-  entry.version++;
-  arrive(mailbox, target, ordinal);
+  const entryId = depart(mailbox, source, ordinal);
+  place(mailbox, ordinal, target);
+  mailbox.onChange?.({ kind: 'moved', ordinal, folder: target, left: { folder: source, entryId } });
 }
 
 /** Deletes a message for good. */
 export function removeMessage(mailbox: Mailbox, ordinal: number): void {
   const folder = placeOf(mailbox, ordinal);
-  depart(mailbox, folder, ordinal);
+  const entryId = depart(mailbox, folder, ordinal);
   entryOf(mailbox, ordinal).folder = undefined;
+  mailbox.onChange?.({ kind: 'deleted', ordinal, folder, left: { folder, entryId } });
+}
+
+/** Brings a deleted message back: its immutable id is the old one, its default id is new. */
+export function restoreMessage(mailbox: Mailbox, ordinal: number, target: Folder): void {
+  if (mailbox.folderOf(ordinal)) throw new RangeError(`Message ${ordinal} of mailbox ${mailbox.index} is not deleted`);
+  mailbox.order(target);
+  place(mailbox, ordinal, target);
+  mailbox.onChange?.({ kind: 'restored', ordinal, folder: target });
 }
 
 /** Makes an empty folder below another. */
@@ -158,16 +166,27 @@ function entryOf(mailbox: Mailbox, ordinal: number): Entry {
   return entry;
 }
 
+/** Puts a message that has left its folder into another. */
+function place(mailbox: Mailbox, ordinal: number, target: Folder): void {
+  const entry = entryOf(mailbox, ordinal);
+  entry.folder = target;
+  entry.moves++;
+  entry.version++;
+  arrive(mailbox, target, ordinal);
+}
+
 function arrive(mailbox: Mailbox, folder: Folder, ordinal: number): void {
   putIn(mailbox, folder, ordinal);
   note(mailbox, folder, ordinal, 'created');
 }
 
-function depart(mailbox: Mailbox, folder: Folder, ordinal: number): void {
+/** Takes a message out of its folder; the default id that it had there. */
+function depart(mailbox: Mailbox, folder: Folder, ordinal: number): string {
   mailbox.order(folder);
   const entryId = mailbox.idOf(ordinal, false);
   takeOut(mailbox, folder, ordinal);
   note(mailbox, folder, ordinal, 'removed', { entryId });
+  return entryId;
 }
 
 function putIn(mailbox: Mailbox, folder: Folder, ordinal: number): void {

@@ -18,6 +18,17 @@ export interface Entry {
   record: MessageRecord | undefined;
 }
 
+/** A change of a message, as whoever listens to its mailbox is told. */
+export interface MailChange {
+  /** `read` is a change of nothing but `isRead`; `deleted` is for good. */
+  kind: 'arrived' | 'changed' | 'read' | 'moved' | 'deleted' | 'restored';
+  ordinal: number;
+  /** Where it is now; of a deleted one, where it was. */
+  folder: Folder;
+  /** Where it was, and its default id there; of `moved` and `deleted` only. */
+  left?: { folder: Folder; entryId: string };
+}
+
 /**
  * One mailbox: its folders and where each message lies. Messages are known by their ordinal, a whole number that never
  * changes. Those below `generated` are made by the generator whenever they are read; only messages that were stored
@@ -33,6 +44,8 @@ export class Mailbox {
   sequence = 0;
   /** The ordinal that the next stored message gets. */
   nextOrdinal: number;
+  /** Told of every change of a message, when it is made. */
+  onChange: ((change: MailChange) => void) | undefined;
   readonly #byId: Map<string, Folder>;
   /** The folders that generated messages were made for, in the order of their ordinals. */
   readonly #homes: readonly Folder[];
@@ -184,6 +197,13 @@ export class Mailbox {
     const moves = this.entries.get(parts.ordinal)?.moves ?? 0;
     if (parts.place && (parts.place.folder !== folder.number || parts.place.moves !== moves)) return undefined;
     return parts.ordinal;
+  }
+
+  /** Finds a message that is deleted by either form of the id that it had. */
+  deletedById(id: string): number | undefined {
+    const ordinal = this.ids.readMessage(id)?.ordinal;
+    const entry = ordinal === undefined ? undefined : this.entries.get(ordinal);
+    return entry && !entry.folder ? ordinal : undefined;
   }
 
   /** The JSON of a message that lies in `folder`. */

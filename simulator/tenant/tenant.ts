@@ -8,6 +8,7 @@ import { hash, seedFor, shareOut } from '../mail/rng.ts';
 import { emptyFolder } from './changes.ts';
 import type { Folder } from './folder.ts';
 import { LANGUAGE_OF, plainPlan, variedPlan } from './folder-plan.ts';
+import { Journal } from './journal.ts';
 import { Mailbox } from './mailbox.ts';
 import type { TenantPlan } from './options.ts';
 import { isReadable, makeUsers, type User } from './users.ts';
@@ -20,6 +21,8 @@ export class Tenant {
   readonly users: readonly User[];
   /** Users whose mailbox the application may read. */
   readonly readable: readonly User[];
+  /** What happened to messages since the start. */
+  readonly journal = new Journal();
   readonly #generator: MailGenerator;
   readonly #files: readonly MailFile[];
   readonly #odd: readonly MessageRecord[];
@@ -49,7 +52,9 @@ export class Tenant {
   mailbox(user: User): Mailbox {
     let mailbox = this.#mailboxes.get(user.index);
     if (!mailbox) {
-      mailbox = this.#makeMailbox(user);
+      const made = this.#makeMailbox(user);
+      mailbox = made;
+      mailbox.onChange = (change) => this.journal.note(user, made, change);
       this.#mailboxes.set(user.index, mailbox);
     }
     return mailbox;

@@ -13,10 +13,12 @@ interface Schema {
   properties?: Record<string, Schema>;
 }
 
+type Method = 'get' | 'post' | 'patch';
+
 interface Document {
   paths: Record<
     string,
-    { get?: { responses: Record<string, { $ref?: string; content?: Record<string, { schema: Schema }> }> } }
+    Partial<Record<Method, { responses: Record<string, { content?: Record<string, { schema: Schema }> }> }>>
   >;
   components: { schemas: Record<string, Schema>; responses: Record<string, unknown> };
 }
@@ -40,17 +42,21 @@ export class OpenApi {
     this.#ajv.addSchema(this.#document, 'graph');
   }
 
-  /** What is wrong with the body of a GET on `path` (as the document names it): nothing, or ajv's words. */
-  faultsOf(path: string, status: number, body: unknown): string[] {
-    const name = status < 400 ? this.#responseSchema(path) : ERROR;
-    return [...this.#invalid(name, body), ...(status < 400 ? this.#misspelt(name, body) : [])];
+  /** What is wrong with the answer to a request for `path` (as the document names it): nothing, or ajv's words. */
+  faultsOf(path: string, status: number, body: unknown, method: Method = 'get'): string[] {
+    return status < 400 ? this.faultsOfSchema(this.#responseSchema(path, method), body) : this.#invalid(ERROR, body);
   }
 
-  #responseSchema(path: string): string {
-    const response =
-      this.#document.paths[path]?.get?.responses['2XX'] ?? this.#document.paths[path]?.get?.responses['200'];
+  /** What is wrong with a body that has a schema by itself. */
+  faultsOfSchema(name: string, body: unknown): string[] {
+    return [...this.#invalid(name, body), ...this.#misspelt(name, body)];
+  }
+
+  #responseSchema(path: string, method: Method): string {
+    const responses = this.#document.paths[path]?.[method]?.responses;
+    const response = responses?.['2XX'] ?? responses?.['200'];
     const schema = response?.content?.['application/json']?.schema;
-    if (schema?.$ref === undefined) throw new Error(`The description has no schema for GET ${path}`);
+    if (schema?.$ref === undefined) throw new Error(`The description has no schema for ${method} ${path}`);
     return nameOf(schema.$ref);
   }
 
