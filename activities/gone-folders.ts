@@ -23,7 +23,8 @@ export async function loseFolder(
   { id, path }: { readonly id: string; readonly path: string },
 ): Promise<void> {
   await noteGone(context, id);
-  await missingFolder(context.db, { scanNos: context.scanNos, mailboxId: context.mailbox.id, name: path });
+  const { db, organization, leaseToken, scanNos, mailbox } = context;
+  await missingFolder(db, organization, { scanNos, mailboxId: mailbox.id, leaseToken, name: path });
 }
 
 const noteGone = ({ db, organization, mailbox, leaseToken }: ReadingContext, id: string): Promise<number> =>

@@ -7,7 +7,7 @@ import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { rememberPageLimit } from '../store/mailbox-memory.ts';
 import { failFolder } from '../store/scan-folders.ts';
-import { finishMailbox } from '../store/scan-mailboxes.ts';
+import { finishReading } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import { readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
@@ -90,8 +90,8 @@ type Ending = Pick<SliceResult, 'outcome' | 'reason'>;
 
 /** Reads the mailbox for scans that want the same; undefined when the slice's time was up before the end. */
 async function readFor(slice: Slice): Promise<Ending | undefined> {
-  const { db, scans, mailboxId } = slice;
-  const scanNos = scans.map(({ scanNo }) => scanNo);
+  const { db, organization, scans, mailboxId } = slice;
+  const read = { scanNos: scans.map(({ scanNo }) => scanNo), mailboxId, leaseToken: slice.lease.token };
   try {
     const ends = await readFolders(slice, scans);
     if (ends.includes('unfinished')) return undefined;
@@ -99,15 +99,14 @@ async function readFor(slice: Slice): Promise<Ending | undefined> {
     const ending = failed
       ? ({ outcome: 'failed', reason: 'folder_failed' } as const)
       : ({ outcome: 'completed' } as const);
-    await finishMailbox(db, { scanNos, mailboxId, ...ending });
+    await finishReading(db, organization, { ...read, ...ending });
     return ending;
   } catch (error) {
     const reason = skipReason(error);
     if (!reason || !(error instanceof GraphError)) throw error;
     const { code, requestId } = error;
-    await finishMailbox(db, {
-      scanNos,
-      mailboxId,
+    await finishReading(db, organization, {
+      ...read,
       outcome: 'skipped',
       reason,
       errorCode: code,
@@ -213,16 +212,17 @@ async function orRecord<T>(
     return await work();
   } catch (error) {
     if (!(error instanceof GraphError)) throw error;
-    const { db, scanNos, mailbox } = context;
+    const { db, organization, leaseToken, scanNos, mailbox } = context;
     if (error.kind === 'folder_missing') {
       await loseFolder(context, folder);
       return 'finished';
     }
     const givenUp = error.retryable && givesUp(error);
     if (!FOLDERS_OWN.has(error.kind) && !givenUp) throw error;
-    await failFolder(db, {
+    await failFolder(db, organization, {
       scanNos,
       mailboxId: mailbox.id,
+      leaseToken,
       folder,
       errorCode: error.code,
       ...(error.requestId !== undefined && { requestId: error.requestId }),

@@ -22,13 +22,13 @@ export interface OpenedFolders {
 export async function openFolders(context: ReadingContext, wanted: readonly string[]): Promise<OpenedFolders> {
   const { db, organization, scanNos, leaseToken, scanId, mailbox, mode, signal } = context;
   const { id: mailboxId } = mailbox;
+  const read = { scanNos, mailboxId, leaseToken };
   const plan = await planFolders(mailbox, wanted, signal);
   await saveFolders(db, organization, { mailboxId, leaseToken, scanId, folders: [...plan.tree] });
   if (plan.isWhole) await noteAbsentFolders(context, plan.tree);
-  for (const name of plan.missing) await missingFolder(db, { scanNos, mailboxId, name });
-  const started = await startFolders(db, {
-    scanNos,
-    mailboxId,
+  for (const name of plan.missing) await missingFolder(db, organization, { ...read, name });
+  const started = await startFolders(db, organization, {
+    ...read,
     folders: plan.folders.map(({ id, path, totalItemCount }) => ({ id, path, graphCount: totalItemCount })),
   });
   const finished = new Set(started.filter(({ completed }) => completed).map(({ folderId }) => folderId));

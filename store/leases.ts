@@ -61,6 +61,7 @@ export async function acquireLease(
       RETURNING ${REMAINING}, ${memoryColumns('$4', '$1')}, ended_at AS "endedAt",
         floor(extract(epoch FROM clock_timestamp() - ended_at) * 1000) AS "agoMs"`,
     values: [mailboxId, token, seconds, organizationId],
+    prepared: true,
   });
   if (taken) {
     const { pageLimit, quarantined, endedAt, agoMs, ...end } = taken;
@@ -107,5 +108,6 @@ export async function releaseLease(
         _lease_ends_at = $3
       WHERE id = $1 AND _lease_token = $2`,
     values: [mailboxId, token, lost?.endedAt],
+    prepared: true,
   });
 }

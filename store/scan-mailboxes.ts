@@ -3,6 +3,7 @@ import type { MailboxOutcome, MailboxReason } from '../model/scan.ts';
 import { storableText } from '../model/text.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownScan } from './errors.ts';
+import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
 
 /** A user of the tenant, and why the scan leaves the mailbox out, if it does. */
@@ -44,9 +45,7 @@ export const recordUsers = (
       values: [scanNo],
     });
     if (!scan) throw new UnknownScan(scanNo);
-    const found = new Map(users.map((each) => [storableText(each.user.id), each]));
-    const rows = JSON.stringify([...found.values()].map(toRow));
-    await upsertMailboxes(client, organization, { rows, tenantId, scanId: scan.scan_id });
+    await saveUsers(client, organization, { users, tenantId, scanId: scan.scan_id });
     const [counts] = await run<{ waiting: number; skipped: number }>(client, {
       text: `WITH listed AS (
           SELECT id, skip, no FROM json_to_recordset($2::json) AS u(id text, skip text, no int)
@@ -60,10 +59,16 @@ export const recordUsers = (
           ON CONFLICT (scan_no, mailbox_id) DO NOTHING
         )
         SELECT count(*) FILTER (WHERE skip IS NULL) AS waiting, count(skip) AS skipped FROM listed`,
-      values: [scanNo, rows],
+      values: [scanNo, rowsOf(users)],
     });
     return counts ?? { waiting: 0, skipped: 0 };
   });
+
+/** As JSON; of several with one id the last stays. */
+function rowsOf(users: readonly FoundUser[]): string {
+  const found = new Map(users.map((each) => [storableText(each.user.id), each]));
+  return JSON.stringify([...found.values()].map(toRow));
+}
 
 function toRow({ user, skip }: FoundUser, no: number): object {
   const text = (value: string | null): string | null => (value === null ? null : storableText(value));
@@ -79,11 +84,11 @@ function toRow({ user, skip }: FoundUser, no: number): object {
   };
 }
 
-/** A user that has not changed is not rewritten. */
-async function upsertMailboxes(
+/** Records users as mailboxes of the organization, found by that scan or session. One that has not changed is not rewritten. */
+export async function saveUsers(
   client: Client,
   { schema }: Organization,
-  { rows, tenantId, scanId }: { rows: string; tenantId: string; scanId: string },
+  { users, tenantId, scanId }: { users: readonly FoundUser[]; tenantId: string; scanId: string },
 ): Promise<void> {
   const columns = ['mail', 'display_name', 'user_principal_name', 'account_enabled', 'user_type', '_tenant_id'];
   await run(client, {
@@ -98,7 +103,7 @@ async function upsertMailboxes(
         _extracted_at = excluded._extracted_at, _scan_id = excluded._scan_id, _deleted_at = NULL
       WHERE (${columns.map((name) => `m.${name}`).join(', ')}, m._deleted_at)
         IS DISTINCT FROM (${columns.map((name) => `excluded.${name}`).join(', ')}, NULL)`,
-    values: [rows, scanId, tenantId],
+    values: [rowsOf(users), scanId, tenantId],
   });
 }
 
@@ -135,13 +140,35 @@ export async function unfinishedMailboxes(
   return mailboxIds.filter((id) => unfinished.has(id));
 }
 
-/** The mailbox has ended. The first end stays; only `cancelled` gives way to what came of it after all. */
-export async function finishMailbox(db: Database, end: MailboxEnd): Promise<void> {
-  const { scanNos, mailboxId, outcome, reason, errorCode, requestId } = end;
-  await query(db, {
-    text: `UPDATE outhaul.scan_mailboxes SET state = $3, reason = $4, error_code = $5, request_id = $6,
-        current_folder = NULL, ended_at = now(), updated_at = now()
-      WHERE scan_no = ANY($1) AND mailbox_id = $2 AND state IN ('waiting', 'running', 'cancelled')`,
-    values: [scanNos, mailboxId, outcome, reason, errorCode, requestId],
-  });
+/**
+ * The mailbox has ended, as a reader says under its lease. The first end stays; only `cancelled` gives way to what came of
+ * it after all.
+ * @throws {LeaseLost}
+ */
+export async function finishReading(
+  db: Database,
+  organization: Organization,
+  { leaseToken, ...end }: MailboxEnd & HeldMailbox,
+): Promise<void> {
+  const held = { mailboxId: end.mailboxId, leaseToken };
+  const text = `answer AS (${endStatement(3, 'FROM lease')} RETURNING scan_no)`;
+  await queryHeld(db, organization, held, { text, values: endValues(end), prepared: true });
 }
+
+/** The same where nobody reads the mailbox any more. */
+export async function finishMailbox(db: Database, end: MailboxEnd): Promise<void> {
+  await query(db, { text: endStatement(2), values: [end.mailboxId, ...endValues(end)] });
+}
+
+/** Parameter 1 is the mailbox; `endValues` stand from `first` on. */
+function endStatement(first: number, from = ''): string {
+  const [scanNos, state, reason, errorCode, requestId] = [0, 1, 2, 3, 4].map((at) => `$${first + at}`);
+  return `UPDATE outhaul.scan_mailboxes SET state = ${state}, reason = ${reason}, error_code = ${errorCode},
+      request_id = ${requestId}, current_folder = NULL, ended_at = now(), updated_at = now()
+    ${from} WHERE scan_no = ANY(${scanNos}) AND mailbox_id = $1 AND state IN ('waiting', 'running', 'cancelled')`;
+}
+
+const endValues = ({ scanNos, outcome, reason, errorCode, requestId }: MailboxEnd): unknown[] => [
+  ...[scanNos, outcome, reason],
+  ...[errorCode, requestId],
+];

@@ -222,9 +222,10 @@ describe('writePage', () => {
     const { scanNo } = await addScan(store.db, other);
     await recordUsers(store.db, organization, { scanNo, tenantId: 't', users: [{ user: user(mailboxId) }] });
     const scanNos = [first.scanNo, scanNo];
-    await startFolders(store.db, {
+    await startFolders(store.db, organization, {
       scanNos,
       mailboxId,
+      leaseToken: first.leaseToken,
       folders: [{ id: 'inbox-id', path: 'inbox-id', graphCount: 2 }],
     });
     const { round } = await openRound(store.db, organization, { ...first.request, scanNos });

@@ -14,9 +14,9 @@ const store = useStore();
 async function scanOf25(organizationId: string): Promise<{ reading: Reading; scan: Scan }> {
   const reading = await startReading(store.db, { organizationId, folders: ['inbox-id', 'archive-id'] });
   const guest = { user: user('guest', { userType: 'Guest' }), skip: 'guest' } as const;
-  const { scanNo, mailboxId, organization } = reading;
+  const { scanNo, mailboxId, leaseToken, organization } = reading;
   await recordUsers(store.db, organization, { scanNo, tenantId: 't', users: [guest] });
-  await missingFolder(store.db, { scanNos: [scanNo], mailboxId, name: 'Nowhere' });
+  await missingFolder(store.db, organization, { scanNos: [scanNo], mailboxId, leaseToken, name: 'Nowhere' });
   const messages = Array.from({ length: 25 }, (_, i) => message(`m${i}`));
   await writePage(store.db, organization, reading.page(messages));
   return { reading, scan: await scanByNo(store.db, scanNo) };

@@ -15,7 +15,7 @@ import { finishScan, markCrashed } from '../../store/scan-end.ts';
 import { startFolders } from '../../store/scan-folders.ts';
 import { finishMailbox, nextMailboxes, recordUsers } from '../../store/scan-mailboxes.ts';
 import { addScan, scanByNo, takeSlot, type Scan } from '../../store/scans.ts';
-import { unique, user, useStore } from './support.ts';
+import { hold, unique, user, useStore } from './support.ts';
 
 const store = useStore();
 const MANY = 1000;
@@ -41,8 +41,11 @@ async function scanOf(mailboxes: number, status: 'pending' | 'running' = 'runnin
 
 const scan = (scanNo: number): Promise<Scan> => scanByNo(store.db, scanNo);
 const statusOf = async (scanNo: number): Promise<ScanStatus> => (await scan(scanNo)).status;
-const begin = (scanNo: number, mailboxId: string): Promise<unknown> =>
-  startFolders(store.db, { scanNos: [scanNo], mailboxId, folders: [{ id: 'inbox', path: 'Inbox', graphCount: 1 }] });
+async function begin(scanNo: number, mailboxId: string): Promise<unknown> {
+  const held = await hold(store.db, organization, mailboxId);
+  const folders = [{ id: 'inbox', path: 'Inbox', graphCount: 1 }];
+  return startFolders(store.db, organization, { ...held, scanNos: [scanNo], folders });
+}
 const finish = (scanNo: number, mailboxId: string, reason?: MailboxReason): Promise<void> =>
   finishMailbox(store.db, {
     scanNos: [scanNo],

@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { UnknownScan } from '../../store/errors.ts';
+import { LeaseLost, UnknownScan } from '../../store/errors.ts';
+import type { HeldMailbox } from '../../store/lease-guard.ts';
 import { mailboxTotals } from '../../store/mailbox-totals.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
 import {
   finishMailbox,
+  finishReading,
   nextMailboxes,
   recordUsers,
   unfinishedMailboxes,
@@ -11,7 +13,7 @@ import {
 } from '../../store/scan-mailboxes.ts';
 import { folderCoverage, failFolder, missingFolder, startFolders } from '../../store/scan-folders.ts';
 import { addScan } from '../../store/scans.ts';
-import { unique, user, useStore } from './support.ts';
+import { hold, unique, user, useStore } from './support.ts';
 
 const store = useStore();
 let organization: Organization;
@@ -26,6 +28,7 @@ const newScan = async (): Promise<number> => {
 };
 const record = (scanNo: number, users: readonly FoundUser[]): Promise<{ waiting: number; skipped: number }> =>
   recordUsers(store.db, organization, { scanNo, tenantId: 'tenant', users });
+const held = (mailboxId: string): Promise<HeldMailbox> => hold(store.db, organization, mailboxId);
 const all = (ids: readonly string[]): FoundUser[] => ids.map((id) => ({ user: user(id) }));
 
 async function listed(scanNo: number, limit: number): Promise<string[]> {
@@ -106,10 +109,10 @@ describe('a mailbox of a scan', () => {
     const scanNo = await newScan();
     await record(scanNo, all(['a', 'b']));
     const scanNos = [scanNo];
-    await startFolders(store.db, { scanNos, mailboxId: 'a', folders: [] });
+    await startFolders(store.db, organization, { scanNos, ...(await held('a')), folders: [] });
     await finishMailbox(store.db, { scanNos, mailboxId: 'a', outcome: 'skipped', reason: 'denied', errorCode: 'E' });
     await finishMailbox(store.db, { scanNos, mailboxId: 'a', outcome: 'completed' });
-    await startFolders(store.db, { scanNos, mailboxId: 'a', folders: [] });
+    await startFolders(store.db, organization, { scanNos, ...(await held('a')), folders: [] });
     await finishMailbox(store.db, { scanNos, mailboxId: 'b', outcome: 'cancelled' });
     await finishMailbox(store.db, { scanNos, mailboxId: 'b', outcome: 'completed' });
     const rows = await store.sql(
@@ -125,7 +128,7 @@ describe('a mailbox of a scan', () => {
   it('is unfinished until it has ended', async () => {
     const scanNo = await newScan();
     await record(scanNo, all(['a', 'b', 'c']));
-    await startFolders(store.db, { scanNos: [scanNo], mailboxId: 'b', folders: [] });
+    await startFolders(store.db, organization, { scanNos: [scanNo], ...(await held('b')), folders: [] });
     await finishMailbox(store.db, { scanNos: [scanNo], mailboxId: 'a', outcome: 'failed', reason: 'internal_error' });
     expect(await unfinishedMailboxes(store.db, scanNo, ['c', 'b', 'a'])).toEqual(['c', 'b']);
     expect((await nextMailboxes(store.db, scanNo, 0, 10)).mailboxIds).toEqual(['b', 'c']);
@@ -135,7 +138,9 @@ describe('a mailbox of a scan', () => {
     const scanNo = await newScan();
     const ids = Array.from({ length: 60 }, (_, i) => `run-${i}`);
     await record(scanNo, all(ids));
-    for (const mailboxId of ids) await startFolders(store.db, { scanNos: [scanNo], mailboxId, folders: [] });
+    for (const mailboxId of ids) {
+      await startFolders(store.db, organization, { scanNos: [scanNo], ...(await held(mailboxId)), folders: [] });
+    }
     const totals = await mailboxTotals(store.db, scanNo);
     expect(totals).toMatchObject({ total: 60, running: 60, waiting: 0, completed: 0, records: 0 });
     expect(totals.runningMailboxes).toHaveLength(50);
@@ -151,15 +156,19 @@ describe('the folders of a mailbox in a scan', () => {
   it('make up what is expected, and keep what has come of them', async () => {
     const scanNo = await newScan();
     await record(scanNo, all(['a']));
-    const at = { scanNos: [scanNo], mailboxId: 'a' };
+    const at = { scanNos: [scanNo], ...(await held('a')) };
     const folders = ['inbox', 'broken', 'gone', 'done'].map((id) => ({ id, path: `Path/${id}`, graphCount: 10 }));
-    expect(await startFolders(store.db, { ...at, folders })).toHaveLength(4);
-    await failFolder(store.db, { ...at, folder: { id: 'broken', path: 'Path/broken' }, errorCode: 'ErrorCorrupt' });
-    await missingFolder(store.db, { ...at, name: 'Path/gone' });
-    await missingFolder(store.db, { ...at, name: 'Nowhere' });
-    await missingFolder(store.db, { ...at, name: 'Nowhere' });
+    expect(await startFolders(store.db, organization, { ...at, folders })).toHaveLength(4);
+    await failFolder(store.db, organization, {
+      ...at,
+      folder: { id: 'broken', path: 'Path/broken' },
+      errorCode: 'ErrorCorrupt',
+    });
+    await missingFolder(store.db, organization, { ...at, name: 'Path/gone' });
+    await missingFolder(store.db, organization, { ...at, name: 'Nowhere' });
+    await missingFolder(store.db, organization, { ...at, name: 'Nowhere' });
     await store.sql(`UPDATE outhaul.scan_folders SET state = 'completed', pages = 7 WHERE folder_id = 'done'`);
-    await missingFolder(store.db, { ...at, name: 'Path/done' });
+    await missingFolder(store.db, organization, { ...at, name: 'Path/done' });
     expect((await folderCoverage(store.db, scanNo, 'a')).map(({ folderId, state }) => [folderId, state])).toEqual([
       ['Nowhere', 'missing'],
       ['broken', 'failed'],
@@ -168,12 +177,47 @@ describe('the folders of a mailbox in a scan', () => {
       ['inbox', 'running'],
     ]);
     expect(await mailboxTotals(store.db, scanNo)).toMatchObject({ expected: 40 });
-    const again = await startFolders(store.db, { ...at, folders: folders.slice(0, 2).concat(folders.slice(3)) });
+    const again = await startFolders(store.db, organization, {
+      ...at,
+      folders: folders.slice(0, 2).concat(folders.slice(3)),
+    });
     expect(again.toSorted((one, two) => (one.folderId < two.folderId ? -1 : 1))).toEqual([
       { folderId: 'broken', completed: false, pages: 0 },
       { folderId: 'done', completed: true, pages: 7 },
       { folderId: 'inbox', completed: false, pages: 0 },
     ]);
     expect(await mailboxTotals(store.db, scanNo)).toMatchObject({ expected: 30 });
+  });
+});
+
+describe('a reader that has lost its lease', () => {
+  it('changes nothing of what its successor says of the mailbox and its folders', async () => {
+    const scanNo = await newScan();
+    await record(scanNo, all(['frozen']));
+    const folder = { id: 'inbox', path: 'inbox', graphCount: 3 };
+    const successor = { scanNos: [scanNo], ...(await held('frozen')) };
+    await startFolders(store.db, organization, { ...successor, folders: [folder] });
+    const state = (): Promise<object[]> =>
+      store.sql(
+        `SELECT m.state, m.expected, m.updated_at, f.folder_id, f.state AS folder, f.updated_at AS folder_updated_at
+        FROM outhaul.scan_mailboxes m JOIN outhaul.scan_folders f USING (scan_no, mailbox_id) WHERE scan_no = $1`,
+        [scanNo],
+      );
+    const before = await state();
+    const late = { ...successor, leaseToken: 'of a frozen reader' };
+    const said = [
+      startFolders(store.db, organization, { ...late, folders: [{ ...folder, id: 'other', graphCount: 5 }] }),
+      startFolders(store.db, organization, { ...late, folders: [] }),
+      failFolder(store.db, organization, { ...late, folder, errorCode: 'Timeout' }),
+      missingFolder(store.db, organization, { ...late, name: 'inbox' }),
+      missingFolder(store.db, organization, { ...late, name: 'Nowhere' }),
+      finishReading(store.db, organization, { ...late, outcome: 'failed', reason: 'folder_failed' }),
+    ];
+    for (const outcome of await Promise.allSettled(said)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(LeaseLost) as LeaseLost });
+    }
+    expect(await state()).toEqual(before);
+    await finishReading(store.db, organization, { ...successor, outcome: 'completed' });
+    expect(await unfinishedMailboxes(store.db, scanNo, ['frozen'])).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import { openScans, staleScans, statistics } from '../../store/scan-figures.ts';
 import { failFolder } from '../../store/scan-folders.ts';
 import { finishMailbox, recordUsers, type FoundUser, type MailboxEnd } from '../../store/scan-mailboxes.ts';
 import { addScan, scanByNo, scanOf, scansOf, takeSlot, type NewScan } from '../../store/scans.ts';
-import { unique, user, useStore } from './support.ts';
+import { hold, unique, user, useStore } from './support.ts';
 
 const store = useStore();
 const ORGANIZATION = 'scans';
@@ -199,7 +199,8 @@ describe('a scan that ran to its end', () => {
     const mailboxId = 'a';
     await recordUsers(store.db, organization, { scanNo, tenantId: 't', users: [{ user: user(mailboxId) }] });
     const folder = { id: 'f', path: 'Broken' };
-    await failFolder(store.db, { scanNos: [scanNo], mailboxId, folder, errorCode: 'ErrorCorrupt', requestId: 'r' });
+    const held = { scanNos: [scanNo], ...(await hold(store.db, organization, mailboxId)) };
+    await failFolder(store.db, organization, { ...held, folder, errorCode: 'ErrorCorrupt', requestId: 'r' });
     await finishMailbox(store.db, { scanNos: [scanNo], mailboxId, outcome: 'completed' });
     expect((await finishScan(store.db, scanNo, end)).status).toBe('completed_with_errors');
   });

@@ -4,6 +4,7 @@ import type { FolderWithPath } from '../../model/folders.ts';
 import type { GraphMessage, GraphUser } from '../../model/mail.ts';
 import { closeDatabase, openDatabase, query, type Database, type DatabaseOptions } from '../../store/database.ts';
 import { saveFolders } from '../../store/folders.ts';
+import type { HeldMailbox } from '../../store/lease-guard.ts';
 import { acquireLease } from '../../store/leases.ts';
 import { migrate } from '../../store/migrate.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
@@ -119,6 +120,14 @@ export const message = (id: string, more: object = {}): GraphMessage => ({
   ...more,
 });
 
+/** Takes the lease of a mailbox, or keeps it, under one token for all tests. */
+export async function hold(db: Database, organization: Organization, mailboxId: string): Promise<HeldMailbox> {
+  const leaseToken = 'token-1';
+  const { acquired } = await acquireLease(db, organization, { mailboxId, token: leaseToken, seconds: 60 });
+  if (!acquired) throw new Error('Another has the lease');
+  return { mailboxId, leaseToken };
+}
+
 /** A mailbox under lease in a running scan, one folder of it open for reading. */
 export interface Reading {
   readonly organization: Organization;
@@ -157,12 +166,12 @@ export async function startReading(db: Database, options: ReadingOptions = {}): 
   const filters = { folders: ['all'] };
   const { scanNo } = await addScan(db, { organizationId, scanId, mode, filters, status: 'running' });
   await recordUsers(db, organization, { scanNo, tenantId: 'tenant-1', users: [{ user: user(mailboxId) }] });
-  const leaseToken = 'token-1';
-  await acquireLease(db, organization, { mailboxId, token: leaseToken, seconds: 60 });
+  const { leaseToken } = await hold(db, organization, mailboxId);
   await saveFolders(db, organization, { mailboxId, leaseToken, scanId, folders: folders.map((id) => folder(id)) });
-  await startFolders(db, {
+  await startFolders(db, organization, {
     scanNos: [scanNo],
     mailboxId,
+    leaseToken,
     folders: folders.map((id) => ({ id, path: id, graphCount: 10 })),
   });
   const [id = ''] = folders;

@@ -42,7 +42,7 @@ export async function seedScan(
   const folder = { id: `inbox-${mailboxId}`, path: 'inbox' };
   const held = { mailboxId, leaseToken: token };
   await saveFolders(db, organization, { ...held, scanId, folders: [{ ...FOLDER, ...folder }] });
-  await startFolders(db, { scanNos: [scanNo], mailboxId, folders: [{ ...folder, graphCount: 10 }] });
+  await startFolders(db, organization, { ...held, scanNos: [scanNo], folders: [{ ...folder, graphCount: 10 }] });
   const rounds = await openRounds(db, organization, {
     ...held,
     folders: [folder],
