@@ -10,12 +10,12 @@ export interface ClientStateKeyOwner {
 
 /** Makes the key that the client states of a session's subscriptions follow from; sealed for the session's row. */
 export const newClientStateKey = (sealer: Sealer, owner: ClientStateKeyOwner): Buffer =>
-  sealer.seal(randomBytes(CLIENT_STATE_KEY_BYTES), contextOf(owner));
+  sealer.seal(randomBytes(CLIENT_STATE_KEY_BYTES), clientStateContext(owner));
 
 /** @throws {SealError} when the key ring does not open it */
 export const openClientStateKey = (sealer: Sealer, sealed: Uint8Array, owner: ClientStateKeyOwner): Buffer =>
-  sealer.open(sealed, contextOf(owner));
+  sealer.open(sealed, clientStateContext(owner));
 
 /** A key sealed for one session opens as no other's. */
-const contextOf = ({ organizationId, sessionId }: ClientStateKeyOwner): string =>
+export const clientStateContext = ({ organizationId, sessionId }: ClientStateKeyOwner): string =>
   `session/${organizationId}/${sessionId}`;

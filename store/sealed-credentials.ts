@@ -1,25 +1,37 @@
 import { SealError, sealedUnder } from '../model/sealing.ts';
+import { clientStateContext } from './client-state-key.ts';
 import { contextOf } from './connections.ts';
 import { query, type Database } from './database.ts';
 
 /**
- * Where sealed credentials lie. Both tables have `organization_id`, `connection_no` and `sealed_credential`, and are
- * gone through in this order, for a credential moves from the first to the second.
+ * Where sealed credentials lie, and the keys of client states, which are sealed as those are: each in a column of a
+ * numbered row, for a context that follows from the organization and another column. They are gone through in this order,
+ * for a credential moves from the first to the second.
  */
 const PLACES = [
-  { table: 'outhaul.connection_checks', number: 'check_no' },
-  { table: 'outhaul.connections', number: 'connection_no' },
+  {
+    ...{ table: 'outhaul.connection_checks', number: 'check_no', sealed: 'sealed_credential', owner: 'connection_no' },
+    context: ({ organizationId, owner }: SealedRow) => contextOf(organizationId, Number(owner)),
+  },
+  {
+    ...{ table: 'outhaul.connections', number: 'connection_no', sealed: 'sealed_credential', owner: 'connection_no' },
+    context: ({ organizationId, owner }: SealedRow) => contextOf(organizationId, Number(owner)),
+  },
+  {
+    ...{ table: 'outhaul.sessions', number: 'session_no', sealed: 'sealed_client_state_key', owner: 'session_id' },
+    context: ({ organizationId, owner }: SealedRow) => clientStateContext({ organizationId, sessionId: owner }),
+  },
 ] as const;
 type Place = (typeof PLACES)[number];
 
 /** How many credentials are sealed under each key, by the key's id. */
 export async function credentialsByKey(db: Database): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  for (const { table, number } of PLACES) {
+  for (const { table, number, sealed } of PLACES) {
     // The id is at most 255 bytes long; the credential itself is not asked for.
     const rows = await query<{ head: Buffer }>(db, {
-      text: `SELECT substring(sealed_credential FOR 256) AS head FROM ${table}
-        WHERE sealed_credential IS NOT NULL ORDER BY ${number}`,
+      text: `SELECT substring(${sealed} FOR 256) AS head FROM ${table}
+        WHERE ${sealed} IS NOT NULL ORDER BY ${number}`,
     });
     for (const { head } of rows) counts.set(sealedUnder(head), (counts.get(sealedUnder(head)) ?? 0) + 1);
   }
@@ -28,8 +40,8 @@ export async function credentialsByKey(db: Database): Promise<Map<string, number
 
 interface SealedRow {
   readonly no: number;
-  readonly organization_id: string;
-  readonly connection_no: number;
+  readonly organizationId: string;
+  readonly owner: string;
   readonly sealed: Buffer;
 }
 
@@ -57,29 +69,30 @@ export async function resealCredentials(
   return resealed;
 }
 
-const nextRows = (db: Database, { table, number }: Place, { after, batch }: { after: number; batch: number }) =>
+const nextRows = (db: Database, { table, number, sealed, owner }: Place, page: { after: number; batch: number }) =>
   query<SealedRow>(db, {
-    text: `SELECT ${number} AS no, organization_id, connection_no, sealed_credential AS sealed FROM ${table}
-      WHERE ${number} > $1 AND sealed_credential IS NOT NULL ORDER BY ${number} LIMIT $2`,
-    values: [after, batch],
+    text: `SELECT ${number} AS no, organization_id AS "organizationId", ${owner}::text AS owner, ${sealed} AS sealed
+      FROM ${table} WHERE ${number} > $1 AND ${sealed} IS NOT NULL ORDER BY ${number} LIMIT $2`,
+    values: [page.after, page.batch],
   });
 
-async function resealRows(db: Database, { table, number }: Place, rows: readonly SealedRow[]): Promise<number> {
+async function resealRows(db: Database, place: Place, rows: readonly SealedRow[]): Promise<number> {
+  const { table, number, sealed: column } = place;
   const anew = rows.flatMap((row) => {
-    const sealed = sealedAnew(db, row);
+    const sealed = sealedAnew(db, place, row);
     return sealed ? [{ no: row.no, was: row.sealed, sealed }] : [];
   });
   const changed = await query<{ no: number }>(db, {
-    text: `UPDATE ${table} t SET sealed_credential = anew.sealed
+    text: `UPDATE ${table} t SET ${column} = anew.sealed
       FROM unnest($1::int[], $2::bytea[], $3::bytea[]) AS anew (no, was, sealed)
-      WHERE t.${number} = anew.no AND t.sealed_credential = anew.was RETURNING anew.no`,
+      WHERE t.${number} = anew.no AND t.${column} = anew.was RETURNING anew.no`,
     values: [anew.map(({ no }) => no), anew.map(({ was }) => was), anew.map(({ sealed }) => sealed)],
   });
   return changed.length;
 }
 
-function sealedAnew({ sealer }: Database, row: SealedRow): Buffer | undefined {
-  const context = contextOf(row.organization_id, row.connection_no);
+function sealedAnew({ sealer }: Database, place: Place, row: SealedRow): Buffer | undefined {
+  const context = place.context(row);
   try {
     return sealer.seal(sealer.open(row.sealed, context), context);
   } catch (error) {

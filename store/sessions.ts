@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Connection } from '../model/connection.ts';
 import type { ScanFilters } from '../model/scan.ts';
 import type { NotificationState, PollingMode, SessionSettings, SessionStatus } from '../model/session.ts';
+import { newClientStateKey, openClientStateKey } from './client-state-key.ts';
 import { addCandidate } from './connections.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownOrganization, UnknownSession, sqlState } from './errors.ts';
@@ -95,45 +95,36 @@ export const addSession = (db: Database, session: NewSession): Promise<SessionRo
 
 async function insertSession(db: Database, client: Client, scanNo: number, session: NewSession): Promise<SessionRow> {
   const { organizationId, sessionId, pollingMode, pollingSeconds, notifications, notificationUrl } = session;
-  const [next] = await run<{ no: number }>(client, {
-    text: `SELECT nextval(pg_get_serial_sequence('outhaul.sessions', 'session_no')) AS no`,
-  });
-  const sessionNo = next!.no;
-  const key = notifications ? db.sealer.seal(randomBytes(32), clientStateContext(organizationId, sessionNo)) : null;
-  await run(client, {
-    text: `INSERT INTO outhaul.sessions (session_no, organization_id, session_id, scan_no, status, polling_mode,
+  const [added] = await run<{ no: number }>(client, {
+    text: `INSERT INTO outhaul.sessions (organization_id, session_id, scan_no, status, polling_mode,
         polling_seconds, sweep_seconds, notifications, notification_url, sealed_client_state_key, mark_as_read, only_unread)
-      OVERRIDING SYSTEM VALUE
-      VALUES ($1, $2, $3, $4, 'starting', $5, $6, CASE WHEN $5 = 'scheduled' THEN $6::int END, $7, $8, $9, $10, $11)`,
+      VALUES ($1, $2, $3, 'starting', $4, $5, CASE WHEN $4 = 'scheduled' THEN $5::int END, $6, $7, $8, $9, $10)
+      RETURNING session_no AS no`,
     values: [
-      ...[sessionNo, organizationId, sessionId, scanNo, pollingMode, pollingSeconds],
-      ...[notifications ? 'starting' : 'off', notificationUrl, key, session.markAsRead, session.onlyUnread],
+      ...[organizationId, sessionId, scanNo, pollingMode, pollingSeconds, notifications ? 'starting' : 'off'],
+      ...[notificationUrl, notifications ? newClientStateKey(db.sealer, session) : null],
+      ...[session.markAsRead, session.onlyUnread],
     ],
   });
   const [row] = await run<SessionRow>(client, {
     text: `SELECT ${SESSION} ${FROM} WHERE s.session_no = $1`,
-    values: [sessionNo],
+    values: [added!.no],
   });
   return row!;
 }
 
-/** The key from which the client states of a session's subscriptions are derived is sealed for that session alone. */
-export const clientStateContext = (organizationId: string, sessionNo: number): string =>
-  `session/${organizationId}/${sessionNo}`;
-
 /**
- * The key, 32 bytes, from which the client states of the session's subscriptions are derived; undefined where it has
- * none (any more).
+ * The key from which the client states of the session's subscriptions are derived; undefined where it has none (any
+ * more).
  * @throws {SealError} when the key ring does not open it.
  */
-export async function clientStateKey(db: Database, sessionNo: number): Promise<Buffer | undefined> {
-  const [row] = await query<{ organizationId: string; sealed: Buffer | null }>(db, {
-    text: `SELECT organization_id AS "organizationId", sealed_client_state_key AS sealed
+export async function clientStateKeyOf(db: Database, sessionNo: number): Promise<Buffer | undefined> {
+  const [row] = await query<{ organizationId: string; sessionId: string; sealed: Buffer | null }>(db, {
+    text: `SELECT organization_id AS "organizationId", session_id AS "sessionId", sealed_client_state_key AS sealed
       FROM outhaul.sessions WHERE session_no = $1`,
     values: [sessionNo],
   });
-  if (!row?.sealed) return undefined;
-  return db.sealer.open(row.sealed, clientStateContext(row.organizationId, sessionNo));
+  return row?.sealed ? openClientStateKey(db.sealer, row.sealed, row) : undefined;
 }
 
 /**
