@@ -1,3 +1,21 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import pLimit from 'p-limit';
+import { GraphError } from '../graph/errors.ts';
+import type { Graph, TreeProbe } from '../graph/graph.ts';
+import type { Database } from '../store/database.ts';
+import { organizationOf } from '../store/organizations.ts';
+import {
+  endSweep,
+  mailboxesToProbe,
+  saveProbes,
+  sessionToSweep,
+  type ProbeOutcome,
+  type SweptMailbox,
+} from '../store/sweep.ts';
+import type { GraphConnections } from './graph-connections.ts';
+import { whileBeating } from './heartbeat.ts';
+
 /** What a sweep came to. */
 export interface SweepResult {
   /** Mailboxes that were probed. */
@@ -18,4 +36,108 @@ export interface SweepActivities {
    * Goes on where an attempt before it was lost.
    */
   probeMailboxes(input: { organizationId: string }): Promise<SweepResult>;
+}
+
+export interface SweepActivitiesOptions {
+  readonly db: Database;
+  readonly connections: GraphConnections;
+  /** Has a mailbox read for nobody in particular: starts its reader, or signals the one that runs. */
+  readonly wakeReader: (organizationId: string, mailboxId: string) => Promise<void>;
+  /** Mailboxes between two writes. Default 500. */
+  readonly stretch?: number;
+  /** Pause after each 20 readers that were asked, ms. Default 200: so many readers at most begin at a time. */
+  readonly pauseMs?: number;
+}
+
+/** Mailboxes in one request, and requests at a time. */
+const BATCH = 20;
+const BATCHES_AT_ONCE = 8;
+/** Readers asked between two pauses. */
+const WOKEN_AT_ONCE = 20;
+
+/** Where a sweep goes on after an interruption. */
+interface SweepProgress extends Omit<SweepResult, 'ms'> {
+  readonly sessionNo: number;
+  readonly after: string;
+  /** `Date.now()` of the worker that began. */
+  readonly startedAt: number;
+}
+
+export function createSweepActivities(options: SweepActivitiesOptions): SweepActivities {
+  const { db, connections, wakeReader, stretch: limit = 500, pauseMs = 200 } = options;
+
+  async function wake(organizationId: string, mailboxIds: readonly string[], signal: AbortSignal): Promise<void> {
+    for (let at = 0; at < mailboxIds.length; at += WOKEN_AT_ONCE) {
+      if (at > 0) await delay(pauseMs, undefined, { signal });
+      await Promise.all(mailboxIds.slice(at, at + WOKEN_AT_ONCE).map((id) => wakeReader(organizationId, id)));
+    }
+  }
+
+  return {
+    probeMailboxes: ({ organizationId }) =>
+      whileBeating(async (beat: (progress: SweepProgress) => void, before) => {
+        const { cancellationSignal: signal } = Context.current();
+        const session = await sessionToSweep(db, organizationId);
+        if (!session) return { ...NOTHING, ms: 0 };
+        const { sessionNo } = session;
+        const organization = await organizationOf(db, organizationId);
+        const isSame = before?.sessionNo === sessionNo;
+        let progress: SweepProgress = isSame ? before : { ...NOTHING, sessionNo, after: '', startedAt: Date.now() };
+        for (;;) {
+          const stretch = await mailboxesToProbe(db, organization, { sessionNo, after: progress.after, limit });
+          const probes = await probeAll(await connections.graphFor(organizationId), stretch, signal);
+          const outcomes = [...probes].flatMap(([mailboxId, probe]) => outcomeOf(mailboxId, probe) ?? []);
+          const due = await saveProbes(db, organization, { sessionNo, outcomes });
+          await wake(organizationId, due, signal);
+          progress = {
+            ...progress,
+            after: stretch.at(-1)?.mailboxId ?? progress.after,
+            mailboxes: progress.mailboxes + stretch.length,
+            changed: progress.changed + due.length,
+            skipped: progress.skipped + outcomes.filter((outcome) => 'skip' in outcome).length,
+            untold: progress.untold + stretch.length - outcomes.length,
+          };
+          if (stretch.length < limit) break;
+          beat(progress);
+        }
+        const { startedAt, after: _after, sessionNo: _no, ...counts } = progress;
+        const ms = Date.now() - startedAt;
+        await endSweep(db, { sessionNo, ms, changed: counts.changed });
+        return { ...counts, ms };
+      }),
+  };
+}
+
+const NOTHING = { mailboxes: 0, changed: 0, skipped: 0, untold: 0 };
+
+async function probeAll(
+  graph: Graph,
+  mailboxes: readonly SweptMailbox[],
+  signal: AbortSignal,
+): Promise<Map<string, TreeProbe>> {
+  const batches = Array.from({ length: Math.ceil(mailboxes.length / BATCH) }, (_, at) =>
+    mailboxes.slice(at * BATCH, (at + 1) * BATCH),
+  );
+  const failing = new AbortController();
+  const both = AbortSignal.any([signal, failing.signal]);
+  const limit = pLimit(BATCHES_AT_ONCE);
+  const probes = batches.map((batch) =>
+    limit(async () => {
+      both.throwIfAborted();
+      return graph.probeTrees(batch, both);
+    }).catch((error: unknown) => {
+      failing.abort(error);
+      throw error;
+    }),
+  );
+  const settled = await Promise.allSettled(probes);
+  if (failing.signal.aborted) throw failing.signal.reason;
+  return new Map(settled.flatMap((one) => (one.status === 'fulfilled' ? [...one.value] : [])));
+}
+
+/** Undefined where the probe told nothing. */
+function outcomeOf(mailboxId: string, probe: TreeProbe): ProbeOutcome | undefined {
+  if (!(probe instanceof GraphError)) return { mailboxId, ...probe };
+  if (probe.kind === 'mailbox_missing') return { mailboxId, skip: 'no_mailbox' };
+  return probe.kind === 'mailbox_denied' ? { mailboxId, skip: 'denied' } : undefined;
 }

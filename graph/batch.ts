@@ -133,7 +133,8 @@ export async function sendBatch(
   return inner.map(({ id }) => answers.get(id));
 }
 
-function innerAnswers(content: unknown): Map<string, InnerAnswer> {
+/** The answers of a batch by the ids of its requests. */
+export function innerAnswers(content: unknown): Map<string, InnerAnswer> {
   const { responses } = Object(content) as { responses?: unknown };
   return new Map((Array.isArray(responses) ? (responses as InnerAnswer[]) : []).map((one) => [one.id, one]));
 }
@@ -143,7 +144,8 @@ function longestThrottling(answers: readonly InnerAnswer[], target: GraphTarget)
   return throttled.sort((a, b) => (b.retryAfterMs ?? 0) - (a.retryAfterMs ?? 0))[0];
 }
 
-function errorOf({ status, headers = {}, body }: InnerAnswer, target: GraphTarget): GraphError {
+/** What an inner answer that is no success means. */
+export function errorOf({ status, headers = {}, body }: InnerAnswer, target: GraphTarget): GraphError {
   const lowered = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
   return graphErrorFrom({ status, headers: lowered, body, target });
 }

@@ -13,7 +13,7 @@ export interface GraphCall {
   readonly kind: string;
   /** What a 403 or 404 is about. */
   readonly target: GraphTarget;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Path and query on Graph's origin, sent as they are. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;

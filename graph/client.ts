@@ -5,7 +5,7 @@ import { CallOptions, CarriedError, chainOf, type GraphAnswer, type GraphCall, t
 import { endpointsOf } from './clouds.ts';
 import { GraphError } from './errors.ts';
 import { tokenIssuer } from './issue-token.ts';
-import { pathOfLink } from './links.ts';
+import { pathBelow, pathOfLink } from './links.ts';
 import { auth } from './middleware/auth.ts';
 import { connectionPause } from './middleware/connection-pause.ts';
 import { deadline } from './middleware/deadline.ts';
@@ -27,7 +27,9 @@ const KEEP_ALIVE_MS = 30_000;
 /** What is asked of Graph: a path below the version, such as `/users`, or a link that Graph gave. */
 export type GraphRequest = Omit<GraphCall, 'method' | 'path' | 'headers' | 'body'> & {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON with POST; without it the request is a GET. */
+  /** Default: POST with a body, GET without one. */
+  readonly method?: GraphCall['method'];
+  /** Sent as JSON. */
   readonly body?: object;
 } & ({ readonly path: string } | { readonly link: string });
 
@@ -37,6 +39,8 @@ export interface GraphClient {
   send(request: GraphRequest): Promise<GraphAnswer>;
   /** Passes Graph's link on if it leads to Graph. @throws GraphError `ForeignLink` */
   ownLink(link: string): string;
+  /** A link of Graph's as a batch takes it: the path below the version. @throws GraphError `ForeignLink` */
+  batchUrl(link: string): string;
   /** The app's token; for looking at its roles only. */
   token(signal: AbortSignal): Promise<string>;
   /** Ends what is under way and closes every socket. */
@@ -89,18 +93,19 @@ export function openClient(connection: Connection, options: GraphOptions): Graph
   }
 
   return {
-    async send({ body, headers = {}, ...request }) {
+    async send({ body, headers = {}, method = body === undefined ? 'GET' : 'POST', ...request }) {
       const path = 'link' in request ? pathOfLink(request.link, origin) : graphPrefix + request.path;
       return withAnySignal([request.signal, closing.signal], (signal) => {
-        if (body === undefined) return sendCall({ ...request, method: 'GET', path, headers, signal });
+        if (body === undefined) return sendCall({ ...request, method, path, headers, signal });
         const json = { 'content-type': 'application/json', ...headers };
-        return sendCall({ ...request, method: 'POST', path, headers: json, body: JSON.stringify(body), signal });
+        return sendCall({ ...request, method, path, headers: json, body: JSON.stringify(body), signal });
       });
     },
     ownLink(link) {
       pathOfLink(link, origin);
       return link;
     },
+    batchUrl: (link) => pathBelow(pathOfLink(link, origin), graphPrefix),
     token: (signal) => tokens.token(signal),
     async close() {
       closing.abort(new GraphError('The connection to Graph was closed', { kind: 'unavailable', code: 'Closed' }));

@@ -3,6 +3,7 @@ import { openClient } from './client.ts';
 import { checkCredential, type CredentialCheck } from './credential-check.ts';
 import { openMailbox, type GraphMailbox, type MailboxOptions } from './mailbox.ts';
 import { REQUEST_TIMEOUT_MS, type GraphOptions } from './options.ts';
+import { probeTrees, type MailboxToProbe, type TreeProbe } from './tree-probe.ts';
 import {
   readOrganization,
   usersPage,
@@ -17,6 +18,7 @@ export type { GraphMailbox } from './mailbox.ts';
 export type { IdsPage, IdsRequest, MessagesPage, PageRequest } from './messages.ts';
 export type { GraphLogger, GraphOptions, RequestReport } from './options.ts';
 export type { PiecemealMessage, UnreadableMember } from './piecemeal.ts';
+export type { MailboxToProbe, TreeProbe } from './tree-probe.ts';
 export type { GraphOrganization, UsersPage, UsersRequest } from './users.ts';
 
 /**
@@ -41,6 +43,8 @@ export interface Graph {
    * @throws GraphError `bad_request` for an id no path can hold
    */
   mailbox(mailboxId: string, options?: MailboxOptions): GraphMailbox;
+  /** Tells which of up to 20 mailboxes have changed; one that cannot be probed has its error as its result. */
+  probeTrees(mailboxes: readonly MailboxToProbe[], signal: AbortSignal): Promise<Map<string, TreeProbe>>;
   /** How long one attempt of a request takes at most. */
   readonly requestTimeoutMs: number;
   /** Ends what is under way and closes every socket. */
@@ -56,6 +60,7 @@ export function openGraph(connection: Connection, options: GraphOptions): Graph 
     users: (request, signal) => walkUsers(client, request, signal),
     organization: (signal) => readOrganization(client, signal),
     mailbox: (mailboxId, mailboxOptions) => openMailbox(client, mailboxId, mailboxOptions),
+    probeTrees: (mailboxes, signal) => probeTrees(client, mailboxes, signal),
     requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     close: () => client.close(),
   };

@@ -9,13 +9,23 @@ import { GraphError } from './errors.ts';
 export function pathOfLink(link: string, origin: string): string {
   const url = URL.canParse(link) ? new URL(link) : undefined;
   if (url?.origin !== origin || url.username !== '' || url.password !== '') {
-    throw new GraphError('A link leads away from Microsoft Graph and is not followed', {
-      kind: 'bad_request',
-      code: 'ForeignLink',
-    });
+    throw foreignLink();
   }
   const plain = /^https?:\/\/[^/?#\\]+(\/[\x21-\x7e]*)$/i.exec(link)?.[1];
   return plain === undefined || plain.includes('#') ? url.pathname + url.search : plain;
+}
+
+/** A path of Graph's without the version that it begins with. @throws GraphError `ForeignLink` for another version's */
+export function pathBelow(path: string, prefix: string): string {
+  if (!path.toLowerCase().startsWith(`${prefix.toLowerCase()}/`)) throw foreignLink();
+  return path.slice(prefix.length);
+}
+
+function foreignLink(): GraphError {
+  return new GraphError('A link leads away from Microsoft Graph and is not followed', {
+    kind: 'bad_request',
+    code: 'ForeignLink',
+  });
 }
 
 /**

@@ -13,7 +13,7 @@ export interface Collection {
  * Reads a page of a collection. The end of a walk is the absence of a next link, never a short or an empty page.
  * @throws GraphError `Truncated` (retryable) where the content is no collection
  */
-export function collectionOf({ content, status }: GraphAnswer): Collection {
+export function collectionOf({ content, status }: Pick<GraphAnswer, 'content' | 'status'>): Collection {
   const page = typeof content === 'object' && content !== null ? (content as Record<string, unknown>) : {};
   const { value } = page;
   if (!Array.isArray(value) || value.some((entry) => typeof entry !== 'object' || entry === null)) {

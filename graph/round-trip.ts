@@ -8,7 +8,7 @@ export interface RoundTripRequest {
   readonly origin: string;
   /** Path and query, sent as they are. */
   readonly path: string;
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
   readonly maxBodyBytes: number;

@@ -8,6 +8,7 @@ import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
 import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
+import { createSweepActivities } from '../activities/sweep-activities.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
 import { examine } from '../graph/doctor.ts';
@@ -135,6 +136,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
   const dataConverter = createDataConverter(sealer);
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
   const client = { namespace: config.temporal.namespace, dataConverter };
+  const wakeReader = readerWaker(connection, { ...client, taskQueue: orchestration });
   const activities = {
     ...createConnectionActivities({
       db,
@@ -152,10 +154,8 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       stopping: composed.stopping,
       tellScan: scanTeller(connection, client),
     }),
-    ...createQuarantineActivities({
-      db,
-      wakeReader: readerWaker(connection, { ...client, taskQueue: orchestration }),
-    }),
+    ...createQuarantineActivities({ db, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
+    ...createSweepActivities({ db, connections, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
   };
   const common = {
     connection,

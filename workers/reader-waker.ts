@@ -1,16 +1,23 @@
 import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import type { QuarantineActivitiesOptions } from '../activities/quarantine-activities.ts';
 import { mailboxWorkflowId } from '../model/ids.ts';
 import { readRequestedSignal } from '../workflows/messages.ts';
 import { PRIORITY } from '../workflows/policies.ts';
-import type { ReadRequest } from '../workflows/requests.ts';
+import type { ReadRequest, Urgency } from '../workflows/requests.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
 import type { syncMailbox } from '../workflows/sync-mailbox.ts';
 
 const DEADLINE_MS = 10_000;
-/** Before whole scans, whose slices it may interrupt, for someone has asked; after new mail. */
-const URGENCY = 'incremental';
+
+/**
+ * Has a mailbox read for nobody in particular: what there is to do stands in the store. `live`: a notification has named
+ * new mail. `incremental`: someone has asked, or a sweep found something; before whole scans, after new mail.
+ */
+export type WakeReader = (
+  organizationId: string,
+  mailboxId: string,
+  urgency: Exclude<Urgency, 'full'>,
+) => Promise<void>;
 
 /** Asks readers over the worker's own connection, starting those that do not run. */
 export function readerWaker(
@@ -22,17 +29,17 @@ export function readerWaker(
     /** Where readers that do not run are started. */
     readonly taskQueue: string;
   },
-): QuarantineActivitiesOptions['wakeReader'] {
+): WakeReader {
   const { workflow } = new Client({ connection, ...options });
-  return async (organizationId, mailboxId) => {
+  return async (organizationId, mailboxId, urgency) => {
     await connection.withDeadline(Date.now() + DEADLINE_MS, () =>
       workflow.signalWithStart<typeof syncMailbox, [ReadRequest]>('syncMailbox', {
         workflowId: mailboxWorkflowId(organizationId, mailboxId),
         taskQueue,
         signal: readRequestedSignal,
-        signalArgs: [{ urgency: URGENCY }],
+        signalArgs: [{ urgency }],
         args: [{ organizationId, mailboxId, reads: { begun: [], asked: [] } }],
-        priority: { priorityKey: PRIORITY[URGENCY], fairnessKey: organizationId.slice(0, 64) },
+        priority: { priorityKey: PRIORITY[urgency], fairnessKey: organizationId.slice(0, 64) },
         typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
         staticSummary: `Reader of mailbox ${mailboxId}`,
       }),

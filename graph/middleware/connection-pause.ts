@@ -6,7 +6,7 @@ import { LONGEST_WAIT_MS, wait } from '../waiting.ts';
 const UNSAID_PAUSE_MS = 1_000;
 
 /**
- * Holds back every request of the connection while Graph throttles the app as a whole. A long pause is not sat out:
+ * Holds back every request of the connection while Graph throttles the app as a whole, be it inside of a batch. A long pause is not sat out:
  * whoever asks is refused at once with the time that is left, and comes back by Temporal's timer.
  */
 export function connectionPause(): Step {
@@ -17,14 +17,19 @@ export function connectionPause(): Step {
       await wait(left, call.signal);
     }
     try {
-      return await next(call);
+      const answer = await next(call);
+      holdBack(call.throttledBy?.(answer));
+      return answer;
     } catch (error) {
-      if (error instanceof GraphError && error.kind === 'throttled' && error.scope === 'connection') {
-        resumeAt = Math.max(resumeAt, performance.now() + (error.retryAfterMs ?? UNSAID_PAUSE_MS));
-      }
+      holdBack(error);
       throw error;
     }
   };
+
+  function holdBack(error: unknown): void {
+    if (!(error instanceof GraphError) || error.kind !== 'throttled' || error.scope !== 'connection') return;
+    resumeAt = Math.max(resumeAt, performance.now() + (error.retryAfterMs ?? UNSAID_PAUSE_MS));
+  }
 }
 
 function paused(retryAfterMs: number): GraphError {
