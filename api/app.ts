@@ -20,12 +20,17 @@ import { keyRoutes } from './routes/keys.ts';
 import { maintenanceRoutes } from './routes/maintenance.ts';
 import { pipelineRoutes } from './routes/pipeline.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
+import { metricsRoutes } from './routes/metrics.ts';
+import { pollingRoutes } from './routes/polling.ts';
 import { resultRoutes } from './routes/results.ts';
 import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 
 /** The most that a request's body may have. */
 const BODY_LIMIT = '256kb';
+/** Where Graph sends its notifications. */
+const RECEIVER_PATH = '/webhooks/graph';
 
 /** The API as an Express application: what every request passes, in order. */
 export function createApp(parts: ApiParts, log: Logger): Express {
@@ -33,6 +38,9 @@ export function createApp(parts: ApiParts, log: Logger): Express {
   const routes = [
     ...scanRoutes(parts),
     ...scanControlRoutes(parts),
+    ...sessionRoutes(parts),
+    ...pollingRoutes(parts),
+    ...metricsRoutes(parts),
     ...resultRoutes(parts),
     ...coverageRoutes(parts),
     ...quarantineRoutes(parts),
@@ -44,6 +52,8 @@ export function createApp(parts: ApiParts, log: Logger): Express {
   ];
   const app = express();
   app.disable('x-powered-by');
+  // Thousands a second: they are counted, not logged one by one.
+  if (parts.receiver) app.use(RECEIVER_PATH, parts.receiver.router);
   app.use(requestLog(log));
   app.use(securityHeaders);
   app.use(CODEC_PATH, codecRouter(parts));
@@ -115,9 +125,13 @@ function handlerOf(one: Route): RequestHandler {
       throw new HttpError(403, "Only an administrator's key may do this");
     }
     const { params, query, body } = request as { params: unknown; query: unknown; body: unknown };
-    const answer = await one.run({ params, query, body }, { principal, log: request.log });
+    const answer = await one.run(
+      { params, query, body },
+      { principal, log: request.log, accept: request.headers.accept },
+    );
     response.status(answer.status).set('Cache-Control', 'no-store');
     if ('body' in answer) response.json(answer.body);
+    else if ('text' in answer) response.set('Content-Type', answer.contentType).send(answer.text);
     else await pipeline(answer.csv, response.type('csv'));
   };
 }

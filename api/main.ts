@@ -14,10 +14,13 @@ import { createTemporalClient } from '../temporal/connection.ts';
 import { createApp } from './app.ts';
 import { createConnectionWorkflows } from './connection-workflows.ts';
 import { StartError } from './errors.ts';
+import { createNotificationWorkflows } from './notifications/asking.ts';
+import { createNotificationReceiver } from './notifications/receiver.ts';
 import { createKeyChecker } from './principal.ts';
 import { createQuarantineWorkflows } from './quarantine-workflows.ts';
 import { createReachabilityCheck } from './reachability.ts';
 import { createScanWorkflows } from './scan-workflows.ts';
+import { createSessionWorkflows } from './session-workflows.ts';
 import { whenTemporalIsReady } from './temporal-ready.ts';
 import { outhaulVersion } from './version.ts';
 import { within } from './within.ts';
@@ -84,14 +87,24 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       admissionMs: options.admissionMs ?? 60_000,
     });
     const adminKey = await prepare({ db, client, address: settings.temporal.address }, options);
+    const receiver = config.notifications.enabled
+      ? createNotificationReceiver({
+          database: { ...settings.database, sealer: keyRing, log },
+          workflows: createNotificationWorkflows(client, { orchestrationQueue }),
+          log,
+        })
+      : undefined;
+    closers.push(async () => receiver?.close());
     const app = createApp(
       {
         config,
         db,
         workflows,
+        sessions: createSessionWorkflows(client, { orchestrationQueue, startMs: options.admissionMs ?? 60_000 }),
         connections: createConnectionWorkflows(client, { orchestrationQueue, checkMs: options.checkMs ?? 110_000 }),
         quarantine: createQuarantineWorkflows(client, { orchestrationQueue }),
         keys: createKeyChecker(db),
+        receiver,
         keyRing,
         countBegunBy: createWorkflowCounter(client, orchestrationQueue),
         reachability: createReachabilityCheck(db, workflows),

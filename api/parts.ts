@@ -2,10 +2,12 @@ import type { Config } from '../config/config.ts';
 import type { LiveKeyRing } from '../config/live-key-ring.ts';
 import type { Database } from '../store/database.ts';
 import type { ConnectionWorkflows } from './connection-workflows.ts';
+import type { NotificationReceiver } from './notifications/receiver.ts';
 import type { KeyChecker } from './principal.ts';
 import type { QuarantineWorkflows } from './quarantine-workflows.ts';
 import type { Reachability } from './reachability.ts';
 import type { ScanWorkflows } from './scan-workflows.ts';
+import type { SessionWorkflows } from './session-workflows.ts';
 import type { CountBegunBy } from './workflow-counts.ts';
 
 /** What the routes work with; the composition root makes it. */
@@ -13,9 +15,12 @@ export interface ApiParts {
   readonly config: Config;
   readonly db: Database;
   readonly workflows: ScanWorkflows;
+  readonly sessions: SessionWorkflows;
   readonly connections: ConnectionWorkflows;
   readonly quarantine: QuarantineWorkflows;
   readonly keys: KeyChecker;
+  /** Takes Graph's notifications; undefined where none are taken. */
+  readonly receiver: NotificationReceiver | undefined;
   /** What secrets are sealed with. */
   readonly keyRing: LiveKeyRing;
   readonly countBegunBy: CountBegunBy;

@@ -53,6 +53,7 @@ export const addHints = (db: Pick<Database, 'pool'>, hints: readonly NewHint[]):
         UNION ALL SELECT NULL, organization_id, mailbox_id, NULL, added::int FROM written) AS told
       GROUP BY organization_id, mailbox_id`,
     values: [JSON.stringify(byMailbox(hints))],
+    prepared: true,
   });
 
 function byMailbox(hints: readonly NewHint[]): object[] {
@@ -91,6 +92,7 @@ export const claimWaiting = (
         AND coalesce(h.woken_at, '-infinity') < clock_timestamp() - $2 * interval '1 millisecond'
       RETURNING h.organization_id AS "organizationId", h.mailbox_id AS "mailboxId"`,
     values: [waitedMs, againMs, limit],
+    prepared: true,
   });
 
 /** Their readers could not be asked after all: they are due again at once. */

@@ -34,5 +34,6 @@ export async function addNotificationCounts(
       mailboxes.map(({ no }) => no),
       mailboxes.map(({ id }) => id),
     ],
+    prepared: true,
   });
 }

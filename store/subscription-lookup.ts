@@ -20,6 +20,7 @@ export async function findSubscriptions(
       FROM outhaul.subscriptions u JOIN outhaul.sessions s USING (session_no)
       WHERE u.subscription_id = ANY($1) AND s.ended_at IS NULL`,
     values: [subscriptionIds],
+    prepared: true,
   });
   return new Map(found.map(({ subscriptionId, ...subscription }) => [subscriptionId, subscription]));
 }
