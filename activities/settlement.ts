@@ -52,7 +52,7 @@ export async function settleMailbox(
 
 /** The folder may be one that no read has met yet. One that has gone again leaves its messages unsettled. */
 async function moveTo(
-  { db, organization, mailbox, leaseToken, scanId, signal }: ReadingContext,
+  { db, organization, mailbox, leaseToken, scanNos, scanId, since, until, signal }: ReadingContext,
   folderId: string,
   ids: readonly string[],
   paths: Map<string, string>,
@@ -63,7 +63,7 @@ async function moveTo(
   const path = known ?? folder?.displayName;
   if (path === undefined) return;
   paths.set(folderId, path);
-  const moved = { ...held, scanId, folder: { id: folderId, path }, ids };
+  const moved = { ...held, scanNos, scanId, folder: { id: folderId, path }, ids, since, until };
   if ((await moveEmails(db, organization, moved)) > 0 || !folder) return;
   await saveFolders(db, organization, { ...held, scanId, folders: [{ ...folder, path, wellKnownName: null }] });
   await moveEmails(db, organization, moved);

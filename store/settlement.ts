@@ -73,7 +73,7 @@ export const unsettledEmails = (
 
 /**
  * Messages turned out to lie in this folder, which may be the one that was known. Where the folder was never saved they
- * stay unsettled.
+ * stay unsettled. Those of the scans that read this folder have seen them there, as far as they lie within their window.
  * @returns how many of them are settled now
  * @throws {LeaseLost}
  */
@@ -82,13 +82,20 @@ export const moveEmails = (
   organization: Organization,
   {
     scanId,
+    scanNos = [],
     folder,
     ids,
+    since,
+    until,
     ...held
   }: HeldMailbox & {
     readonly scanId: string | null;
+    /** Default: none. */
+    readonly scanNos?: readonly number[];
     readonly folder: { readonly id: string; readonly path: string };
     readonly ids: readonly string[];
+    readonly since?: string | undefined;
+    readonly until?: string | undefined;
   },
 ): Promise<number> => {
   const { schema } = organization;
@@ -102,7 +109,24 @@ export const moveEmails = (
       ),`,
     change: `parent_folder_id = $5, _folder_no = target.folder_no, _folder = $6, _deleted_at = NULL`,
     from: 'CROSS JOIN target',
-    values: [ids, scanId, storableText(folder.id), storableText(folder.path)],
+    after: `marked AS (
+        INSERT INTO outhaul.scan_messages (scan_no, email_no)
+        SELECT f.scan_no, settled._no FROM settled CROSS JOIN outhaul.scan_folders f
+        WHERE f.scan_no = ANY($7::int[]) AND f.mailbox_id = $1 AND f.folder_id = $5 AND f.state <> 'missing'
+          AND ($8::timestamptz IS NULL OR settled.received_date_time >= $8)
+          AND ($9::timestamptz IS NULL OR settled.received_date_time < $9)
+        ON CONFLICT DO NOTHING
+        RETURNING scan_no
+      ), tally AS MATERIALIZED (
+        SELECT scan_no, count(*) AS count FROM marked GROUP BY scan_no
+      ), folder_records AS (
+        UPDATE outhaul.scan_folders f SET records = f.records + tally.count FROM tally
+        WHERE f.scan_no = tally.scan_no AND f.mailbox_id = $1 AND f.folder_id = $5
+      ), mailbox_records AS (
+        UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.count FROM tally
+        WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
+      ),`,
+    values: [ids, scanId, storableText(folder.id), storableText(folder.path), scanNos, since, until],
   });
 };
 
@@ -115,21 +139,31 @@ export const markDeleted = (
   db: Database,
   organization: Organization,
   { scanId, ids, ...held }: HeldMailbox & { readonly scanId: string | null; readonly ids: readonly string[] },
-): Promise<number> =>
-  settle(db, organization, held, { before: '', change: '_deleted_at = now()', values: [ids, scanId] });
+): Promise<number> => settle(db, organization, held, { change: '_deleted_at = now()', values: [ids, scanId] });
 
-/** Parameter 3 holds the ids, 4 the scan. */
+interface Settling {
+  readonly change: string;
+  /** Tables beside the mailbox's that `change` needs. */
+  readonly from?: string;
+  /** Parts of the statement before and after the change, which is `settled`. */
+  readonly before?: string;
+  readonly after?: string;
+  /** From parameter 3 on: the ids, the scan that rows are said to have been changed by, and what the parts need. */
+  readonly values: readonly unknown[];
+}
+
 async function settle(
   db: Database,
   organization: Organization,
   held: HeldMailbox,
-  { before, change, from = '', values }: { before: string; change: string; from?: string; values: readonly unknown[] },
+  { change, from = '', before = '', after = '', values }: Settling,
 ): Promise<number> {
   const [answer] = await queryHeld<{ settled: number }>(db, organization, held, {
     text: `${before} settled AS (
         UPDATE ${organization.schema}.emails e SET ${change}, _removed_at = NULL, _extracted_at = now(), _scan_id = $4
-        FROM lease ${from} WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[]) RETURNING e._no
-      ), answer AS (SELECT count(*) AS settled FROM settled)`,
+        FROM lease ${from} WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[])
+        RETURNING e._no, e.received_date_time
+      ), ${after} answer AS (SELECT count(*) AS settled FROM settled)`,
     values,
   });
   return answer?.settled ?? 0;

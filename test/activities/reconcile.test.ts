@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { coveragePage, coverageTotals, type CoveredFolder } from '../../store/coverage.ts';
 import { HARMLESS } from '../../store/scan-end.ts';
+import { folderCoverage } from '../../store/scan-folders.ts';
 import { scanByNo } from '../../store/scans.ts';
 import { useMailboxes } from './stage.ts';
 
 const DONE = { done: true, outcome: 'completed' };
 
 describe('the end of a read', () => {
-  const stage = useMailboxes({ mailboxes: 10, messagesPerMailbox: 120, folders: 2 });
+  const stage = useMailboxes({ mailboxes: 14, messagesPerMailbox: 120, folders: 2 });
   let next = 0;
   /** A mailbox that no other test of this file uses. */
   const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
@@ -142,6 +143,46 @@ describe('the end of a read', () => {
     const { scanNo } = await stage.addScan();
     await stage.read(mailbox, scanNo);
     expect(sums(await covered(scanNo, mailbox))).toEqual([120, 120, 0, 0, 0]);
+  });
+
+  it('has seen what moved out of a folder while that was walked once more, where the other folder is its own, too', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    control.addFault({ mailbox, folder: 'inbox', effect: { type: 'count', off: 7 } });
+    const { scanNo } = await stage.addScan();
+    const [moved = ''] = idsIn(mailbox, 'inbox');
+    const inSent = idsIn(mailbox, 'sentitems').length;
+    const hold = control.hold({ mailbox, kind: 'messages' });
+    const reading = stage.read(mailbox, scanNo);
+    await hold.reached();
+    control.moveMessage({ mailbox, id: moved }, 'sentitems');
+    hold.release();
+    expect(await reading).toMatchObject(DONE);
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    const folders = await folderCoverage(stage.store.db, scanNo, mailbox);
+    expect(folders.reduce((sum, { records }) => sum + records, 0)).toBe(120);
+    expect(folders.find(({ path }) => path === 'sentitems')?.records).toBe(inSent + 1);
+    const [seen] = await stage.store.sql<{ count: number }>(
+      `SELECT count(*) FROM outhaul.scan_messages WHERE scan_no = ${scanNo}`,
+    );
+    expect(seen?.count).toBe(120);
+  });
+
+  it('has not seen what moved into a folder that it does not read, or lies outside of its window', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    const [kept = '', moved = ''] = idsIn(mailbox, 'inbox');
+    control.moveMessage({ mailbox, id: kept }, 'sentitems');
+    await stage.read(mailbox, (await stage.addScan({ folders: ['sentitems', 'inbox'] })).scanNo);
+    control.moveMessage({ mailbox, id: moved }, 'archive');
+    control.moveMessage({ mailbox, id: kept }, 'inbox');
+    const { scanNo } = await stage.addScan({ folders: ['sentitems', 'inbox'], until: '2000-01-01T00:00:00Z' });
+    const other = await stage.addScan({ folders: ['inbox'] });
+    await stage.read(mailbox, scanNo);
+    await stage.read(mailbox, other.scanNo);
+    const seen = async (no: number) =>
+      (await stage.store.sql(`SELECT 1 FROM outhaul.scan_messages WHERE scan_no = ${no}`)).length;
+    expect([await seen(scanNo), await seen(other.scanNo)]).toEqual([0, idsIn(mailbox, 'inbox').length]);
   });
 
   it('says what a window of time leaves out', async () => {
