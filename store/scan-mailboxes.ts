@@ -3,6 +3,7 @@ import type { MailboxOutcome, MailboxReason } from '../model/scan.ts';
 import { storableText } from '../model/text.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownScan } from './errors.ts';
+import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
 
 /** A user of the tenant, and why the scan leaves the mailbox out, if it does. */
@@ -139,13 +140,35 @@ export async function unfinishedMailboxes(
   return mailboxIds.filter((id) => unfinished.has(id));
 }
 
-/** The mailbox has ended. The first end stays; only `cancelled` gives way to what came of it after all. */
-export async function finishMailbox(db: Database, end: MailboxEnd): Promise<void> {
-  const { scanNos, mailboxId, outcome, reason, errorCode, requestId } = end;
-  await query(db, {
-    text: `UPDATE outhaul.scan_mailboxes SET state = $3, reason = $4, error_code = $5, request_id = $6,
-        current_folder = NULL, ended_at = now(), updated_at = now()
-      WHERE scan_no = ANY($1) AND mailbox_id = $2 AND state IN ('waiting', 'running', 'cancelled')`,
-    values: [scanNos, mailboxId, outcome, reason, errorCode, requestId],
-  });
+/**
+ * The mailbox has ended, as a reader says under its lease. The first end stays; only `cancelled` gives way to what came of
+ * it after all.
+ * @throws {LeaseLost}
+ */
+export async function finishReading(
+  db: Database,
+  organization: Organization,
+  { leaseToken, ...end }: MailboxEnd & HeldMailbox,
+): Promise<void> {
+  const held = { mailboxId: end.mailboxId, leaseToken };
+  const text = `answer AS (${endStatement(3, 'FROM lease')} RETURNING scan_no)`;
+  await queryHeld(db, organization, held, { text, values: endValues(end), prepared: true });
 }
+
+/** The same where nobody reads the mailbox any more. */
+export async function finishMailbox(db: Database, end: MailboxEnd): Promise<void> {
+  await query(db, { text: endStatement(2), values: [end.mailboxId, ...endValues(end)] });
+}
+
+/** Parameter 1 is the mailbox; `endValues` stand from `first` on. */
+function endStatement(first: number, from = ''): string {
+  const [scanNos, state, reason, errorCode, requestId] = [0, 1, 2, 3, 4].map((at) => `$${first + at}`);
+  return `UPDATE outhaul.scan_mailboxes SET state = ${state}, reason = ${reason}, error_code = ${errorCode},
+      request_id = ${requestId}, current_folder = NULL, ended_at = now(), updated_at = now()
+    ${from} WHERE scan_no = ANY(${scanNos}) AND mailbox_id = $1 AND state IN ('waiting', 'running', 'cancelled')`;
+}
+
+const endValues = ({ scanNos, outcome, reason, errorCode, requestId }: MailboxEnd): unknown[] => [
+  ...[scanNos, outcome, reason],
+  ...[errorCode, requestId],
+];
