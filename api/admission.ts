@@ -68,16 +68,32 @@ export function turnedDown(
   log: Logger,
 ): HttpError {
   const ids = { organizationId, scanId, scanNo };
-  const fields = { scanId, reason };
+  return refusedStart({ status, reason }, { what: 'the scan', ids, fields: { scanId }, log });
+}
+
+interface RefusedStart {
+  /** What was not started. */
+  readonly what: string;
+  /** For the log. */
+  readonly ids: object;
+  /** Further members of the answer. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly log: Logger;
+}
+
+/** What to answer where the credential kept something from being started. */
+export function refusedStart({ status, reason }: TurnedDown, { what, ids, fields, log }: RefusedStart): HttpError {
   if (status === 'refused') {
     log.warn({ ...ids, reason }, 'Credential validation failed');
     return new HttpError(422, 'Credential validation failed', {
       title: 'Invalid outlook_emails access credentials',
-      fields,
+      fields: { ...fields, reason },
     });
   }
   log.warn({ ...ids, reason }, 'The credential could not be checked');
-  return new HttpError(503, 'Microsoft Entra or Graph did not answer; the scan was not started', { fields });
+  return new HttpError(503, `Microsoft Entra or Graph did not answer; ${what} was not started`, {
+    fields: { ...fields, reason },
+  });
 }
 
 /** For the Temporal Web UI: counts only, for names of folders and mailboxes may be personal. */

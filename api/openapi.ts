@@ -68,12 +68,17 @@ function operationId({ method, path }: Route): string {
 type Responses = [status: string, response: RouteConfig['responses'][string]][];
 
 const answersOf = ({ answers }: Route): Responses =>
-  Object.entries(answers).map(([status, { description, schema, csv }]) => [
+  Object.entries(answers).map(([status, { description, schema, csv, text = [] }]) => [
     status,
     {
       description,
       headers: REQUEST_ID,
-      content: { [JSON_TYPE]: { schema }, ...(csv && { 'text/csv': { schema: { type: 'string' } } }) },
+      content: {
+        [JSON_TYPE]: { schema },
+        ...Object.fromEntries(
+          [...(csv ? ['text/csv'] : []), ...text].map((type) => [type, { schema: { type: 'string' as const } }]),
+        ),
+      },
     },
   ]);
 

@@ -3,9 +3,11 @@ import type { z } from 'zod';
 import { badRequest, type FaultDetail } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** What a route answers: JSON, or CSV that is sent as it comes. */
+/** What a route answers: JSON, CSV that is sent as it comes, or text of some other kind. */
 export type Answer = { readonly status: number } & (
-  { readonly body: object } | { readonly csv: AsyncIterable<string> }
+  | { readonly body: object }
+  | { readonly csv: AsyncIterable<string> }
+  | { readonly text: string; readonly contentType: string }
 );
 
 /** Who calls, and where to log it. */
@@ -13,6 +15,8 @@ export interface Caller {
   readonly principal: Principal;
   /** Puts the request's id into every line. */
   readonly log: Logger;
+  /** The header `Accept`. */
+  readonly accept?: string | undefined;
 }
 
 /** The parts of a request that a route may want, before they are checked. */
@@ -22,7 +26,8 @@ export interface RawRequest {
   readonly body: unknown;
 }
 
-export type RouteTag = 'Scans' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections' | 'Quarantine';
+export type RouteTag =
+  'Scans' | 'Sessions' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections' | 'Quarantine';
 export type Method = 'get' | 'post' | 'delete';
 
 export interface DocumentedAnswer {
@@ -30,6 +35,8 @@ export interface DocumentedAnswer {
   readonly schema: z.ZodType;
   /** It may come as CSV as well. */
   readonly csv?: true;
+  /** It may come in these types of text as well. */
+  readonly text?: readonly string[];
 }
 
 /** What documents a route and checks its requests. */

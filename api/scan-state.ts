@@ -56,7 +56,16 @@ export function workflowOf(
   { uiUrl, namespace }: { uiUrl: string | undefined; namespace: string },
 ): { id: string; runId: string | null; url: string | null } {
   const id = scanWorkflowId(organizationId, scanId);
+  return { id, runId, url: workflowUrl(id, runId, { uiUrl, namespace }) };
+}
+
+/** A workflow in the Temporal Web UI; null where nobody has said where that is. */
+export function workflowUrl(
+  id: string,
+  runId: string | null,
+  { uiUrl, namespace }: { uiUrl: string | undefined; namespace: string },
+): string | null {
+  if (!uiUrl) return null;
   const path = ['namespaces', namespace, 'workflows', id, ...(runId === null ? [] : [runId])];
-  const url = uiUrl ? `${uiUrl.replace(/\/+$/, '')}/${path.map(encodeURIComponent).join('/')}` : null;
-  return { id, runId, url };
+  return `${uiUrl.replace(/\/+$/, '')}/${path.map(encodeURIComponent).join('/')}`;
 }

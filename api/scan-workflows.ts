@@ -20,6 +20,7 @@ import {
 import { PRIORITY } from '../workflows/policies.ts';
 import type { ScanTenantInput, scanTenant } from '../workflows/scan-tenant.ts';
 import { organizationIdKey, scanIdKey } from '../workflows/search-attributes.ts';
+import { withOwnSignal } from './own-signal.ts';
 
 /** Which scan. */
 export interface ScanName {
@@ -133,19 +134,6 @@ export function createScanWorkflows(
       return serverVersion;
     },
   };
-}
-
-/** The SDK never takes its listeners off a signal, so that each call gets a signal that goes with it. */
-async function withOwnSignal<T>(client: Client, signal: AbortSignal, call: () => Promise<T>): Promise<T> {
-  const own = new AbortController();
-  const abort = (): void => own.abort();
-  if (signal.aborted) abort();
-  signal.addEventListener('abort', abort, { once: true });
-  try {
-    return await client.withAbortSignal(own.signal, call);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
 
 /** `missing` where Temporal knows no such workflow, or it has ended. */

@@ -1,9 +1,10 @@
 import type { Database } from '../store/database.ts';
-import { listOrganizations, organizationOf } from '../store/organizations.ts';
+import { listOrganizations, organizationOf, type Organization } from '../store/organizations.ts';
 import { scanOf, type Scan } from '../store/scans.ts';
 import { scansNamed } from '../store/scan-list.ts';
 import { badRequest, notFound } from './errors.ts';
-import type { Principal } from './principal.ts';
+import type { ApiParts } from './parts.ts';
+import { isAdministrator, type Principal } from './principal.ts';
 
 /**
  * Holds a key to its own organization.
@@ -40,6 +41,40 @@ export async function oneOrganization(db: Database): Promise<string> {
   if (!only) throw notFound('There is no organization yet');
   if (another) throw badRequest([{ path: 'organizationId', message: 'there are several organizations: name one' }]);
   return only.organizationId;
+}
+
+/**
+ * The one organization that a path without any is about: the key's own, the one that an administrator names, or the only
+ * one there is.
+ * @throws {HttpError} 400 when an administrator leaves open which of several, 404 when there is none
+ * @throws {UnknownOrganization}
+ */
+export async function organizationMeant(
+  db: Database,
+  principal: Principal,
+  named: string | undefined,
+): Promise<Organization> {
+  const organizationId = (await organizationFor(db, principal, named)) ?? (await oneOrganization(db));
+  return organizationOf(db, organizationId);
+}
+
+/** What an organization is called that somebody starts something for without naming it. */
+const FIRST = 'default';
+
+/**
+ * The same for what may be the first thing that is ever started: where the environment names a connection, an
+ * administrator may name an organization that is not there yet, and the first one needs no name.
+ */
+export async function organizationToStart(
+  { db, config }: Pick<ApiParts, 'db' | 'config'>,
+  principal: Principal,
+  named: string | undefined,
+): Promise<string> {
+  if (isAdministrator(principal) && config.connection) {
+    if (named !== undefined) return named;
+    if ((await listOrganizations(db)).length === 0) return FIRST;
+  }
+  return (await organizationMeant(db, principal, named)).organizationId;
 }
 
 /**

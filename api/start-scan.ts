@@ -1,4 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { Config } from '../config/config.ts';
 import type { Connection } from '../model/connection.ts';
 import { expiryWarning } from '../model/credential-expiry.ts';
 import type { ScanFilters } from '../model/scan.ts';
@@ -45,7 +46,7 @@ export async function startScan(parts: ApiParts, wanted: ScanConfig, { principal
   await ensureOrganization(db, organizationId);
   const { actor } = principal;
   await recordAudit(db, { actor, organizationId, action: 'scan.start', target: scanId, details: { mode } });
-  const filters = filtersOf(wanted, config.mailboxAddresses);
+  const filters = filtersOf(wanted.filters, config.mailboxAddresses);
   const { scanNo, requestedAt } = await addScan(db, {
     organizationId,
     scanId,
@@ -84,16 +85,13 @@ async function expiryWarnings(db: Database, organizationId: string): Promise<str
  * Undefined where the organization's own is to be used.
  */
 async function candidateFor({ db, config }: ApiParts, wanted: ScanConfig): Promise<Connection | undefined> {
-  const { cloud } = config.graph;
   if (wanted.auth) {
     const { tenantId, clientId } = wanted.auth;
-    return { tenantId, clientId, cloud, credential: toCredential(wanted.auth) };
+    return { tenantId, clientId, cloud: config.graph.cloud, credential: toCredential(wanted.auth) };
   }
   if (await loadActive(db, wanted.organizationId)) return undefined;
-  if (config.connection) {
-    const { clientSecret, ...registration } = config.connection;
-    return { ...registration, cloud, credential: { kind: 'secret', clientSecret } };
-  }
+  const connection = defaultConnection(config);
+  if (connection) return connection;
   throw badRequest([
     { path: 'config.auth.clientId', message: 'Client ID is required' },
     { path: 'config.auth.clientSecret', message: 'Client Secret is required' },
@@ -101,9 +99,18 @@ async function candidateFor({ db, config }: ApiParts, wanted: ScanConfig): Promi
   ]);
 }
 
+/** The connection that the environment names. */
+export function defaultConnection({ connection, graph }: Config): Connection | undefined {
+  if (!connection) return undefined;
+  const { clientSecret, ...registration } = connection;
+  return { ...registration, cloud: graph.cloud, credential: { kind: 'secret', clientSecret } };
+}
+
 /** The filters as the store keeps them; where no mailbox is named those of `MAILBOX_ADDRESS` are meant. */
-function filtersOf({ filters }: ScanConfig, defaultMailboxes: readonly string[]): ScanFilters {
-  const { folders, mailboxes, since, until } = filters;
+export function filtersOf(
+  { folders, mailboxes, since, until }: ScanConfig['filters'],
+  defaultMailboxes: readonly string[],
+): ScanFilters {
   const include = mailboxes?.include ?? (defaultMailboxes.length > 0 ? defaultMailboxes : undefined);
   const exclude = mailboxes?.exclude;
   return {

@@ -80,7 +80,7 @@ const When = z
   .transform((value) => new Date(value).toISOString())
   .meta({ type: 'string', anyOf: undefined, example: '2026-01-01T00:00:00Z' });
 
-const Filters = z
+export const Filters = z
   .strictObject({
     folders: z
       .array(text(255))

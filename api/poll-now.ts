@@ -1,0 +1,48 @@
+import type { ScanFilters } from '../model/scan.ts';
+import { ensureOrganization } from '../store/organizations.ts';
+import { recordPoll } from '../store/session-details.ts';
+import { openSession } from '../store/sessions.ts';
+import type { ApiParts } from './parts.ts';
+import type { Caller } from './route.ts';
+import type { ScanConfig } from './schemas/scan-start.ts';
+import { candidateFor } from './start-session.ts';
+import { startScan, type StartedScan } from './start-scan.ts';
+
+/**
+ * One delta round of an organization's mailboxes: an incremental scan with the filters of its session.
+ * @throws {HttpError} as `startScan`; 422 where nobody has said how to sign in
+ */
+export async function pollNow(
+  parts: ApiParts,
+  organizationId: string,
+  caller: Caller,
+): Promise<StartedScan & { readonly scanId: string }> {
+  const { db } = parts;
+  await ensureOrganization(db, organizationId);
+  await candidateFor(parts, organizationId);
+  const session = await openSession(db, organizationId);
+  const filters = session ? toConfig(session.filters) : { folders: ['inbox'] };
+  const scanId = pollId(new Date());
+  const started = await startScan(
+    parts,
+    { organizationId, scanId, type: ['email'], mode: 'incremental', filters },
+    caller,
+  );
+  await recordPoll(db, organizationId);
+  return { ...started, scanId };
+}
+
+/** `poll-20261121T093000123Z` */
+export const pollId = (now: Date): string => `poll-${now.toISOString().replace(/[-:.]/g, '')}`;
+
+function toConfig({ folders, mailboxes, since, until }: ScanFilters): ScanConfig['filters'] {
+  const { include, exclude } = mailboxes ?? {};
+  return {
+    folders: [...folders],
+    ...(mailboxes && {
+      mailboxes: { ...(include && { include: [...include] }), ...(exclude && { exclude: [...exclude] }) },
+    }),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+  };
+}

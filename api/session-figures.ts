@@ -1,0 +1,61 @@
+import { lossRate } from '../model/session.ts';
+import type { Database } from '../store/database.ts';
+import type { Organization } from '../store/organizations.ts';
+import { workFigures, type WorkFigures } from '../store/session-details.ts';
+import {
+  mailboxLosses,
+  messagesSeen,
+  sessionFigures,
+  type MailboxLoss,
+  type SessionFigures,
+} from '../store/session-figures.ts';
+import type { SessionRow } from '../store/sessions.ts';
+
+/** Everything that is counted of an organization's session; of no session: what is counted of the organization. */
+export interface Figures extends SessionFigures {
+  /** That the session has seen. */
+  readonly messages: number;
+  readonly work: WorkFigures;
+  /** The mailboxes that lose most notifications. */
+  readonly losses: readonly MailboxLoss[];
+}
+
+/** No session has this number: all its figures are zero. */
+const NO_SESSION = 0;
+
+/** @param losses how many mailboxes are named for their losses */
+export async function figuresOf(
+  db: Database,
+  organization: Organization,
+  session: SessionRow | undefined,
+  losses: number,
+): Promise<Figures> {
+  const { organizationId } = organization;
+  const sessionNo = session?.sessionNo ?? NO_SESSION;
+  const [figures, messages, work, lossesOf] = await Promise.all([
+    sessionFigures(db, { organizationId, sessionNo }),
+    session ? (session.messages ?? messagesSeen(db, session.scanNo)) : 0,
+    workFigures(db, organization),
+    mailboxLosses(db, sessionNo, { limit: losses }),
+  ]);
+  return { ...figures, messages, work, losses: lossesOf };
+}
+
+/** Messages by where they are on their way, as the API words it. */
+export function queueOf({ hints, work, quarantined }: Figures) {
+  const inWork = Math.min(hints.waiting, work.hints);
+  return { waiting: hints.waiting - inWork, in_work: inWork, failed: quarantined };
+}
+
+export const lossOf = ({ mailboxId, told, missed }: MailboxLoss) => ({
+  mailbox_id: mailboxId,
+  told,
+  missed,
+  rate: lossRate({ told, missed }),
+});
+
+/** The last sweep, or the last poll that somebody asked for. */
+export function lastPollOf({ lastSweepAt, lastPollAt }: SessionRow): string | null {
+  if (lastSweepAt === null || lastPollAt === null) return lastSweepAt ?? lastPollAt;
+  return Date.parse(lastSweepAt) > Date.parse(lastPollAt) ? lastSweepAt : lastPollAt;
+}
