@@ -11,6 +11,7 @@ import { PageCache } from './msgraph/pages.ts';
 import { GraphService } from './msgraph/service.ts';
 import { StatsCounter } from './msgraph/stats.ts';
 import { SyncStates } from './msgraph/sync-state.ts';
+import { Notifier } from './notify/notifier.ts';
 import { DEFAULT_SETTINGS, type SettingsInForce } from './notify/settings.ts';
 import { Subscriptions } from './notify/subscriptions.ts';
 import { readMailFolder } from './mail/mail-files.ts';
@@ -23,6 +24,12 @@ export type { FailNext, TenantChange, TreeSize } from './control/changes.ts';
 export type { ChurnKind, ChurnOptions, ChurnReport } from './control/churn.ts';
 export { ControlError } from './control/control-error.ts';
 export type { MessageBulk } from './control/new-message.ts';
+export type { EventPage, EventReport } from './control/events.ts';
+export type { FlowKind, FlowReport } from './control/flow.ts';
+export type { FlowOptions } from './control/flow-plan.ts';
+export type { LifecycleOrder } from './control/notifications-control.ts';
+export type { NotificationCounts } from './notify/counts.ts';
+export type { LifecycleEvent } from './notify/notification.ts';
 export type { SubscriptionMatch, SubscriptionReport } from './control/subscriptions-control.ts';
 export type { NotificationSettings } from './notify/settings.ts';
 export type { FolderRef, MessageRef } from './control/places.ts';
@@ -87,6 +94,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const subscriptions = new Subscriptions();
   const notifications: SettingsInForce = { current: DEFAULT_SETTINGS };
   const dispatcher = new Agent({ connections: 64, keepAliveTimeout: 30_000 });
+  const notifier = new Notifier({ tenantId: plan.tenantId, subscriptions, settings: notifications, dispatcher });
+  tenant.journal.listen((event) => notifier.note(event));
   const graph = new GraphService({
     tenant,
     pages,
@@ -112,6 +121,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     latency,
     subscriptions,
     notifications,
+    notifier,
   });
   const services = { graph, entra, faults, stats, control: controlHandler(control) };
   const server = await listen(services, { host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
@@ -124,6 +134,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     control,
     close: async () => {
       control.stopChurn();
+      control.flow.stop();
+      notifier.close();
       holds.clear();
       await server.close();
       await dispatcher.destroy();

@@ -8,6 +8,7 @@ import type { AttachmentRecord } from '../mail/record.ts';
 import type { Hold, HoldMatch, Holds } from '../msgraph/holds.ts';
 import type { LimitOptions, Limits, Throttle } from '../msgraph/limits.ts';
 import type { Stats, StatsCounter } from '../msgraph/stats.ts';
+import type { Notifier } from '../notify/notifier.ts';
 import type { SettingsInForce } from '../notify/settings.ts';
 import type { Subscriptions } from '../notify/subscriptions.ts';
 import {
@@ -25,6 +26,8 @@ import type { Tenant } from '../tenant/tenant.ts';
 import { Churn, type ChurnOptions, type ChurnReport } from './churn.ts';
 import type { FailNext, TenantChange, TreeSize } from './changes.ts';
 import { ControlError } from './control-error.ts';
+import { type EventPage, eventPage } from './events.ts';
+import { FlowControl } from './flow-control.ts';
 import { type MessageBulk, newMessage } from './new-message.ts';
 import { type FolderRef, type MessageRef, Places } from './places.ts';
 import { NotificationsControl } from './notifications-control.ts';
@@ -43,6 +46,7 @@ export interface ControlParts {
   latency: { milliseconds: number };
   subscriptions: Subscriptions;
   notifications: SettingsInForce;
+  notifier: Notifier;
 }
 
 /**
@@ -53,6 +57,7 @@ export class SimulatorControl {
   readonly truth: Truth;
   readonly subscriptions: SubscriptionsControl;
   readonly notifications: NotificationsControl;
+  readonly flow: FlowControl;
   readonly #parts: ControlParts;
   readonly #places: Places;
   readonly #churns: Churn[] = [];
@@ -62,7 +67,8 @@ export class SimulatorControl {
     this.#parts = parts;
     this.#places = new Places(parts.tenant);
     this.subscriptions = new SubscriptionsControl(parts.subscriptions, this.#places);
-    this.notifications = new NotificationsControl(parts.notifications);
+    this.flow = new FlowControl(this.#places);
+    this.notifications = new NotificationsControl(parts.notifications, parts.notifier, this.subscriptions);
   }
 
   /** Requests so far, by kind, status and mailbox, and the faults that struck. */
@@ -197,6 +203,11 @@ export class SimulatorControl {
     if (chosen.length === 0 && id !== undefined) throw new ControlError(404, `There is no flow of changes ${id}.`);
     for (const churn of chosen) churn.stop();
     return chosen.map(({ report }) => report);
+  }
+
+  /** What happened to messages, each event with its time. */
+  events(query: { after?: number; limit?: number } = {}): EventPage {
+    return eventPage(this.#parts.tenant.journal, query);
   }
 
   /** Changes the application's secret, consent, state or tokens. */

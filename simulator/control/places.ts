@@ -36,9 +36,9 @@ export class Places {
     return this.#tenant.mailbox(user);
   }
 
-  /** Every readable mailbox. */
-  mailboxes(): Mailbox[] {
-    return this.#tenant.readable.map((user) => this.#tenant.mailbox(user));
+  /** The first `most` readable mailboxes, or all. */
+  mailboxes(most?: number): Mailbox[] {
+    return this.#tenant.readable.slice(0, most).map((user) => this.#tenant.mailbox(user));
   }
 
   folder(ref: FolderRef): { mailbox: Mailbox; folder: Folder } {
