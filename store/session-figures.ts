@@ -1,5 +1,7 @@
 import type { Told } from '../model/session.ts';
 import { query, type Database } from './database.ts';
+import { messagesOf } from './partitions.ts';
+import type { SessionRow } from './sessions.ts';
 
 /** How the parts of a session stand, in numbers. */
 export interface SessionFigures {
@@ -10,7 +12,7 @@ export interface SessionFigures {
     /** Of those followed, how many wait for a delta round, or are in one. */
     readonly due: number;
   };
-  /** All new messages, by how they were found. */
+  /** New messages that came while Graph was asked to notify, by how they were found. */
   readonly found: Told;
   /** Those of mailboxes whose notifications come: what the loss is measured by. */
   readonly subscribed: Told;
@@ -21,10 +23,10 @@ export interface SessionFigures {
   readonly quarantined: number;
 }
 
-/** Of a session that has ended, `found` stands in its row. */
+/** Those of a session that has not ended; afterwards its totals stand in its row. */
 export async function sessionFigures(
   db: Database,
-  { organizationId, sessionNo }: { readonly organizationId: string; readonly sessionNo: number },
+  { organizationId, sessionNo }: Pick<SessionRow, 'organizationId' | 'sessionNo'>,
 ): Promise<SessionFigures> {
   const [mailboxes, subscriptions, waiting] = await Promise.all([
     mailboxFigures(db, sessionNo),
@@ -100,3 +102,11 @@ export const mailboxLosses = (
       ORDER BY m.missed DESC, m.mailbox_id LIMIT $2`,
     values: [sessionNo, limit],
   });
+
+/** How many messages a session has seen, by its `scanNo`. */
+export async function messagesSeen(db: Database, scanNo: number): Promise<number> {
+  const [row] = await query<{ count: number }>(db, {
+    text: `SELECT count(*) AS count FROM ${messagesOf(scanNo)} seen`,
+  });
+  return row?.count ?? 0;
+}

@@ -26,7 +26,7 @@ export async function beginListing(db: Database): Promise<string> {
 
 /**
  * Records listed users: as mailboxes of the organization, and as mailboxes that the session follows or, where there is a
- * reason, skips. One that Graph itself refused stays skipped for a day, then it is followed again to see.
+ * reason, skips.
  * @throws {UnknownSession}
  */
 export const followUsers = (
@@ -46,18 +46,20 @@ export const followUsers = (
       text: `INSERT INTO outhaul.session_mailboxes AS m (session_no, mailbox_id, state, reason, joined_at, seen_at)
         SELECT $1, id, CASE WHEN skip IS NULL THEN 'followed' ELSE 'skipped' END, skip, clock_timestamp(), clock_timestamp()
         FROM unnest($2::text[], $3::text[]) AS u(id, skip)
-        ON CONFLICT (session_no, mailbox_id) DO UPDATE SET state = excluded.state, reason = excluded.reason,
-          seen_at = excluded.seen_at,
+        ON CONFLICT (session_no, mailbox_id) DO UPDATE SET seen_at = excluded.seen_at,
+          state = CASE WHEN ${REFUSED} THEN m.state ELSE excluded.state END,
+          reason = CASE WHEN ${REFUSED} THEN m.reason ELSE excluded.reason END,
           joined_at = CASE WHEN m.state = 'followed' THEN m.joined_at ELSE excluded.joined_at END,
           delta_wanted_at = CASE WHEN excluded.state = 'followed' THEN m.delta_wanted_at END
-        WHERE CASE WHEN excluded.state <> 'followed' THEN (m.state, m.reason) IS DISTINCT FROM (excluded.state, excluded.reason)
-          ELSE m.state <> 'skipped' OR m.reason = ANY($4) OR m.seen_at < now() - interval '1 day' END`,
+        WHERE excluded.state = 'followed' OR (m.state, m.reason) IS DISTINCT FROM (excluded.state, excluded.reason)`,
       values: [sessionNo, [...found.keys()], [...found.values()], LEFT_OUT],
     });
   });
 
-/** Reasons of our own to skip a mailbox: they go when the listing gives none. */
+/** Reasons of our own to skip a mailbox, which are gone when the listing gives none. */
 const LEFT_OUT = ['guest', 'excluded', 'not_included'];
+/** Graph did not let the mailbox be read: the sweep finds out when it does. */
+const REFUSED = `(m.state = 'skipped' AND NOT m.reason = ANY($4) AND excluded.state = 'followed')`;
 
 /** The listing came to its end: whom it has not seen has left the tenant. */
 export const endListing = (db: Database, { sessionNo, since }: Listing): Promise<Followed> =>

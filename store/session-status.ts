@@ -1,6 +1,7 @@
 import type { NotificationState, SessionStatus } from '../model/session.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownSession } from './errors.ts';
+import { messagesOf } from './partitions.ts';
 import { sessionByNo, type SessionRow } from './sessions.ts';
 
 /** How a session ends, and why, as people are shown. */
@@ -73,7 +74,8 @@ export const endSession = (db: Database, sessionNo: number, { status, reason }: 
       text: `UPDATE outhaul.sessions s SET status = $2, ended_at = now(), stop_reason = coalesce(stop_reason, $3),
           sealed_client_state_key = NULL, trouble = NULL,
           (mailboxes, told, missed) = (SELECT count(*), coalesce(sum(told), 0), coalesce(sum(missed), 0)
-            FROM outhaul.session_mailboxes m WHERE m.session_no = s.session_no AND state <> 'skipped')
+            FROM outhaul.session_mailboxes m WHERE m.session_no = s.session_no AND state <> 'skipped'),
+          messages = (SELECT count(*) FROM ${messagesOf(session.scanNo)} seen)
         WHERE session_no = $1`,
       values: [sessionNo, status, reason],
     });
@@ -98,7 +100,10 @@ async function forget(client: Client, sessionNo: number, scanNo: number): Promis
 export async function setNotifications(
   db: Database,
   sessionNo: number,
-  { notifications, reason = null }: { readonly notifications: NotificationState; readonly reason?: string | null },
+  {
+    notifications,
+    reason = null,
+  }: { readonly notifications: NotificationState; readonly reason?: string | null | undefined },
 ): Promise<void> {
   await query(db, {
     text: `UPDATE outhaul.sessions SET notifications = $2, notifications_reason = $3
@@ -121,4 +126,13 @@ export async function setTrouble(db: Database, sessionNo: number, trouble: strin
     text: 'UPDATE outhaul.sessions SET trouble = $2 WHERE session_no = $1 AND trouble IS DISTINCT FROM $2',
     values: [sessionNo, trouble],
   });
+}
+
+/** Whether messages that notifications named wait for the readers of an organization. */
+export async function hintsWait(db: Database, organizationId: string): Promise<boolean> {
+  const [row] = await query<{ wait: boolean }>(db, {
+    text: 'SELECT EXISTS (SELECT FROM outhaul.hints WHERE organization_id = $1) AS wait',
+    values: [organizationId],
+  });
+  return row?.wait ?? false;
 }

@@ -45,8 +45,10 @@ export interface SessionRow {
   readonly notificationsJoined: number;
   readonly notificationsRefused: number;
   readonly markedAsRead: number;
-  /** The last three: null until the session has ended; `session-figures.ts` counts before that. */
+  /** Mailboxes that it followed. This and the next three are null until it has ended; `session-figures.ts` counts before. */
   readonly mailboxes: number | null;
+  /** Messages that it has seen. */
+  readonly messages: number | null;
   readonly told: number | null;
   readonly missed: number | null;
 }
@@ -62,7 +64,7 @@ const SESSION = `s.session_no AS "sessionNo", s.session_id AS "sessionId", s.org
   s.last_sweep_ms AS "lastSweepMs", s.last_sweep_changed AS "lastSweepChanged", s.last_poll_at AS "lastPollAt",
   s.last_notification_at AS "lastNotificationAt", s.notifications_taken AS "notificationsTaken",
   s.notifications_joined AS "notificationsJoined", s.notifications_refused AS "notificationsRefused",
-  s.marked_as_read AS "markedAsRead", s.mailboxes, s.told, s.missed`;
+  s.marked_as_read AS "markedAsRead", s.mailboxes, s.messages, s.told, s.missed`;
 const FROM = 'FROM outhaul.sessions s JOIN outhaul.scans c USING (scan_no)';
 
 export interface NewSession extends SessionSettings {

@@ -8,6 +8,7 @@ import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
 import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
+import { createSessionActivities } from '../activities/session-activities.ts';
 import { createSweepActivities } from '../activities/sweep-activities.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
@@ -25,6 +26,7 @@ import { closeAll, runTogether } from './endings.ts';
 import { failureInterceptor } from './interceptors.ts';
 import { readerWaker } from './reader-waker.ts';
 import { scanTeller } from './scan-teller.ts';
+import { sweepSchedule } from './sweep-schedule.ts';
 
 /** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
 const PAGE_BUDGET = 8 << 20;
@@ -153,6 +155,12 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       sliceMs: composed.sliceMs ?? SLICE_MS,
       stopping: composed.stopping,
       tellScan: scanTeller(connection, client),
+    }),
+    ...createSessionActivities({
+      db,
+      connections,
+      sweeps: sweepSchedule(connection, { ...client, taskQueue: orchestration }),
+      log,
     }),
     ...createQuarantineActivities({ db, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
     ...createSweepActivities({ db, connections, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),

@@ -13,6 +13,12 @@ export const STORE_CALL: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '15 seconds' },
 };
 
+/** The same, where what comes after must not overtake it though it is cancelled. */
+export const SESSION_CALL: ActivityOptions = {
+  ...STORE_CALL,
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
 /** The credential check answers a person who waits, so it gives up soon. */
 export const CREDENTIAL_CHECK: ActivityOptions = {
   startToCloseTimeout: '40 seconds',

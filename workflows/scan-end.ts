@@ -53,8 +53,8 @@ export function endScan(
   });
 }
 
-/** The type of the failure is the cause's name: the activity interceptor sets it. */
-function typeOf(error: unknown): string {
+/** The type of an activity's failure is the cause's name: the activity interceptor sets it. */
+export function typeOf(error: unknown): string {
   const cause = error instanceof ActivityFailure ? error.cause : undefined;
   return (cause instanceof ApplicationFailure ? cause.type : undefined) ?? 'InternalError';
 }

@@ -42,6 +42,7 @@ CREATE TABLE outhaul.sessions (
   marked_as_read bigint NOT NULL DEFAULT 0,
   trouble text,
   mailboxes int,
+  messages bigint,
   told bigint,
   missed bigint,
   UNIQUE (organization_id, session_id)
@@ -53,7 +54,7 @@ COMMENT ON COLUMN outhaul.sessions.sweep_seconds IS 'Between two sweeps as they 
 COMMENT ON COLUMN outhaul.sessions.sealed_client_state_key IS 'From which the client state of each subscription is derived.';
 COMMENT ON COLUMN outhaul.sessions.notifications_joined IS 'Of those taken: a hint for the same message was waiting already.';
 COMMENT ON COLUMN outhaul.sessions.trouble IS 'What keeps the session from doing all that it should, in words, while it does.';
-COMMENT ON COLUMN outhaul.sessions.mailboxes IS 'This and the next two: totals, once the session has ended; before that those of session_mailboxes.';
+COMMENT ON COLUMN outhaul.sessions.mailboxes IS 'This and the next three: totals, once the session has ended.';
 CREATE INDEX sessions_open ON outhaul.sessions (organization_id) WHERE ended_at IS NULL;
 
 CREATE TABLE outhaul.session_mailboxes (
