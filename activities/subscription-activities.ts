@@ -1,3 +1,13 @@
+import { Context } from '@temporalio/activity';
+import type { Database } from '../store/database.ts';
+import { clientStateKeyOf, sessionByNo } from '../store/sessions.ts';
+import { subscriptionCounts } from '../store/subscriptions.ts';
+import type { GraphConnections } from './graph-connections.ts';
+import { whileBeating } from './heartbeat.ts';
+import { faultOfUrl, lookAt } from './public-url.ts';
+import { SessionSubscriptions } from './session-subscriptions.ts';
+import { Lifetime } from './subscribing.ts';
+
 /** How the subscriptions of a session stand after a look at all that was due. */
 export interface SubscriptionsKept {
   /** In how many ms the next is to be created, renewed or tried again; a day where there is nothing to do. */
@@ -32,3 +42,92 @@ export interface SubscriptionActivities {
   /** Removes all subscriptions of the session, and those that lead to our URL and that no row knows. Options: `UNSUBSCRIBING`. */
   removeSubscriptions(input: SessionName): Promise<{ readonly removed: number }>;
 }
+
+export interface SubscriptionActivitiesOptions {
+  readonly db: Database;
+  readonly connections: GraphConnections;
+  /** Life to ask for. Default 10,000: Graph gives 10,070 at most. */
+  readonly subscriptionMinutes?: number;
+  /** Subscriptions created, renewed or removed a second, for one session. Default 20. */
+  readonly perSecond?: number;
+  /** Before Graph is asked once more whether it reaches us, ms. Default 3,000. */
+  readonly patienceMs?: number;
+}
+
+/** Mailboxes by which Graph is asked whether it reaches us, where it refuses the first. */
+const TRIED = 5;
+const DAY_MS = 24 * 3600_000;
+/** Until Graph, which could not reach us, is asked again. */
+const UNREACHABLE_MS = 5 * 60_000;
+
+export function createSubscriptionActivities(options: SubscriptionActivitiesOptions): SubscriptionActivities {
+  const { db, connections, subscriptionMinutes = 10_000, perSecond = 20, patienceMs = 3_000 } = options;
+  const lifetime = new Lifetime(subscriptionMinutes);
+
+  /** Undefined where the session asks for no notifications (any more). */
+  async function open({ organizationId, sessionNo }: SessionName): Promise<SessionSubscriptions | undefined> {
+    const { cancellationSignal: signal } = Context.current();
+    const [session, key] = await Promise.all([sessionByNo(db, sessionNo), clientStateKeyOf(db, sessionNo)]);
+    const { notificationUrl: publicUrl, endedAt } = session;
+    if (!key || publicUrl === null || endedAt !== null) return undefined;
+    const { subscriptions } = await connections.graphFor(organizationId);
+    const settings = { lifetime, perSecond, patienceMs };
+    return new SessionSubscriptions({
+      db,
+      subscriptions,
+      organizationId,
+      sessionNo,
+      key,
+      publicUrl,
+      signal,
+      ...settings,
+    });
+  }
+
+  return {
+    checkPublicUrl: ({ organizationId, sessionNo }) =>
+      whileBeating(async () => {
+        const { notificationUrl } = await sessionByNo(db, sessionNo);
+        const fault = faultOfUrl(notificationUrl);
+        if (fault !== undefined || notificationUrl === null) return unreachable(fault);
+        const subscriptions = await open({ organizationId, sessionNo });
+        await subscriptions?.removeOrphans();
+        await subscriptions?.wantAll();
+        for (let tries = 0; tries < TRIED; tries += 1) {
+          const { kept = 0, active = 0, unreachable: words } = (await subscriptions?.keep(1)) ?? {};
+          if (active > 0) return { reachable: true };
+          if (words === undefined && kept > 0) continue;
+          const seen = await lookAt(notificationUrl, Context.current().cancellationSignal);
+          return words === undefined && seen === undefined ? { reachable: true } : unreachable(words, seen);
+        }
+        return { reachable: true };
+      }),
+
+    keepSubscriptions: (name) =>
+      whileBeating(async () => {
+        const subscriptions = await open(name);
+        if (!subscriptions) return { nextDueMs: DAY_MS, active: 0, refused: 0 };
+        await subscriptions.remove({ all: false });
+        await subscriptions.wantAll();
+        const { unreachable: words } = await subscriptions.keepAll();
+        const { nextDueMs, ...counts } = await subscriptionCounts(db, name.sessionNo);
+        if (words === undefined) return { nextDueMs: nextDueMs ?? DAY_MS, ...counts };
+        return { nextDueMs: UNREACHABLE_MS, ...counts, unreachable: reasonOf(words) };
+      }),
+
+    removeSubscriptions: (name) =>
+      whileBeating(async () => {
+        const subscriptions = await open(name);
+        const removed = (await subscriptions?.remove({ all: true })) ?? 0;
+        return { removed: removed + ((await subscriptions?.removeOrphans()) ?? 0) };
+      }),
+  };
+}
+
+const reasonOf = (...words: readonly (string | undefined)[]): string =>
+  ['Microsoft Graph cannot send notifications to OUTHAUL_PUBLIC_URL.', ...words].filter(Boolean).join(' ');
+
+const unreachable = (...words: readonly (string | undefined)[]): PublicUrlCheck => ({
+  reachable: false,
+  reason: reasonOf(...words),
+});

@@ -5,14 +5,8 @@ import { GraphError } from '../graph/errors.ts';
 import type { Graph, TreeProbe } from '../graph/graph.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
-import {
-  endSweep,
-  mailboxesToProbe,
-  saveProbes,
-  sessionToSweep,
-  type ProbeOutcome,
-  type SweptMailbox,
-} from '../store/sweep.ts';
+import { openSession } from '../store/sessions.ts';
+import { endSweep, mailboxesToProbe, saveProbes, type ProbeOutcome, type SweptMailbox } from '../store/sweep.ts';
 import type { GraphConnections } from './graph-connections.ts';
 import { whileBeating } from './heartbeat.ts';
 
@@ -77,8 +71,8 @@ export function createSweepActivities(options: SweepActivitiesOptions): SweepAct
     probeMailboxes: ({ organizationId }) =>
       whileBeating(async (beat: (progress: SweepProgress) => void, before) => {
         const { cancellationSignal: signal } = Context.current();
-        const session = await sessionToSweep(db, organizationId);
-        if (!session) return { ...NOTHING, ms: 0 };
+        const session = await openSession(db, organizationId);
+        if (!session || session.status === 'stopping') return { ...NOTHING, ms: 0 };
         const { sessionNo } = session;
         const organization = await organizationOf(db, organizationId);
         const isSame = before?.sessionNo === sessionNo;

@@ -3,6 +3,7 @@ import { openClient } from './client.ts';
 import { checkCredential, type CredentialCheck } from './credential-check.ts';
 import { openMailbox, type GraphMailbox, type MailboxOptions } from './mailbox.ts';
 import { REQUEST_TIMEOUT_MS, type GraphOptions } from './options.ts';
+import { subscriptionsOf, type GraphSubscriptions } from './subscriptions.ts';
 import { probeTrees, type MailboxToProbe, type TreeProbe } from './tree-probe.ts';
 import {
   readOrganization,
@@ -14,10 +15,12 @@ import {
 } from './users.ts';
 
 export type { CredentialCheck } from './credential-check.ts';
+export type { FoundMessage } from './batch.ts';
 export type { GraphMailbox } from './mailbox.ts';
 export type { IdsPage, IdsRequest, MessagesPage, PageRequest } from './messages.ts';
 export type { GraphLogger, GraphOptions, RequestReport } from './options.ts';
 export type { PiecemealMessage, UnreadableMember } from './piecemeal.ts';
+export type { GraphSubscriptions, NewSubscription, Subscription } from './subscriptions.ts';
 export type { MailboxToProbe, TreeProbe } from './tree-probe.ts';
 export type { GraphOrganization, UsersPage, UsersRequest } from './users.ts';
 
@@ -43,6 +46,8 @@ export interface Graph {
    * @throws GraphError `bad_request` for an id no path can hold
    */
   mailbox(mailboxId: string, options?: MailboxOptions): GraphMailbox;
+  /** The app's subscriptions to change notifications. */
+  readonly subscriptions: GraphSubscriptions;
   /** Tells which of up to 20 mailboxes have changed; one that cannot be probed has its error as its result. */
   probeTrees(mailboxes: readonly MailboxToProbe[], signal: AbortSignal): Promise<Map<string, TreeProbe>>;
   /** How long one attempt of a request takes at most. */
@@ -60,6 +65,7 @@ export function openGraph(connection: Connection, options: GraphOptions): Graph 
     users: (request, signal) => walkUsers(client, request, signal),
     organization: (signal) => readOrganization(client, signal),
     mailbox: (mailboxId, mailboxOptions) => openMailbox(client, mailboxId, mailboxOptions),
+    subscriptions: subscriptionsOf(client),
     probeTrees: (mailboxes, signal) => probeTrees(client, mailboxes, signal),
     requestTimeoutMs: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
     close: () => client.close(),

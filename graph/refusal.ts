@@ -1,8 +1,11 @@
 import { cleanId, GraphError, type GraphErrorKind, type ThrottleScope } from './errors.ts';
 import { parseRetryAfter } from './retry-after.ts';
+import { innerStatus, KIND_OF, SubscriptionError, subscriptionRefusal } from './subscription-error.ts';
 
 /** What a request asks for: the same 404 means another thing for a user, a folder and a message. */
-export type GraphTarget = 'directory' | 'mailbox' | 'folder' | 'message';
+export type GraphTarget = 'directory' | 'mailbox' | 'folder' | 'message' | SubscriptionTarget;
+/** One that is to be made, or one that is there. */
+type SubscriptionTarget = 'newSubscription' | 'subscription';
 
 const CODES: Readonly<Record<GraphErrorKind, readonly string[]>> = {
   credential_refused: ['InvalidAuthenticationToken'],
@@ -65,6 +68,8 @@ const MISSING: Readonly<Record<GraphTarget, GraphErrorKind>> = {
   mailbox: 'mailbox_missing',
   folder: 'folder_missing',
   message: 'item_missing',
+  newSubscription: 'mailbox_missing',
+  subscription: 'item_missing',
 };
 
 function kindByStatus(status: number, target: GraphTarget): GraphErrorKind {
@@ -134,13 +139,23 @@ export interface GraphRefusal {
   readonly target: GraphTarget;
 }
 
-/** The typed error for a refusal of Graph, at the top level or inside a batch. */
+/**
+ * The typed error for a refusal of Graph, at the top level or inside a batch; a `SubscriptionError` where it says more of
+ * a subscription.
+ */
 export function graphErrorFrom({ status, headers, body, target }: GraphRefusal): GraphError {
   const { code, requestId = cleanId(headers['request-id']) } = readEnvelope(body);
   const shown = code ?? `HTTP${status}`;
-  const kind = kindOf(status, shown, target);
+  const said = member(member(body, 'error'), 'message');
+  const message = typeof said === 'string' ? said : '';
+  const isOfSubscription = target === 'newSubscription' || target === 'subscription';
+  const telling = isOfSubscription ? innerStatus(status, message) : status;
+  const isNew = target === 'newSubscription';
+  const refusal = isOfSubscription ? subscriptionRefusal({ status: telling, message, isNew }) : undefined;
+  const kind = refusal ? KIND_OF[refusal.kind] : kindOf(telling, shown, target);
   const id = requestId === undefined ? '' : `, request ${requestId}`;
-  return new GraphError(`${WORDS[kind]} (${status} ${shown}${id})`, {
+  const words = `${WORDS[kind]} (${status} ${shown}${id})`;
+  const details = {
     kind,
     code: shown,
     status,
@@ -148,7 +163,8 @@ export function graphErrorFrom({ status, headers, body, target }: GraphRefusal):
     retryAfterMs: parseRetryAfter(headers['retry-after'], headers['date']),
     scope: kind === 'throttled' ? scopeOf(headers, target, shown) : undefined,
     reason: REASONS[kind],
-  });
+  };
+  return refusal ? new SubscriptionError(words, details, refusal) : new GraphError(words, details);
 }
 
 /**

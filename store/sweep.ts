@@ -19,20 +19,6 @@ export type ProbeOutcome = { readonly mailboxId: string } & (
   | { readonly skip: Extract<MailboxReason, 'no_mailbox' | 'denied'> }
 );
 
-/** The organization's session whose mailboxes are to be swept; undefined where none runs. */
-export async function sessionToSweep(
-  db: Database,
-  organizationId: string,
-): Promise<{ readonly sessionNo: number } | undefined> {
-  const [session] = await query<{ sessionNo: number }>(db, {
-    text: `SELECT session_no AS "sessionNo" FROM outhaul.sessions
-      WHERE organization_id = $1 AND ended_at IS NULL AND status IN ('starting', 'running')
-      ORDER BY session_no DESC LIMIT 1`,
-    values: [organizationId],
-  });
-  return session;
-}
-
 /** The next mailboxes to probe, by id. Start after ''; fewer than `limit` are the last. */
 export const mailboxesToProbe = (
   db: Database,

@@ -9,6 +9,7 @@ import { createMailboxActivities } from '../activities/mailbox-activities.ts';
 import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
 import { createSessionActivities } from '../activities/session-activities.ts';
+import { createSubscriptionActivities } from '../activities/subscription-activities.ts';
 import { createSweepActivities } from '../activities/sweep-activities.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
@@ -135,6 +136,7 @@ interface Composed extends WorkerSettings {
 async function createWorkers(composed: Composed): Promise<Worker[]> {
   const { config, log, db, connections, connection, sealer } = composed;
   const { pageSize, attempts } = config.graph;
+  const { subscriptionMinutes } = config.notifications;
   const dataConverter = createDataConverter(sealer);
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
   const client = { namespace: config.temporal.namespace, dataConverter };
@@ -163,6 +165,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       log,
     }),
     ...createQuarantineActivities({ db, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
+    ...createSubscriptionActivities({ db, connections, subscriptionMinutes }),
     ...createSweepActivities({ db, connections, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
   };
   const common = {
