@@ -1,3 +1,6 @@
+/** Seconds' worth that can be owed. */
+const MOST_OWED = 5;
+
 /** So much a second; what is spent beyond it has to be made up for before more is given. */
 export class Allowance {
   readonly #perSecond: number;
@@ -18,10 +21,9 @@ export class Allowance {
     return this.#left <= 0;
   }
 
-  /** At most a second's worth is owed afterwards. */
   spend(count: number): void {
     this.#refill();
-    this.#left = Math.max(-this.#perSecond, this.#left - count);
+    this.#left = Math.max(-MOST_OWED * this.#perSecond, this.#left - count);
   }
 
   #refill(): void {
