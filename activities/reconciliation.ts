@@ -1,8 +1,16 @@
 import pLimit from 'p-limit';
 import { GraphError, mayBeContent } from '../graph/errors.ts';
-import type { MessagesPage } from '../graph/graph.ts';
+import type { FoundMessage, MessagesPage } from '../graph/graph.ts';
 import { LinkGuard } from '../graph/links.ts';
-import { reconcileFolders, recordWalk, unaccountedFor, type CountsToReconcile } from '../store/reconciliation.ts';
+import { storableText } from '../model/text.ts';
+import {
+  reconcileFolders,
+  recordUnexplained,
+  storedIds,
+  unaccountedFor,
+  type CountsToReconcile,
+} from '../store/reconciliation.ts';
+import { noteUnsettled } from '../store/settlement.ts';
 import { openRounds, roundOf, walkAgain } from '../store/sync-state.ts';
 import { readFolder, type FolderToRead, type ReadingContext } from './folder-reader.ts';
 import { loseFolder } from './gone-folders.ts';
@@ -19,6 +27,8 @@ export type FolderAttempt = (folder: ReadFolder, work: () => Promise<unknown>) =
 const AT_A_TIME = 3;
 /** Ids asked for in one page. */
 const IDS_A_PAGE = 1000;
+/** Ids of stored messages looked through at a time. */
+const ROWS_A_LOOK = 10_000;
 
 /**
  * The proof of a read: what Graph counts in each folder is what is stored, in quarantine, or left out by the scan's own
@@ -28,7 +38,8 @@ const IDS_A_PAGE = 1000;
  * 1. the delta of all folders is asked what has changed since: where one has changed another may have, to the same number;
  * 2. the folder is walked again by ids alone, which reads what is missing by id, and asks for what is there too much;
  * 3. the ids that Graph names are compared with the store, one by one. What this walk names takes the place of the count;
- *    what it names and nothing accounts for, even after the delta was asked once more, is unexplained, by id.
+ *    what it names and nothing accounts for, even after the delta was asked once more, is unexplained, by id. So is what
+ *    is stored and the walk does not name, unless Graph, asked by id, says that it lies there all the same, or has left.
  */
 export async function reconcile(
   context: ReadingContext,
@@ -47,12 +58,17 @@ export async function reconcile(
   for (const folder of open) await attempt(folder, () => compareIds(context, folder, attempt));
 }
 
+interface DifferingFolder extends ReadFolder {
+  /** How many of its messages are outside of the window. */
+  readonly leftOut: number;
+}
+
 /** Counts the folders anew; returns those for which it does not add up. One that has gone meanwhile holds nothing. */
 async function differing(
   context: ReadingContext,
   folders: readonly ReadFolder[],
   stored: CountsToReconcile['stored'],
-): Promise<ReadFolder[]> {
+): Promise<DifferingFolder[]> {
   const { db, organization, mailbox, leaseToken, scanNos, since, until, signal } = context;
   if (folders.length === 0 || scanNos.length === 0) return [];
   const ids = folders.map(({ id }) => id);
@@ -75,7 +91,10 @@ async function differing(
       until,
     }),
   );
-  return folders.filter(({ id }) => unequal.has(id));
+  const leftOut = new Map(counts.map(({ folderId, graph, wanted }) => [folderId, graph - wanted]));
+  return folders
+    .filter(({ id }) => unequal.has(id))
+    .map((folder) => ({ ...folder, leftOut: leftOut.get(folder.id) ?? 0 }));
 }
 
 /** Asks the folders' delta what has changed since they were read. A window of time has no delta. */
@@ -126,21 +145,84 @@ async function readAll(
   await settleMailbox(unhurried, folders, { begun: true });
 }
 
-async function compareIds(context: ReadingContext, folder: ReadFolder, attempt: FolderAttempt): Promise<void> {
-  const { db, organization, mailbox, leaseToken, scanNos } = context;
+async function compareIds(context: ReadingContext, folder: DifferingFolder, attempt: FolderAttempt): Promise<void> {
+  const { db, organization, mailbox, leaseToken, scanNos, since, until } = context;
   const mailboxId = mailbox.id;
   const named = new Set<number>();
   let missing: string[] = [];
   for await (const ids of idPages(context, folder)) {
-    for (const id of ids) named.add(fingerprint(id));
+    for (const id of ids) named.add(fingerprint(storableText(id)));
     missing.push(...(await unaccountedFor(db, organization, { mailboxId, ids })));
   }
   if (missing.length > 0) {
     await catchUp(context, [folder], attempt);
-    missing = await unaccountedFor(db, organization, { mailboxId, ids: [...new Set(missing)] });
+    const still = await unaccountedFor(db, organization, { mailboxId, ids: [...new Set(missing)] });
+    const { left, ...asked } = await whereabouts(context, folder, still);
+    missing = [...asked.here, ...asked.unclear];
+    for (const id of left) named.delete(fingerprint(storableText(id)));
   }
-  const walk = { scanNos, mailboxId, leaseToken, folderId: folder.id, named: named.size, unexplained: missing };
-  await recordWalk(db, organization, walk);
+  const unexplained = [...missing, ...(await surplus(context, folder, named))];
+  const read = { scanNos, mailboxId, leaseToken };
+  const counts = { folderId: folder.id, graph: named.size + folder.leftOut, wanted: named.size };
+  await reconcileFolders(db, organization, { ...read, folders: [counts], stored: 'rows', since, until });
+  await recordUnexplained(db, organization, { ...read, folderId: folder.id, unexplained });
+}
+
+/**
+ * What is stored of the folder and was not named. What lies there all the same, Graph names by id, and is added to
+ * `named`; what has left is settled.
+ * @returns what remains
+ */
+async function surplus(context: ReadingContext, folder: ReadFolder, named: Set<number>): Promise<readonly string[]> {
+  const { db, organization, mailbox, leaseToken, scanNos, since, until } = context;
+  const mailboxId = mailbox.id;
+  const over: string[] = [];
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const place = { scanNos, mailboxId, folderId: folder.id, since, until };
+    const ids: string[] = await storedIds(db, organization, { ...place, after, limit: ROWS_A_LOOK });
+    over.push(...ids.filter((id) => !named.has(fingerprint(id))));
+    after = ids.at(-1);
+  }
+  if (over.length === 0) return [];
+  const { here, left, unclear } = await whereabouts(context, folder, over);
+  for (const id of here) named.add(fingerprint(id));
+  if (left.length > 0) {
+    await noteUnsettled(db, organization, { mailboxId, leaseToken, ids: left });
+    await settleMailbox(context, [folder], { begun: true });
+  }
+  return unclear;
+}
+
+interface Whereabouts {
+  readonly here: readonly string[];
+  /** Gone, or in another folder. */
+  readonly left: readonly string[];
+  /** Graph does not say, or names a time of arrival that is outside of the window. */
+  readonly unclear: readonly string[];
+}
+
+/** Asks Graph by id where messages are. */
+async function whereabouts(context: ReadingContext, folder: ReadFolder, ids: readonly string[]): Promise<Whereabouts> {
+  const select = ['id', 'parentFolderId', 'receivedDateTime'];
+  const answers = await context.mailbox.messagesById(ids, { select }, context.signal);
+  const found: Record<keyof Whereabouts, string[]> = { here: [], left: [], unclear: [] };
+  for (const id of ids) found[whereIs(context, folder, answers.get(id))].push(id);
+  return found;
+}
+
+function whereIs(
+  { since, until }: ReadingContext,
+  folder: ReadFolder,
+  answer: FoundMessage | undefined,
+): keyof Whereabouts {
+  if (answer === 'missing') return 'left';
+  if (answer === undefined || answer instanceof GraphError) return 'unclear';
+  if (answer['parentFolderId'] !== folder.id) return 'left';
+  const { receivedDateTime } = answer;
+  const received = typeof receivedDateTime === 'string' ? Date.parse(receivedDateTime) : NaN;
+  const isEarly = since !== undefined && received < Date.parse(since);
+  const isLate = until !== undefined && received >= Date.parse(until);
+  return isEarly || isLate ? 'unclear' : 'here';
 }
 
 async function* idPages(context: ReadingContext, { id: folderId }: ReadFolder): AsyncGenerator<string[]> {

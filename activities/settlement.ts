@@ -13,13 +13,13 @@ const STRETCH = 200;
  */
 export async function settleMailbox(
   context: ReadingContext,
-  folders: readonly FolderToRead[],
+  folders: readonly (Pick<FolderToRead, 'id' | 'path'> & Partial<FolderToRead>)[],
   { begun }: { readonly begun: boolean },
 ): Promise<void> {
   const { db, organization, mailbox, leaseToken, scanNos, scanId, mode, since, until, signal } = context;
   const ids = { mailboxId: mailbox.id, leaseToken };
   const [scanNo] = scanNos;
-  const readBefore = begun || folders.some(({ round }) => round.round > 1);
+  const readBefore = begun || folders.some(({ round }) => round !== undefined && round.round > 1);
   // A window of time is listed, from nothing, whatever the mode.
   const fromNothing = mode === 'full' || since !== undefined || until !== undefined;
   if (scanNo !== undefined && fromNothing && readBefore) {

@@ -17,7 +17,7 @@ export interface CoveredFolder {
   readonly quarantined: number | null;
   /** Outside of the window of time that the scan asked for. */
   readonly leftOut: number | null;
-  /** Messages that Graph names and nothing accounts for. */
+  /** Messages that Graph names and nothing accounts for, or that are stored and Graph does not own up to. */
   readonly unexplained: number | null;
   /** Their ids, a hundred at most. */
   readonly unexplainedMessages: readonly string[];

@@ -14,15 +14,19 @@ export interface FolderCount {
   readonly wanted: number;
 }
 
-export interface CountsToReconcile extends ScannedMailbox {
+/** The first moment included, the last one not; absent: no bound. */
+interface ReceivedWindow {
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+}
+
+export interface CountsToReconcile extends ScannedMailbox, ReceivedWindow {
   readonly folders: readonly FolderCount[];
   /**
    * `seen`: what the scans have seen of a folder stands for what is stored of it, which is so after a read from nothing in
    * which nothing moved. `rows`: the rows are counted.
    */
   readonly stored: 'seen' | 'rows';
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
 }
 
 /**
@@ -105,39 +109,63 @@ export async function unaccountedFor(
   return rows.flatMap(({ at }) => ids[at - 1] ?? []);
 }
 
-/** What a walk of a folder's ids came to. */
-export interface WalkedFolder extends ScannedMailbox {
+/**
+ * Ids of messages that lay in a folder, within the window, when it was last reconciled for these scans, and have not been
+ * written since; in the order of ids, after `after`.
+ */
+export async function storedIds(
+  db: Database,
+  { schema }: Organization,
+  {
+    scanNos,
+    mailboxId,
+    folderId,
+    since,
+    until,
+    after,
+    limit,
+  }: ScannedMailbox & ReceivedWindow & { readonly folderId: string; readonly after: string; readonly limit: number },
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(db, {
+    text: `SELECT e.id FROM ${schema}.mailboxes m
+      JOIN ${schema}.mail_folders f ON f.mailbox_no = m.mailbox_no AND f.id = $2
+      JOIN ${schema}.emails e ON e._mailbox_no = m.mailbox_no AND e.id > $3 AND e._folder_no = f.folder_no
+        AND e._deleted_at IS NULL AND e._removed_at IS NULL
+        AND ($5::timestamptz IS NULL OR e.received_date_time >= $5)
+        AND ($6::timestamptz IS NULL OR e.received_date_time < $6)
+        AND e._extracted_at < (SELECT min(reconciled_at) FROM outhaul.scan_folders
+          WHERE scan_no = ANY($7) AND mailbox_id = $1 AND folder_id = $2)
+      WHERE m.id = $1 ORDER BY e.id LIMIT $4`,
+    values: [mailboxId, storableText(folderId), after, limit, since, until, scanNos],
+  });
+  return rows.map(({ id }) => id);
+}
+
+export interface UnexplainedMessages extends ScannedMailbox {
   readonly folderId: string;
-  /** Messages that the walk named, of those that the scan asks for. */
-  readonly named: number;
   readonly unexplained: readonly string[];
 }
 
 /**
- * Records a walk of ids: what it named takes the place of Graph's count, and what nothing explains is kept by id.
+ * Keeps by id what nothing explains of a folder that was reconciled with what a walk of ids has named.
  * @throws {LeaseLost}
  */
-export async function recordWalk(
+export async function recordUnexplained(
   db: Database,
   organization: Organization,
-  { scanNos, mailboxId, leaseToken, folderId, named, unexplained }: HeldMailbox & WalkedFolder,
+  { scanNos, mailboxId, leaseToken, folderId, unexplained }: HeldMailbox & UnexplainedMessages,
 ): Promise<void> {
-  await queryHeld(
-    db,
-    organization,
-    { mailboxId, leaseToken },
-    {
-      text: `kept AS (
+  const held = { mailboxId, leaseToken };
+  await queryHeld(db, organization, held, {
+    text: `kept AS (
         INSERT INTO outhaul.unexplained_messages (scan_no, mailbox_id, folder_id, message_key, message_id)
         SELECT scan_no, lease.id, $4, key, m.id FROM lease CROSS JOIN unnest($3::int[]) scan_no
-          CROSS JOIN unnest($6::text[], $7::bytea[]) AS m(id, key)
+          CROSS JOIN unnest($5::text[], $6::bytea[]) AS m(id, key)
         ON CONFLICT DO NOTHING
       ), answer AS (
-        UPDATE outhaul.scan_folders f SET graph_messages = $5::bigint + coalesce(left_out, 0),
-          unexplained = cardinality($6::text[]), reconciled_at = now()
+        UPDATE outhaul.scan_folders f SET unexplained = cardinality($5::text[])
         FROM lease WHERE f.scan_no = ANY($3) AND f.mailbox_id = lease.id AND f.folder_id = $4 RETURNING f.scan_no
       )`,
-      values: [scanNos, storableText(folderId), named, unexplained.map(storableText), unexplained.map(messageKey)],
-    },
-  );
+    values: [scanNos, storableText(folderId), unexplained.map(storableText), unexplained.map(messageKey)],
+  });
 }

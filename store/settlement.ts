@@ -54,6 +54,24 @@ export async function noteVanished(
 }
 
 /**
+ * These messages are unsettled from now on.
+ * @throws {LeaseLost}
+ */
+export async function noteUnsettled(
+  db: Database,
+  organization: Organization,
+  { ids, ...held }: HeldMailbox & { readonly ids: readonly string[] },
+): Promise<void> {
+  await queryHeld(db, organization, held, {
+    text: `answer AS (
+        UPDATE ${organization.schema}.emails e SET _removed_at = now() FROM lease
+        WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[])
+          AND e._removed_at IS NULL AND e._deleted_at IS NULL RETURNING e._no)`,
+    values: [ids.map(storableText)],
+  });
+}
+
+/**
  * Messages of a mailbox that are said to have left their folder, or were not seen there, after the one with the number
  * `after`, if that is given: ask Graph where they are.
  */

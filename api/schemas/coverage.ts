@@ -34,7 +34,9 @@ const CoveredFolder = z.strictObject({
   stored: Count.nullable(),
   quarantined: Count.nullable(),
   leftOut: Count.nullable().meta({ description: 'Outside of the times that the scan asked for' }),
-  unexplained: Count.nullable().meta({ description: 'Messages that Graph names and nothing accounts for' }),
+  unexplained: Count.nullable().meta({
+    description: 'Messages that Graph names and nothing accounts for, or that are stored and Graph does not own up to',
+  }),
   unexplainedMessages: z.array(z.string()).meta({ description: 'Their ids, 100 at most' }),
   folderCounter: Count.nullable().meta({ description: "The folder's own counter, which counts other items as well" }),
   reconciledAt: Time.nullable(),

@@ -198,6 +198,27 @@ describe('the end of a read', () => {
     expect(sums(await covered(scanNo, mailbox))).toEqual([times.length, wanted, 0, times.length - wanted, 0]);
   });
 
+  it('names what is stored within a window of time and not there in Graph', async () => {
+    const mailbox = ownMailbox();
+    await stage.read(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo);
+    const messages = stage.simulator.control.truth
+      .page({ mailbox, folder: 'inbox', limit: 1000 })
+      .value.map(({ message }) => ({ id: message['id'] as string, time: message['receivedDateTime'] as string }))
+      .sort((one, two) => (one.time < two.time ? -1 : 1));
+    const [oldest] = messages;
+    const { time: since = '' } = messages[Math.floor(messages.length / 2)] ?? {};
+    const within = messages.filter(({ time }) => time >= since).length;
+    await stage.store.sql(`UPDATE ${stage.organization.schema}.emails SET received_date_time = $2 WHERE id = $1`, [
+      oldest?.id,
+      since,
+    ]);
+    const { scanNo } = await stage.addScan({ folders: ['inbox'], since });
+    expect(await stage.read(mailbox, scanNo)).toMatchObject(DONE);
+    const folders = await covered(scanNo, mailbox);
+    expect(sums(folders)).toEqual([messages.length, within + 1, 0, messages.length - within, 1]);
+    expect(folders.flatMap(({ unexplainedMessages }) => unexplainedMessages)).toEqual([oldest?.id]);
+  });
+
   it('sums up over the mailboxes of a scan, those that were not read with the reason', async () => {
     const mailbox = ownMailbox();
     const { scanNo } = await stage.addScan({ mailboxes: { include: [mailbox] } });

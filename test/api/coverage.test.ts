@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { reconcileFolders, recordWalk, unaccountedFor } from '../../store/reconciliation.ts';
+import { reconcileFolders, recordUnexplained, unaccountedFor } from '../../store/reconciliation.ts';
 import { organizationOf } from '../../store/organizations.ts';
 import { finishMailbox } from '../../store/scan-mailboxes.ts';
 import { seedScan, type SeededScan } from './support/seed.ts';
@@ -27,7 +27,9 @@ describe('the coverage of a scan', () => {
     const ids = [known, 'never-stored-1', 'never-stored-2'];
     const unexplained = await unaccountedFor(db, organization, { mailboxId: read, ids });
     expect(unexplained).toEqual(['never-stored-1', 'never-stored-2']);
-    await recordWalk(db, organization, { ...scanned, folderId, named: 27, unexplained });
+    const walked = [{ folderId, graph: 29, wanted: 27 }];
+    await reconcileFolders(db, organization, { ...scanned, folders: walked, stored: 'seen' });
+    await recordUnexplained(db, organization, { ...scanned, folderId, unexplained });
     await finishMailbox(db, { ...scanned, outcome: 'completed' });
     const refused = { scanNos: [scanNo], outcome: 'skipped' } as const;
     const error = { errorCode: 'ErrorAccessDenied', requestId: 'request-7' };
