@@ -50,6 +50,6 @@ export function sweepSecondsFor(
 ): number {
   const atMost = (seconds: number): number => Math.min(pollingSeconds, Math.max(LEAST_SECONDS, Math.floor(seconds)));
   if (notifications === 'unreachable') return atMost(60);
-  const lossy = told.told + told.missed >= FEW && (lossRate(told) ?? 0) > HIGH_LOSS;
+  const lossy = notifications === 'on' && told.told + told.missed >= FEW && (lossRate(told) ?? 0) > HIGH_LOSS;
   return lossy ? atMost(pollingSeconds / 4) : pollingSeconds;
 }

@@ -71,11 +71,11 @@ export async function noteExpiry(db: Database, organizationId: string, expiresAt
   });
 }
 
-/** How a removal went; `in_use` while a scan of the organization has not ended. */
+/** How a removal went; `in_use` while a scan or a session of the organization has not ended. */
 export type Removal =
   { readonly status: 'removed' | 'unknown' } | { readonly status: 'in_use'; readonly scanIds: readonly string[] };
 
-/** Removes a connection for good, unless a scan may need it. */
+/** Removes a connection for good, unless a scan or a session may need it. */
 export const removeConnection = (db: Database, id: string): Promise<Removal> =>
   transaction(db, async (client) => {
     const [row] = await run<{ organization_id: string }>(client, {
@@ -90,7 +90,8 @@ export const removeConnection = (db: Database, id: string): Promise<Removal> =>
       values: [organizationId],
     });
     const scans = await run<{ id: string }>(client, {
-      text: `SELECT scan_id AS id FROM outhaul.scans WHERE organization_id = $1 AND ended_at IS NULL
+      text: `SELECT scan_id AS id FROM outhaul.scans s WHERE organization_id = $1 AND (ended_at IS NULL
+          OR EXISTS (SELECT FROM outhaul.sessions o WHERE o.scan_no = s.scan_no AND o.ended_at IS NULL))
         ORDER BY scan_no LIMIT 5`,
       values: [organizationId],
     });

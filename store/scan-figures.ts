@@ -20,7 +20,7 @@ export async function statistics(db: Database, organizationId: string | null): P
       FROM (
         SELECT status, requested_at > now() - interval '24 hours' AS recent, coalesce(records,
           (SELECT sum(m.records) FROM outhaul.scan_mailboxes m WHERE m.scan_no = s.scan_no), 0) AS seen
-        FROM outhaul.scans s WHERE $1::text IS NULL OR organization_id = $1
+        FROM outhaul.scans s WHERE kind = 'scan' AND ($1::text IS NULL OR organization_id = $1)
       ) scans GROUP BY status`,
     values: [organizationId],
   });
@@ -63,4 +63,4 @@ export const staleScans = (
 const OPEN = `SELECT scan_no AS "scanNo", organization_id AS "organizationId", scan_id AS "scanId", status,
     greatest(requested_at, started_at,
       (SELECT max(updated_at) FROM outhaul.scan_mailboxes m WHERE m.scan_no = s.scan_no)) AS "lastProgressAt"
-  FROM outhaul.scans s WHERE ended_at IS NULL AND ($1::text IS NULL OR organization_id = $1)`;
+  FROM outhaul.scans s WHERE kind = 'scan' AND ended_at IS NULL AND ($1::text IS NULL OR organization_id = $1)`;

@@ -17,11 +17,11 @@ export async function listScans(
   { organizationId, limit, offset }: { organizationId: string | null; limit: number; offset: number },
 ): Promise<{ readonly scans: readonly ListedScan[]; readonly total: number }> {
   const [count] = await query<{ total: number }>(db, {
-    text: 'SELECT count(*) AS total FROM outhaul.scans WHERE $1::text IS NULL OR organization_id = $1',
+    text: `SELECT count(*) AS total FROM outhaul.scans WHERE kind = 'scan' AND ($1::text IS NULL OR organization_id = $1)`,
     values: [organizationId],
   });
   const scans = await query<ListedScan>(db, {
-    text: `SELECT ${LISTED} FROM outhaul.scans s WHERE $1::text IS NULL OR organization_id = $1
+    text: `SELECT ${LISTED} FROM outhaul.scans s WHERE kind = 'scan' AND ($1::text IS NULL OR organization_id = $1)
       ORDER BY scan_no DESC LIMIT $2 OFFSET $3`,
     values: [organizationId, limit, offset],
   });
@@ -32,7 +32,7 @@ export async function listScans(
 export async function scansNamed(db: Database, scanId: string): Promise<ListedScan[]> {
   if (!ID_PATTERN.test(scanId)) return [];
   return query<ListedScan>(db, {
-    text: `SELECT ${LISTED} FROM outhaul.scans s WHERE scan_id = $1 ORDER BY organization_id`,
+    text: `SELECT ${LISTED} FROM outhaul.scans s WHERE kind = 'scan' AND scan_id = $1 ORDER BY organization_id`,
     values: [scanId],
   });
 }

@@ -70,11 +70,11 @@ export const addScan = (
     return scan;
   });
 
-/** A scan by the names that its organization uses. */
+/** A scan by the names that its organization uses; what a session sees under such a name is none. */
 export async function scanOf(db: Database, organizationId: string, scanId: string): Promise<Scan | undefined> {
   if (!ID_PATTERN.test(organizationId) || !ID_PATTERN.test(scanId)) return undefined;
   const [scan] = await query<Scan>(db, {
-    text: `SELECT ${SCAN} FROM outhaul.scans WHERE organization_id = $1 AND scan_id = $2`,
+    text: `SELECT ${SCAN} FROM outhaul.scans WHERE organization_id = $1 AND scan_id = $2 AND kind = 'scan'`,
     values: [organizationId, scanId],
   });
   return scan;

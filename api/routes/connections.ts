@@ -168,7 +168,8 @@ const removeRoute = ({ db }: ApiParts): Route =>
     path: '/api/v1/connections/{id}',
     tag: 'Connections',
     summary: 'Remove a connection and its credential',
-    description: 'What was read with it stays. Refused while a scan of the organization runs or waits.',
+    description:
+      'What was read with it stays. Refused while a scan of the organization runs or waits, or a session of it runs.',
     access: 'key',
     params: ConnectionParams,
     answers: { 200: { description: 'It is gone', schema: ConnectionRemoved } },
@@ -179,7 +180,9 @@ const removeRoute = ({ db }: ApiParts): Route =>
       if (removal.status === 'unknown') throw unknown(id);
       if (removal.status === 'in_use') {
         const scans = removal.scanIds.join(', ');
-        throw conflict(`Connection ${id} is in use by scans that run or wait (${scans}): cancel them first`);
+        throw conflict(
+          `Connection ${id} is in use by what runs or waits (${scans}): cancel those scans, or stop the session, first`,
+        );
       }
       log.info({ organizationId, connectionId: id }, 'Connection removed');
       await recordAudit(db, { actor: principal.actor, organizationId, action: 'connection.remove', target: id });
