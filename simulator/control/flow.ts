@@ -23,7 +23,6 @@ export interface FlowReport {
   skipped: number;
 }
 
-const TICK_MS = 10;
 /** Mail goes to the inbox, but for one message in so many that a rule files elsewhere. */
 const FILED_BY_RULE = 8;
 
@@ -35,6 +34,7 @@ export class Flow {
   readonly #turns: readonly FlowTurn[];
   readonly #deleted: { mailbox: Mailbox; ordinal: number; folder: Folder }[] = [];
   readonly #began = performance.now();
+  readonly #endMs: number;
   #taken = 0;
   #timer: NodeJS.Timeout | undefined;
   #draws = 0;
@@ -54,7 +54,8 @@ export class Flow {
       byKind: { arrive: 0, move: 0, read: 0, delete: 0, restore: 0 },
       skipped: 0,
     };
-    this.#timer = setInterval(() => this.#tick(options.seconds * 1000), TICK_MS).unref();
+    this.#endMs = options.seconds * 1000;
+    this.#arm();
   }
 
   report(): FlowReport {
@@ -62,15 +63,23 @@ export class Flow {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#report.isRunning = false;
   }
 
-  #tick(endMs: number): void {
+  /** Wakes up for the next turn, or for the end. */
+  #arm(): void {
+    const at = this.#turns[this.#taken]?.atMs ?? this.#endMs;
+    const wait = Math.max(1, Math.ceil(at - (performance.now() - this.#began)));
+    this.#timer = setTimeout(() => this.#wake(), wait).unref();
+  }
+
+  #wake(): void {
     const elapsed = performance.now() - this.#began;
     for (let turn; (turn = this.#turns[this.#taken]) && turn.atMs <= elapsed; this.#taken++) this.#take(turn);
-    if (this.#taken === this.#turns.length && elapsed >= endMs) this.stop();
+    if (this.#taken === this.#turns.length && elapsed >= this.#endMs) this.stop();
+    else this.#arm();
   }
 
   #take({ kind }: FlowTurn): void {
