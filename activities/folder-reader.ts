@@ -1,5 +1,6 @@
 import { GraphError, type GraphErrorKind } from '../graph/errors.ts';
 import type { GraphMailbox } from '../graph/graph.ts';
+import type { GraphMessage } from '../model/mail.ts';
 import type { MailboxPageLimit } from '../model/page-size.ts';
 import type { ScanMode } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
@@ -33,6 +34,8 @@ export interface ReadingContext {
   timeIsUp(): boolean;
   /** Called for every committed page. */
   onPage(messages: number): void;
+  /** Looks at the messages of a page before it is stored, and leaves out what is not wanted. Default: nothing. */
+  readonly choose?: ((messages: readonly GraphMessage[]) => Promise<readonly GraphMessage[]>) | undefined;
 }
 
 export interface FolderToRead {
@@ -128,7 +131,8 @@ async function store(
   page: CompletePage,
 ): Promise<void> {
   const { db, organization, mailbox, leaseToken, scanNos, scanId } = context;
-  const { messages, removed, unreadable, suspicious } = page;
+  const { removed, unreadable, suspicious } = page;
+  const messages = (await context.choose?.(page.messages)) ?? page.messages;
   const next =
     page.next !== undefined
       ? { link: page.next }
@@ -145,6 +149,7 @@ async function store(
     messages,
     removed,
     suspicious,
+    excluded: page.messages.length - messages.length,
     progress: { round: round.round, next, pageSize },
   });
   if (refused.length > 0) context.quarantine.occupied = true;

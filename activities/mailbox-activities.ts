@@ -8,6 +8,7 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { GraphConnections } from './graph-connections.ts';
 import { historyOf, whileBeating } from './heartbeat.ts';
 import { withLease } from './lease.ts';
+import type { LiveSettings } from './live-read.ts';
 import { readSlice } from './mailbox-slice.ts';
 
 /** What a slice came to. */
@@ -52,6 +53,8 @@ export interface MailboxActivitiesOptions {
   readonly attempts: number;
   /** How long a slice reads before it hands over to the next, ms. */
   readonly sliceMs: number;
+  /** How a mailbox is read for a session. */
+  readonly live?: Partial<LiveSettings>;
   /** Aborts when the worker is told to end: slices finish the pages that they have asked for. Default: never. */
   readonly stopping?: AbortSignal;
   /** Signals the workflow of a scan. One that has ended needs no telling. */
@@ -59,7 +62,7 @@ export interface MailboxActivitiesOptions {
 }
 
 export function createMailboxActivities(options: MailboxActivitiesOptions): MailboxActivities {
-  const { db, connections, budget, pageSize, attempts, sliceMs, tellScan } = options;
+  const { db, connections, budget, pageSize, attempts, sliceMs, live, tellScan } = options;
   const { stopping = new AbortController().signal } = options;
   return {
     async readMailbox({ organizationId, mailboxId, waiters }) {
@@ -82,6 +85,7 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
             lease,
             budget,
             pageSize,
+            live,
             givesUp(error) {
               const now = Date.now();
               return isFinal(error, afterFailure(historyOf(context), error, now), { attempts }, now);

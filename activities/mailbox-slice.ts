@@ -2,18 +2,18 @@ import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { MailboxPageLimit } from '../model/page-size.ts';
-import type { MailboxReason } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { rememberPageLimit } from '../store/mailbox-memory.ts';
-import { failFolder } from '../store/scan-folders.ts';
 import { finishReading } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { attemptFolder } from './folder-attempt.ts';
 import { readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
-import { loseFolder } from './gone-folders.ts';
 import type { Lease } from './lease.ts';
+import { readLive, type LiveSettings } from './live-read.ts';
 import type { SliceResult } from './mailbox-activities.ts';
+import { mailboxRefusal } from './mailbox-refusal.ts';
 import { openFolders } from './open-folders.ts';
 import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
 import { reconcile, type ReadFolder } from './reconciliation.ts';
@@ -33,6 +33,8 @@ export interface SliceRequest {
   readonly budget: ByteBudget;
   /** Messages asked for in one page where Graph can answer so many. */
   readonly pageSize: number;
+  /** How a mailbox is read for a session. */
+  readonly live?: Partial<LiveSettings> | undefined;
   /** Whether no later attempt would follow this error: what it struck is recorded as failed then. */
   givesUp(error: GraphError): boolean;
   /** Whether to ask for no further page. */
@@ -46,7 +48,7 @@ export interface SliceRequest {
  * One slice of a mailbox: finds the wanted folders, tries again what is due in quarantine, reads the folders side by side
  * until they are finished or time is up, settles what vanished from them, and compares them with what Graph counts. What
  * is wrong with the mailbox as a whole ends it with a reason; one failing folder is recorded and the others go on. Without
- * a scan to serve, only what someone has asked to be tried again is read.
+ * a scan to serve, it is read for the organization's session, and what someone has asked to be tried again.
  * @throws {GraphError} of a kind that another attempt, or a person, may mend
  */
 export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult, 'messages'>> {
@@ -74,8 +76,7 @@ interface Slice extends SliceRequest {
 
 async function readAll(slice: Slice): Promise<Omit<SliceResult, 'messages'>> {
   if (slice.scans.length === 0) {
-    await readUnattended(slice);
-    return { done: true, outcome: 'completed' };
+    return { done: await readUnattended(slice), outcome: 'completed' };
   }
   let ending: Ending = { outcome: 'completed' };
   for (const scans of alike(slice.scans)) {
@@ -102,7 +103,7 @@ async function readFor(slice: Slice): Promise<Ending | undefined> {
     await finishReading(db, organization, { ...read, ...ending });
     return ending;
   } catch (error) {
-    const reason = skipReason(error);
+    const reason = mailboxRefusal(error);
     if (!reason || !(error instanceof GraphError)) throw error;
     const { code, requestId } = error;
     await finishReading(db, organization, {
@@ -116,13 +117,6 @@ async function readFor(slice: Slice): Promise<Ending | undefined> {
   }
 }
 
-/** Why a mailbox cannot be read at all, where that is Graph's settled answer. */
-function skipReason(error: unknown): MailboxReason | undefined {
-  if (!(error instanceof GraphError)) return undefined;
-  if (error.kind === 'mailbox_missing') return 'no_mailbox';
-  return error.kind === 'mailbox_denied' ? 'denied' : undefined;
-}
-
 async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(FolderEnd | 'failed')[]> {
   if (!first) return [];
   // A sibling's fatal error ends all of them: their time would be wasted.
@@ -132,7 +126,7 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
   await retryQuarantined(context, folders);
   const failed = new Set<string>();
   const attempt = async <T>(folder: ReadFolder, work: () => Promise<T>): Promise<T | 'finished' | 'failed'> => {
-    const end = await orRecord(context, folder, { work, givesUp: (error) => slice.givesUp(error) });
+    const end = await attemptFolder(context, folder, { work, givesUp: (error) => slice.givesUp(error) });
     if (end === 'failed') failed.add(folder.id);
     return end;
   };
@@ -163,11 +157,13 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
   return failed.size > 0 ? [...ends, 'failed'] : ends;
 }
 
-/** Nobody waits for a report: what was asked for stands in the store. */
-async function readUnattended(slice: Slice): Promise<void> {
+/** Nobody waits for a report: what was asked for stands in the store. New mail comes first. @returns whether that is done */
+async function readUnattended(slice: Slice): Promise<boolean> {
   const context = contextOf(slice, slice.lease.signal);
+  const done = await readLive(context, { ...slice.live, givesUp: (error) => slice.givesUp(error) });
   await retryQuarantined(context, []);
   await settleMailbox(context, [], { begun: false });
+  return done;
 }
 
 function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
@@ -190,43 +186,4 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
     timeIsUp: () => slice.timeIsUp(),
     onPage: (messages) => slice.onPage(messages),
   };
-}
-
-/** Kinds of error that end the folder alone; the rest concern the mailbox or the connection. */
-const FOLDERS_OWN = new Set([
-  'bad_request',
-  'poison',
-  'body_too_large',
-  'sync_state_lost',
-  'quota_exceeded',
-  'item_missing',
-]);
-
-/** Does a folder's work; what is wrong with the folder alone is recorded and costs nobody else. */
-async function orRecord<T>(
-  context: ReadingContext,
-  folder: ReadFolder,
-  { work, givesUp }: { work: () => Promise<T>; givesUp: (error: GraphError) => boolean },
-): Promise<T | 'finished' | 'failed'> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof GraphError)) throw error;
-    const { db, organization, leaseToken, scanNos, mailbox } = context;
-    if (error.kind === 'folder_missing') {
-      await loseFolder(context, folder);
-      return 'finished';
-    }
-    const givenUp = error.retryable && givesUp(error);
-    if (!FOLDERS_OWN.has(error.kind) && !givenUp) throw error;
-    await failFolder(db, organization, {
-      scanNos,
-      mailboxId: mailbox.id,
-      leaseToken,
-      folder,
-      errorCode: error.code,
-      ...(error.requestId !== undefined && { requestId: error.requestId }),
-    });
-    return 'failed';
-  }
 }

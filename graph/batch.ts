@@ -13,22 +13,43 @@ const MAX_RETRIES = 4;
 export type FoundMessage = GraphMessage | 'missing' | GraphError;
 
 /**
- * Messages by id, in batches. Each inner request is throttled by itself, while the batch as a whole succeeds: those are
- * asked again after the longest of their waits. A message that cannot be read does not hold up the others: its error
- * stands in its place.
+ * Messages by id, in batches. A message that cannot be read does not hold up the others: its error stands in its place.
  * @throws GraphError where the batch itself fails, or where the mailbox stays throttled or busy
  */
-export async function readMessagesById(
+export const readMessagesById = (
   mailbox: MailboxClient,
   ids: readonly string[],
   select: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, FoundMessage>> =>
+  inBatches(mailbox, ids, (some) => readBatch(mailbox, some, select, signal), signal);
+
+/**
+ * Marks messages as read, in batches; the answers are the messages as they are then.
+ * https://learn.microsoft.com/graph/api/message-update
+ * @throws GraphError as `readMessagesById` does
+ */
+export const markMessagesRead = (
+  mailbox: MailboxClient,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, FoundMessage>> => inBatches(mailbox, ids, (some) => markBatch(mailbox, some, signal), signal);
+
+/**
+ * Each inner request is throttled by itself, while the batch as a whole succeeds: those are asked again after the longest
+ * of their waits.
+ */
+async function inBatches(
+  mailbox: MailboxClient,
+  ids: readonly string[],
+  ask: (ids: readonly string[]) => Promise<Map<string, FoundMessage>>,
   signal: AbortSignal,
 ): Promise<Map<string, FoundMessage>> {
   const found = new Map<string, FoundMessage>();
   for (const some of stretches(mailbox, [...new Set(ids)])) {
     let left: readonly string[] = some;
     for (let retry = 1; left.length > 0; retry += 1) {
-      const answers = await readBatch(mailbox, left, select, signal);
+      const answers = await ask(left);
       for (const [id, answer] of answers) found.set(id, answer);
       const failures = [...answers].flatMap(([id, answer]) =>
         answer instanceof GraphError && answer.retryable ? [{ id, error: answer }] : [],
@@ -78,10 +99,29 @@ async function readBatch(
   }
 }
 
-/** A request of a batch: a GET below the mailbox. */
+async function markBatch(
+  mailbox: MailboxClient,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, FoundMessage>> {
+  const requests = ids.map((id) => ({
+    path: `/messages/${segment(id)}`,
+    method: 'PATCH' as const,
+    headers: { Prefer: IMMUTABLE_IDS, 'Content-Type': 'application/json' },
+    body: { isRead: true },
+  }));
+  const answers = await sendBatch(mailbox, requests, 'message', signal);
+  return new Map(ids.map((id, index) => [id, understood(answers[index])]));
+}
+
+/** A request of a batch, below the mailbox. */
 export interface InnerRequest {
   readonly path: string;
+  /** Default: GET. */
+  readonly method?: 'GET' | 'PATCH';
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly body?: object;
 }
 
 /** The answer to one request of a batch. */

@@ -1,5 +1,5 @@
 import { MESSAGE_MEMBERS, type GraphMessage, type MailFolder } from '../model/mail.ts';
-import { readMessagesById, type FoundMessage } from './batch.ts';
+import { markMessagesRead, readMessagesById, type FoundMessage } from './batch.ts';
 import type { GraphAnswer } from './call.ts';
 import { MAILBOX_SLOTS, type GraphClient, type GraphRequest } from './client.ts';
 import { readFolder, readFolders, readFolderTree, type FolderTreeOptions } from './folders.ts';
@@ -48,6 +48,8 @@ export interface GraphMailbox {
   messagePiecemeal(id: string, signal: AbortSignal): Promise<PiecemealMessage | 'missing'>;
   /** Messages by id, several in a request. What could not be read has its error in the message's place. */
   messagesById(ids: readonly string[], options: SelectOptions, signal: AbortSignal): Promise<Map<string, FoundMessage>>;
+  /** Marks messages as read, several in a request; answers them as `messagesById` does. */
+  markRead(ids: readonly string[], signal: AbortSignal): Promise<Map<string, FoundMessage>>;
   /** One page of the ids of a folder's messages, oldest first. */
   messageIds(folderId: string, request: IdsRequest, signal: AbortSignal): Promise<IdsPage>;
   /** How many messages a folder holds; other items are not counted. */
@@ -113,6 +115,7 @@ export function openMailbox(
     message: (id, { select = MESSAGE_MEMBERS }, signal) => readMessage(mailbox, id, select, signal),
     messagePiecemeal: (id, signal) => readPiecemeal(mailbox, id, signal),
     messagesById: (ids, { select = MESSAGE_MEMBERS }, signal) => readMessagesById(mailbox, ids, select, signal),
+    markRead: (ids, signal) => markMessagesRead(mailbox, ids, signal),
     messageIds: (folderId, request, signal) => readIds(mailbox, folderId, request, signal),
     messageCount: (folderId, signal) => countMessages(mailbox, folderId, {}, signal),
     messageCounts: (folderIds, window, signal) => countFolders(mailbox, folderIds, window, signal),

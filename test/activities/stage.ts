@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll } from 'vitest';
 import { ByteBudget } from '../../activities/byte-budget.ts';
 import { GraphConnections } from '../../activities/graph-connections.ts';
+import type { LiveSettings } from '../../activities/live-read.ts';
 import { createMailboxActivities, type SliceResult } from '../../activities/mailbox-activities.ts';
 import { createScanActivities, type CredentialVerdict, type ScanActivities } from '../../activities/scan-activities.ts';
 import { openGraph } from '../../graph/graph.ts';
@@ -32,6 +33,7 @@ export interface ReadOptions {
   readonly attempt?: number;
   readonly sliceMs?: number;
   readonly pageSize?: number;
+  readonly live?: Partial<LiveSettings>;
   readonly environment?: MockActivityEnvironment;
 }
 
@@ -97,7 +99,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
       await new MockActivityEnvironment().run((asked: typeof input) => activities.discoverMailboxes(asked), input);
       return { scanNo, scanId };
     },
-    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, environment } = {}) {
+    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, live, environment } = {}) {
       const activities = createMailboxActivities({
         db: store.db,
         connections: state.connections,
@@ -105,6 +107,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
         pageSize,
         attempts: 3,
         sliceMs,
+        ...(live && { live }),
         tellScan: (_organizationId, scanId, report) => Promise.resolve(void reports.push({ scanId, ...report })),
       });
       const { organizationId } = state.organization;
