@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { ScanFilters } from '../model/scan.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { recordPoll } from '../store/session-details.ts';
@@ -32,8 +33,9 @@ export async function pollNow(
   return { ...started, scanId };
 }
 
-/** `poll-20261121T093000123Z` */
-export const pollId = (now: Date): string => `poll-${now.toISOString().replace(/[-:.]/g, '')}`;
+/** `poll-20261121T093000Z-7f3a`: two polls of one second have different names. */
+export const pollId = (now: Date): string =>
+  `poll-${now.toISOString().replace(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`;
 
 function toConfig({ folders, mailboxes, since, until }: ScanFilters): ScanConfig['filters'] {
   const { include, exclude } = mailboxes ?? {};

@@ -11,6 +11,15 @@ import type { KeyList, KeyMade, KeyRevoked } from '../api/schemas/keys.ts';
 import type { Coverage } from '../api/schemas/coverage.ts';
 import type { QuarantineList, QuarantineRetried, QuarantineRetry } from '../api/schemas/quarantine.ts';
 import type { ResultRows, ResultTables } from '../api/schemas/results.ts';
+import type {
+  PollStarted,
+  SessionAnswer,
+  SessionCleared,
+  SessionHistory,
+  SessionMessages,
+  SessionStart,
+  SessionState,
+} from '../api/schemas/sessions.ts';
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
 import type { ScanCancelled, ScanControlled, ScanList, ScanState, ScansReviewed } from '../api/schemas/scans.ts';
 import { ApiError, ApiUnreachable, readErrorAnswer, unreachable } from './api-errors.ts';
@@ -25,6 +34,10 @@ export type ApiKeyEntry = z.output<typeof KeyList>['keys'][number];
 export type KeyRingAnswer = z.output<typeof KeyRingState>;
 export type ConnectionEntry = z.output<typeof ConnectionList>['connections'][number];
 export type CheckedConnection = z.output<typeof ConnectionChecked>;
+export type SessionStateAnswer = z.output<typeof SessionState>;
+export type EndedSession = z.output<typeof SessionHistory>['sessions'][number];
+export type SessionMessagesAnswer = z.output<typeof SessionMessages>;
+export type SessionRequest = z.input<typeof SessionStart>;
 export type ScanRequest = z.input<typeof ScanStart>['config'];
 
 /** What is done with a scan once it is started, beside cancelling it. */
@@ -63,6 +76,14 @@ export interface CoverageOptions {
   readonly incomplete?: boolean | undefined;
 }
 
+export interface SessionMessagesOptions {
+  /** 1 to 1,000. */
+  readonly limit: number;
+  /** Of the answer before; where there is none: `from`. */
+  readonly cursor?: string | undefined;
+  readonly from?: 'start' | 'now' | undefined;
+}
+
 export type QuarantineEntry = z.output<typeof QuarantineList>['messages'][number];
 /** Which messages in quarantine. */
 export type QuarantineFilter = Omit<z.input<typeof QuarantineRetry>, 'all'>;
@@ -86,6 +107,16 @@ export interface ApiClient {
   detectCrashed(timeoutMinutes: number): Promise<z.output<typeof ScansReviewed>>;
   /** The newest scans first. */
   scans(limit: number): Promise<ScanListAnswer>;
+  startSession(wanted: SessionRequest): Promise<z.output<typeof SessionAnswer>>;
+  stopSession(reason: string | undefined): Promise<z.output<typeof SessionAnswer>>;
+  clearSession(): Promise<z.output<typeof SessionCleared>>;
+  sessionState(): Promise<SessionStateAnswer>;
+  /** Sessions that have ended, the newest first. */
+  sessionHistory(limit: number): Promise<EndedSession[]>;
+  /** What the session sees, in the order in which it was stored. */
+  sessionMessages(options: SessionMessagesOptions): Promise<SessionMessagesAnswer>;
+  /** Has what has changed in the mailboxes read. */
+  poll(): Promise<z.output<typeof PollStarted>>;
   /** Mailboxes in the order of the scan's list. */
   coverage(scanId: string, options: CoverageOptions): Promise<CoverageAnswer>;
   quarantine(options: QuarantineOptions): Promise<z.output<typeof QuarantineList>>;
@@ -137,6 +168,18 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     detectCrashed: (timeoutMinutes) =>
       call('POST', '/api/v1/maintenance/detect-crashed', { query: { ...query, timeoutMinutes } }),
     scans: (limit) => call('GET', '/api/v1/scans', { query: { ...query, limit } }),
+    startSession: (body) => call('POST', '/session/start', { query, body, deadlineMs: START_DEADLINE_MS }),
+    stopSession: (reason) => call('POST', '/session/stop', { query, body: { reason } }),
+    clearSession: () => call('POST', '/session/clear', { query }),
+    sessionState: () => call('GET', '/session/status', { query }),
+    async sessionHistory(limit) {
+      const answer = await call<z.output<typeof SessionHistory>>('GET', '/session/history', {
+        query: { ...query, limit },
+      });
+      return answer.sessions;
+    },
+    sessionMessages: (wanted) => call('GET', '/session/messages', { query: { ...query, ...wanted } }),
+    poll: () => call('POST', '/polling/trigger', { query, deadlineMs: START_DEADLINE_MS }),
     coverage: (scanId, { limit, cursor, incomplete }) =>
       call('GET', scanPath(scanId, 'coverage'), {
         query: { ...query, limit, cursor, incomplete: incomplete ? 'true' : undefined },

@@ -9,12 +9,15 @@ import { demoCommand } from './commands/demo.ts';
 import { detectCrashedCommand } from './commands/detect-crashed.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { keysCommand } from './commands/keys.ts';
+import { pollCommand } from './commands/poll.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
 import { resultsCommand } from './commands/results.ts';
 import { scanCommand } from './commands/scan.ts';
+import { sessionCommand } from './commands/session.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
 import { upCommand } from './commands/up.ts';
+import { watchCommand } from './commands/watch.ts';
 import { workerCommand } from './commands/worker.ts';
 import { explain } from './errors.ts';
 import { EXIT } from './exit-codes.ts';
@@ -29,6 +32,7 @@ const GROUPS = [
     heading: 'Scans that run or have ended:',
     commands: [pauseCommand, resumeCommand, cancelCommand, retryFailedCommand],
   },
+  { heading: 'Continuously:', commands: [sessionCommand, pollCommand, watchCommand] },
   {
     heading: 'Administration:',
     commands: [connectionsCommand, doctorCommand, keysCommand, detectCrashedCommand, configCommand],
@@ -43,6 +47,8 @@ Examples:
   $ outhaul scan --tenant T --client-id C --organization contoso
   $ outhaul status --watch SCAN_ID
   $ outhaul results SCAN_ID --csv > mail.csv
+  $ outhaul session start             follow the mailboxes from now on
+  $ outhaul watch                     a line for each arriving message
   $ outhaul coverage SCAN_ID          the proof: what Graph holds, what is stored, what is left out
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 the API cannot be reached, 4 this machine is in the

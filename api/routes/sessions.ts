@@ -1,7 +1,7 @@
 import { sessionDetails } from '../../store/session-details.ts';
 import { cursorOfNow, seenMessages } from '../../store/session-messages.ts';
 import { openSession, sessionHistory } from '../../store/sessions.ts';
-import { conflict, notFound } from '../errors.ts';
+import { conflict, type HttpError } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { route, type Route } from '../route.ts';
 import { OrganizationQuery } from '../schemas/common.ts';
@@ -33,6 +33,8 @@ export const sessionRoutes = (parts: ApiParts): readonly Route[] => [
   messagesRoute(parts),
   clearRoute(parts),
 ];
+
+const noSession = (organizationId: string): HttpError => conflict(`No session of organization ${organizationId} runs`);
 
 const startRoute = (parts: ApiParts): Route =>
   route({
@@ -68,7 +70,7 @@ const stopRoute = (parts: ApiParts): Route =>
     async handle({ query, body: { reason }, ...caller }) {
       const { organizationId } = await organizationMeant(parts.db, caller.principal, query.organizationId);
       const session = await stopSession(parts, organizationId, reason, caller);
-      if (!session) throw conflict(`No session of organization ${organizationId} runs`);
+      if (!session) throw noSession(organizationId);
       return { status: 200, body: { success: true, message: messageOf(session), session: sessionOf(session) } };
     },
   });
@@ -147,11 +149,11 @@ const messagesRoute = ({ db }: ApiParts): Route =>
     access: 'key',
     query: SessionMessagesQuery,
     answers: { 200: { description: 'Those that have come', schema: SessionMessages } },
-    errors: [404],
+    errors: [404, 409],
     async handle({ query: { organizationId: named, limit, from, cursor }, principal }) {
       const organization = await organizationMeant(db, principal, named);
       const session = await openSession(db, organization.organizationId);
-      if (!session) throw notFound(`No session of organization ${organization.organizationId} runs`);
+      if (!session) throw noSession(organization.organizationId);
       const start = cursor ?? (from === 'now' ? await cursorOfNow(db, organization, session) : undefined);
       const page = await seenMessages(db, organization, session, { limit, cursor: start });
       const messages = page.messages.map((message) => ({
