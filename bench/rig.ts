@@ -38,6 +38,8 @@ export interface RunningWorker {
 /** The stack that benchmarks run on, as `outhaul up` runs it: embedded PostgreSQL and Temporal with default settings. */
 export interface Rig {
   readonly databaseUrl: string;
+  /** Of the API, which runs in this process. */
+  readonly apiUrl: string;
   readonly temporal: Client;
   /** A worker in a process of its own, set for a tenant. */
   startWorker(tenant: SimulatedTenant, settings: Record<string, string>): Promise<RunningWorker>;
@@ -77,6 +79,7 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
   const temporal = await createTemporalClient(address, parseKeyRing(environment.OUTHAUL_KEYS));
   return {
     databaseUrl: postgres.url,
+    apiUrl: api.url,
     temporal,
     async startWorker({ url }, more) {
       const child = spawn(process.execPath, [here('../../bin/outhaul.js'), 'worker'], {
