@@ -100,7 +100,7 @@ function webhookOf(
   return {
     status: isOpen(session) ? session.notifications : 'stopped',
     reason: session?.notificationsReason ?? null,
-    url: session?.notificationUrl ?? null,
+    url: session?.notificationUrl ? `${session.notificationUrl}/webhooks/graph` : null,
     notifications: {
       taken: session?.notificationsTaken ?? 0,
       joined: session?.notificationsJoined ?? 0,

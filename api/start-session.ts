@@ -57,9 +57,6 @@ export async function startSession(
   return sessionByNo(db, sessionNo);
 }
 
-/** Where Graph sends notifications, below the public URL. */
-export const NOTIFICATION_PATH = '/webhooks/graph';
-
 /** What the session is to do, with what the environment allows. */
 function settingsOf(wanted: SessionStart, { notifications, mailboxAddresses }: Config): SessionSettings {
   const { enabled, publicUrl } = notifications;
@@ -67,7 +64,7 @@ function settingsOf(wanted: SessionStart, { notifications, mailboxAddresses }: C
     pollingMode: wanted.polling_mode,
     pollingSeconds: wanted.polling_interval,
     notifications: wanted.enable_webhook && enabled,
-    notificationUrl: publicUrl === undefined ? null : `${publicUrl}${NOTIFICATION_PATH}`,
+    notificationUrl: publicUrl ?? null,
     markAsRead: wanted.mark_as_read,
     onlyUnread: wanted.only_unread,
     filters: filtersOf(wanted.filters, mailboxAddresses),

@@ -136,7 +136,7 @@ interface Composed extends WorkerSettings {
 async function createWorkers(composed: Composed): Promise<Worker[]> {
   const { config, log, db, connections, connection, sealer } = composed;
   const { pageSize, attempts } = config.graph;
-  const { subscriptionMinutes } = config.notifications;
+  const { joinMs, subscriptionMinutes } = config.notifications;
   const dataConverter = createDataConverter(sealer);
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
   const client = { namespace: config.temporal.namespace, dataConverter };
@@ -155,6 +155,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       pageSize,
       attempts,
       sliceMs: composed.sliceMs ?? SLICE_MS,
+      live: { joinMs },
       stopping: composed.stopping,
       tellScan: scanTeller(connection, client),
     }),

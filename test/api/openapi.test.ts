@@ -40,6 +40,13 @@ describe('the OpenAPI document', () => {
         'GET /api/v1/results/{scanId}/tables',
         'GET /api/v1/results/{scanId}/data',
         'GET /api/v1/pipeline/info',
+        'POST /session/start',
+        'POST /session/stop',
+        'GET /session/status',
+        'GET /session/history',
+        'POST /polling/trigger',
+        'POST /process-now',
+        'GET /metrics',
         'GET /health',
       ]),
     );
