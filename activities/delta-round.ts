@@ -68,8 +68,8 @@ async function dueFolders(
   const folderIds = plan.folders.map(({ id }) => id);
   const rounds = await liveRounds(db, organization, { ...held, scanNo: session.scanNo, folderIds, wantedAt });
   const due = plan.folders.filter(({ id }) => !rounds.get(id)?.ofScan && !rounds.get(id)?.read);
-  // A reader was lost between the end of such a round and its settlement; the next round would forget about it.
-  if (due.some(({ id }) => rounds.get(id)?.unsettled)) await settleVanished(live);
+  // A reader was lost between the end of such a round and its settlement; another round would forget about it.
+  if ([...rounds.values()].some(({ unsettled }) => unsettled)) await settleVanished(live);
   const left = plan.folders.filter(({ id }) => rounds.get(id)?.ofScan).length;
   if (due.length === 0) return { folders: [], left };
   const request = { ...held, folders: due, scanNos, mode: 'incremental', method: 'delta' } as const;

@@ -114,7 +114,13 @@ async function takeDelta(
 ): Promise<void> {
   const { db, organization, mailbox } = live.context;
   const done = { session, mailboxId: mailbox.id, lastNo };
-  soFar.delta = await readDelta(live, { wantedAt, turnMs });
+  try {
+    soFar.delta = await readDelta(live, { wantedAt, turnMs });
+  } catch (error) {
+    // Interrupted, mostly by a hint: what has been stored counts, and is new no more.
+    await finishWork(db, organization, { ...done, hintNos: [] }).catch(() => undefined);
+    throw error;
+  }
   await markAsRead(live);
   if (soFar.delta === 'unfinished') {
     await finishWork(db, organization, { ...done, hintNos: [] });

@@ -373,6 +373,68 @@ describe('reading a mailbox for a session', () => {
     expect(await live.hints(mailbox)).toEqual([]);
   });
 
+  it('reads what is named while it reads, for nobody asks it again', async () => {
+    const mailbox = await followed();
+    await live.hint(mailbox, arrive(mailbox, 'First'));
+    const hold = stage.simulator.control.hold({ mailbox, kind: 'message' });
+    const reading = live.read(mailbox);
+    await hold.reached();
+    const second = arrive(mailbox, 'Second');
+    await live.hint(mailbox, second);
+    hold.release();
+    expect(await reading).toMatchObject({ ...DONE, messages: 2 });
+    expect(await live.row(mailbox, second)).toBeDefined();
+    expect(await live.state(mailbox)).toMatchObject({ told: 2, missed: 0 });
+  });
+
+  it('leaves nothing new to a scan that goes on from where it was, and the scan says so', async () => {
+    const mailbox = await followed();
+    const found = arrive(mailbox, 'Found');
+    await live.wantDelta(mailbox);
+    await live.read(mailbox);
+    const before = await live.row(mailbox, found);
+    const { scanNo } = await stage.addScan({}, 'incremental');
+    expect(await stage.read(mailbox, scanNo)).toMatchObject({ ...DONE, messages: 0 });
+    expect(await live.row(mailbox, found)).toEqual(before);
+    expect(await live.stored(mailbox)).toEqual(live.truth(mailbox));
+  });
+
+  it('lets a scan from nothing settle what vanished from folders that it has read already', async () => {
+    const mailbox = await followed();
+    const [gone] = inInbox(mailbox) as [string];
+    stage.simulator.control.removeMessage({ mailbox, id: gone });
+    for (let at = 0; at < 30; at++) arrive(mailbox, `Sent ${at}`, 'sentitems');
+    const { scanNo } = await stage.addScan();
+    expect(await stage.read(mailbox, scanNo, { sliceMs: 0, pageSize: 25 })).toMatchObject({ done: false });
+    await live.wantDelta(mailbox);
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(await stage.read(mailbox, scanNo)).toMatchObject(DONE);
+    expect((await live.row(mailbox, gone))?._deleted_at).not.toBeNull();
+    expect(await live.stored(mailbox)).toEqual(live.truth(mailbox));
+  });
+
+  it('settles what vanished from a folder that it began anew, also after a crash', async () => {
+    const mailbox = await followed();
+    await live.wantDelta(mailbox);
+    await live.read(mailbox);
+    const [gone] = inInbox(mailbox) as [string];
+    stage.simulator.control.removeMessage({ mailbox, id: gone });
+    stage.simulator.control.expireDelta({ mailbox, folder: 'inbox' });
+    await live.wantDelta(mailbox);
+    const emails = `${stage.organization.schema}.emails`;
+    const { store } = stage;
+    await store.sql(
+      `CREATE FUNCTION outhaul.fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''gone''; END'`,
+    );
+    await store.sql(`CREATE TRIGGER fail BEFORE UPDATE ON ${emails} FOR EACH ROW
+      WHEN (NEW._removed_at IS NOT NULL) EXECUTE FUNCTION outhaul.fail()`);
+    await expect(live.read(mailbox)).rejects.toThrow('gone');
+    await store.sql('DROP FUNCTION outhaul.fail CASCADE');
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect((await live.row(mailbox, gone))?._deleted_at).not.toBeNull();
+    expect(await live.state(mailbox)).toMatchObject({ wanted: false });
+  });
+
   it('forgets hints that no session wants', async () => {
     const mailbox = await followed();
     const id = arrive(mailbox, 'Nobody wants it');
