@@ -43,15 +43,17 @@ export async function readLive(
   const { db, organization, mailbox, signal } = context;
   const name = { organizationId: organization.organizationId, mailboxId: mailbox.id };
   const soFar: SoFar = { delta: undefined, forRound: new Set() };
+  const toMark = new Set<string>();
   for (;;) {
     const work = await joinedWork(context, settings);
     if (!work) {
       await dropHints(db, name);
       return true;
     }
-    if (work.hints.length === 0 && (work.deltaWantedAt === null || soFar.delta === 'partly')) return true;
+    const isDelta = work.deltaWantedAt !== null && soFar.delta !== 'partly';
+    if (work.hints.length === 0 && !isDelta && toMark.size === 0) return true;
     try {
-      const live = liveReading(context, work.session, givesUp);
+      const live = liveReading(context, work.session, { toMark, givesUp });
       const pauseMs = await takeTurn(live, work, settings, soFar);
       if (pauseMs > 0) await delay(pauseMs, undefined, { signal });
     } catch (error) {
@@ -86,7 +88,7 @@ async function takeTurn(live: LiveReading, work: LiveWork, settings: LiveSetting
     const named = hints.map(({ messageId }) => messageId).filter((id) => !forRound.has(id));
     const { missing, ...read } = await readAllNamed(live, named);
     for (const id of read.forRound) forRound.add(id);
-    await markAsRead(live);
+    await markAsRead(live, settings.turnMs);
     const notYet = hints.filter(({ messageId, ageMs }) => missing.has(messageId) && ageMs < NOT_YET_MS);
     pauseMs = Math.max(0, ...notYet.map(({ ageMs }) => NOT_YET_MS - ageMs));
     const waits = (id: string): boolean => forRound.has(id) && soFar.delta !== 'partly';
@@ -95,7 +97,10 @@ async function takeTurn(live: LiveReading, work: LiveWork, settings: LiveSetting
     lastNo = await finishWork(db, live.context.organization, { ...done, lastNo, hintNos: over.map(numberOf) });
   }
   if (!byName) deltaWantedAt = await wanted(live);
-  if (deltaWantedAt === null || soFar.delta === 'partly') return pauseMs;
+  if (deltaWantedAt === null || soFar.delta === 'partly') {
+    await markAsRead(live, settings.turnMs);
+    return pauseMs;
+  }
   await takeDelta(live, { ...work, lastNo, deltaWantedAt }, settings, soFar);
   return 0;
 }
@@ -121,7 +126,7 @@ async function takeDelta(
     await finishWork(db, organization, { ...done, hintNos: [] }).catch(() => undefined);
     throw error;
   }
-  await markAsRead(live);
+  await markAsRead(live, turnMs);
   if (soFar.delta === 'unfinished') {
     await finishWork(db, organization, { ...done, hintNos: [] });
     return;
@@ -133,7 +138,7 @@ async function takeDelta(
     ids.filter((id) => !stored.has(id)),
     { planned: true },
   );
-  await markAsRead(live);
+  await markAsRead(live, turnMs);
   soFar.forRound.clear();
   const isWhole = soFar.delta === 'finished';
   await finishWork(db, organization, { ...done, hintNos: hints.map(numberOf), ...(isWhole && { delta: wantedAt }) });

@@ -24,10 +24,9 @@ export interface LiveReading {
 export function liveReading(
   common: ReadingContext,
   session: LiveSession,
-  givesUp: LiveReading['givesUp'],
+  { toMark, givesUp }: Pick<LiveReading, 'toMark' | 'givesUp'>,
 ): LiveReading {
   const wants = wantedBy(session);
-  const toMark = new Set<string>();
   const choosing = isFiltered(session) || session.markAsRead;
   const context: ReadingContext = {
     ...common,

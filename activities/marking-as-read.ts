@@ -12,21 +12,23 @@ const STRETCH = 30;
 /**
  * Marks what was stored as read, at Graph and in the store. Whatever stands against it costs no message: where Graph
  * refuses, the session is told once and tries it no more; what fails otherwise stays unread.
+ * @param forMs how long; what is left then is for the next time
  */
-export async function markAsRead(live: LiveReading): Promise<void> {
+export async function markAsRead(live: LiveReading, forMs: number): Promise<void> {
   const { context, session, toMark } = live;
   const { db, mailbox, signal } = context;
-  const ids = [...toMark];
-  toMark.clear();
-  for (let at = 0; at < ids.length; at += STRETCH) {
-    const answers = await attempt(() => mailbox.markRead(ids.slice(at, at + STRETCH), signal));
+  const endsAt = performance.now() + forMs;
+  while (toMark.size > 0 && performance.now() < endsAt) {
+    const ids = [...toMark].slice(0, STRETCH);
+    for (const id of ids) toMark.delete(id);
+    const answers = await attempt(() => mailbox.markRead(ids, signal));
     const refusal = [...answers.values()].find(isRefusal);
     const marked = [...answers.values()].filter(isMessage);
     await storeMarked(live, marked);
     await countMarked(db, session.sessionNo, marked.length);
     if (refusal) {
       await refuseMarking(db, session.sessionNo, wordsOf(refusal));
-      return;
+      toMark.clear();
     }
   }
 }
