@@ -1,0 +1,176 @@
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { freePort } from '../../embedded/index.ts';
+import { sweepWorkflowId } from '../../model/ids.ts';
+import { startSimulator, type Simulator } from '../../simulator/index.ts';
+import { listOf, openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
+import { startTestWorker, type TestWorker } from './support/worker.ts';
+
+const MAILBOXES = 3;
+const MESSAGES = 10;
+
+describe('a session, over the API, with the real worker and the simulator', () => {
+  let simulator: Simulator;
+  let stage: ApiStage;
+  let worker: TestWorker;
+  let organizationId: string;
+  let key: string;
+  beforeAll(async () => {
+    simulator = await startSimulator({
+      tenant: { mailboxes: MAILBOXES, messagesPerMailbox: MESSAGES, folders: 1, specialUsers: false },
+    });
+    const port = await freePort();
+    const { tenantId, clientId, clientSecret } = simulator;
+    stage = await openApiStage({
+      environment: {
+        OUTLOOK_API_BASE_URL: simulator.url,
+        OUTHAUL_AUTHORITY_URL: simulator.url,
+        ...{ TENANT_ID: tenantId, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret },
+        ...{ PORT: String(port), OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${port}` },
+      },
+    });
+    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    organizationId = stage.organization('live');
+    key = await stage.keyOf(organizationId);
+  });
+  afterAll(async () => {
+    await stage?.close();
+    await worker?.stop();
+    await simulator?.close();
+  });
+
+  const ask = (method: string, path: string, body?: object) => stage.call(method, path, { key, body });
+  const state = async (): Promise<Body> => (await ask('GET', '/session/status')).body;
+  const until = (wanted: object) => vi.waitFor(async () => expect(await state()).toMatchObject(wanted), LONG);
+  const inbox = (index: number) => ({
+    mailbox: simulator.control.truth.mailboxes()[index]?.id ?? '',
+    folder: 'inbox',
+  });
+  /** Follows the session's messages from a cursor until one of that subject has come. */
+  const arrival = (subject: string, from: string) => {
+    let cursor = from;
+    return vi.waitFor(async () => {
+      const { body } = await ask('GET', `/session/messages?cursor=${cursor}`);
+      cursor = textOf(body['cursor']);
+      const message = listOf(body['messages']).find((each) => textOf(each['subject']) === subject);
+      if (!message) throw new Error(`${subject} has not come`);
+      return message;
+    }, LONG);
+  };
+  const now = async (): Promise<string> => textOf((await ask('GET', '/session/messages?from=now')).body['cursor']);
+  const schedules = async (): Promise<string[]> => {
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    try {
+      const client = new Client({ connection, namespace: inject('temporalNamespace') });
+      const ids: string[] = [];
+      for await (const { scheduleId } of client.schedule.list()) ids.push(scheduleId);
+      return ids.filter((id) => id === sweepWorkflowId(organizationId));
+    } finally {
+      await connection.close();
+    }
+  };
+
+  it('is notified of a message, which is stored and shown; stopped, it leaves nothing behind', async () => {
+    const started = await ask('POST', '/session/start', { polling_interval: 3600 });
+    expect(started.status).toBe(200);
+    const sessionId = textOf(started.body['session']?.['session_id']);
+    await until({
+      session: { session_id: sessionId, status: 'running', trouble: null },
+      services: {
+        polling: { status: 'scheduled', interval: 3600, last_sweep: { changed_mailboxes: MAILBOXES } },
+        webhook: { status: 'on', reason: null, subscriptions: { active: MAILBOXES, refused: 0 } },
+        processing: { messages: MAILBOXES * MESSAGES, mailboxes_due: 0 },
+      },
+      mailboxes: { followed: MAILBOXES },
+      workflow: { status: 'running' },
+    });
+    expect(await schedules()).toHaveLength(1);
+    expect((await ask('POST', '/session/start', {})).status).toBe(409);
+
+    const cursor = await now();
+    simulator.control.addMessage(inbox(0), { subject: 'Told at once' });
+    expect(await arrival('Told at once', cursor)).toMatchObject({ folder: 'inbox' });
+    await until({
+      services: { webhook: { notifications: { taken: 1, refused: 0 } } },
+      queue: { waiting: 0, in_work: 0 },
+      loss: { told: 1, missed: 0, rate: 0 },
+    });
+    expect((await ask('GET', '/metrics')).body).toMatchObject({
+      session_id: sessionId,
+      status: 'running',
+      messages: { seen: MAILBOXES * MESSAGES + 1, told: 1 },
+      subscriptions: { active: MAILBOXES },
+    });
+
+    const stopped = await ask('POST', '/session/stop', { reason: 'maintenance' });
+    expect(stopped).toMatchObject({
+      status: 200,
+      body: { session: { session_id: sessionId, stop_reason: 'maintenance' } },
+    });
+    await until({ session: { session_id: sessionId, status: 'stopped' }, workflow: { status: 'not_running' } });
+    expect(simulator.control.subscriptions.list()).toEqual([]);
+    expect(await schedules()).toEqual([]);
+    expect((await ask('GET', '/session/history')).body).toMatchObject({
+      sessions: [
+        {
+          session_id: sessionId,
+          stop_reason: 'maintenance',
+          totals: { mailboxes: MAILBOXES, messages: MAILBOXES * MESSAGES + 1, told: 1, missed: 0, notifications: 1 },
+        },
+      ],
+    });
+    expect((await ask('POST', '/session/stop', {})).status).toBe(409);
+  });
+
+  it.each(['/polling/trigger', '/process-now'])(
+    '%s reads what has changed, with a session or without',
+    async (path) => {
+      for (const withSession of [false, true]) {
+        const settings = { polling_mode: 'manual', enable_webhook: false };
+        if (withSession) {
+          expect((await ask('POST', '/session/start', settings)).status).toBe(200);
+          // What its first sweep finds is read for the session.
+          await until({
+            services: { polling: { last_sweep: { changed_mailboxes: MAILBOXES } }, processing: { status: 'idle' } },
+          });
+        }
+        simulator.control.addMessage(inbox(1), { subject: 'Found by a poll' });
+        const { status, body } = await ask('POST', path);
+        expect(status).toBe(202);
+        const scanId = textOf(body['scanId']);
+        expect(scanId).toMatch(/^poll-/);
+        await vi.waitFor(async () => {
+          const scan = await ask('GET', `/api/v1/scan/${scanId}/status`);
+          expect(scan.body).toMatchObject({
+            status: 'completed',
+            mode: 'incremental',
+            mailboxes: { completed: MAILBOXES },
+          });
+        }, LONG);
+        const rows = await ask('GET', `/api/v1/results/${scanId}/data?tableName=emails`);
+        expect(listOf(rows.body['data']?.['records']).map((row) => textOf(row['subject']))).toContain(
+          'Found by a poll',
+        );
+        if (!withSession) continue;
+        expect((await state())['last_poll_at']).not.toBeNull();
+        await ask('POST', '/session/stop', {});
+        await until({ session: { status: 'stopped', stop_reason: 'user_requested' } });
+      }
+    },
+  );
+
+  it('is not started with a credential that Entra refuses, and is forgotten then', async () => {
+    const other = await stage.keyOf(stage.organization('refused'));
+    simulator.control.changeTenant({ secretExpired: true });
+    try {
+      const refused = await stage.call('POST', '/session/start', { key: other, body: {} });
+      expect(refused.status).toBe(422);
+      expect(textOf(refused.body['reason'])).toMatch(/secret/);
+      expect((await stage.call('GET', '/session/status', { key: other })).body).toMatchObject({ session: null });
+    } finally {
+      simulator.control.changeTenant({ secretExpired: false });
+    }
+  });
+});
+
+const LONG = { timeout: 60_000, interval: 100 };
