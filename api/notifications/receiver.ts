@@ -37,7 +37,7 @@ export interface NotificationReceiver {
 /** Two write, one looks subscriptions up, one is the relay's. */
 const CONNECTIONS = 4;
 /** A statement that takes longer than Graph waits is of no use. */
-const STATEMENT_MS = 2_000;
+const STATEMENT_MS = 1_500;
 /** How long the end waits for connections that do not close. */
 const HANG_MS = 3_000;
 

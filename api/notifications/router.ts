@@ -19,11 +19,11 @@ export interface ReceiverLimits {
   readonly bodyBytes: number;
   /** Requests under way at a time; more are answered 429. Default: 128. */
   readonly atOnce: number;
-  /** Until an answer, whatever happens: Graph waits for 3 seconds. Default: 2,500 ms. */
+  /** Until an answer, whatever happens: Graph waits for 3 seconds. Default: 2,000 ms. */
   readonly deadlineMs: number;
 }
 
-export const DEFAULT_LIMITS: ReceiverLimits = { bodyBytes: 1_000_000, atOnce: 128, deadlineMs: 2_500 };
+export const DEFAULT_LIMITS: ReceiverLimits = { bodyBytes: 1_000_000, atOnce: 128, deadlineMs: 2_000 };
 
 interface RouterOptions {
   readonly notifications: Take;

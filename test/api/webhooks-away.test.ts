@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { loadConfig } from '../../config/config.ts';
 import { parseKeyRing } from '../../config/key-ring.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
@@ -43,6 +43,7 @@ beforeEach(async () => {
   session = await seedSession(stage.db, `org-${randomUUID()}`, 2);
   [mailbox] = session.subscriptions;
 });
+afterEach(() => wires.mend());
 
 const post = (path: string, ...value: object[]): Promise<Response> =>
   fetch(`${stage.api.url}${path}`, {
