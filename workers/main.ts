@@ -29,6 +29,11 @@ import { readerWaker } from './reader-waker.ts';
 import { scanTeller } from './scan-teller.ts';
 import { sweepSchedule } from './sweep-schedule.ts';
 
+/**
+ * How long a workflow may compute without a pause. The SDK's own 5 s pass on a busy machine while a task with thousands of
+ * signals is replayed, and V8, interrupted there, may take the whole process down.
+ */
+const WORKFLOW_PATIENCE = '2 minutes';
 /** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
 const PAGE_BUDGET = 8 << 20;
 /** How long a slice reads before it hands over to the next. */
@@ -181,7 +186,13 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
   } satisfies Partial<WorkerOptions>;
   const workflowBundle = existsSync(BUNDLE_PATH) ? { codePath: BUNDLE_PATH } : await bundleWorkflows();
   return Promise.all([
-    Worker.create({ ...common, taskQueue: orchestration, workflowBundle, maxCachedWorkflows: 300 }),
+    Worker.create({
+      ...common,
+      taskQueue: orchestration,
+      workflowBundle,
+      maxCachedWorkflows: 300,
+      isolateExecutionTimeout: WORKFLOW_PATIENCE,
+    }),
     Worker.create({ ...common, taskQueue: graph }),
   ]);
 }
