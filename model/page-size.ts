@@ -127,7 +127,7 @@ export class FolderPageSize {
     }
     if (fault === 'slow') this.#limit.fall(this.#messages);
     if (fault === 'item') this.#suspects = this.#messages;
-    this.#messages = half(this.#messages);
+    this.#messages = fault === 'large' ? quarter(this.#messages) : half(this.#messages);
     return true;
   }
 
@@ -142,3 +142,5 @@ export class FolderPageSize {
 }
 
 const half = (messages: number): number => Math.max(1, Math.floor(messages / 2));
+/** What is too large for us is four pages and more (`PAGE_BYTES`): a half of it may just fit, in every mailbox at once. */
+const quarter = (messages: number): number => Math.max(1, Math.floor(messages / 4));

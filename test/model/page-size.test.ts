@@ -126,11 +126,11 @@ describe("a folder's page size", () => {
     expect(limit.messages).toBe(64);
   });
 
-  it('falls without a word to the mailbox where a page was too large for us', () => {
+  it('falls to a quarter, without a word to the mailbox, where a page was too large for us', () => {
     const limit = new MailboxPageLimit(100, null);
     const size = new FolderPageSize(limit, 100);
     size.failed('large');
-    expect([size.messages, limit.messages]).toEqual([50, 100]);
+    expect([size.messages, limit.messages]).toEqual([25, 100]);
   });
 
   it('is free again when the suspects have come after all', () => {
