@@ -37,6 +37,8 @@ export interface SweepActivitiesOptions {
   readonly connections: GraphConnections;
   /** Has a mailbox read for nobody in particular: starts its reader, or signals the one that runs. */
   readonly wakeReader: (organizationId: string, mailboxId: string) => Promise<void>;
+  /** Takes the Schedule of the sweep away, which a worker that woke up late may have made after the session's end. */
+  readonly removeSchedule?: (organizationId: string) => Promise<void>;
   /** Mailboxes between two writes. Default 500. */
   readonly stretch?: number;
   /** Pause after each 20 readers that were asked, ms. Default 200: so many readers at most begin at a time. */
@@ -58,7 +60,7 @@ interface SweepProgress extends Omit<SweepResult, 'ms'> {
 }
 
 export function createSweepActivities(options: SweepActivitiesOptions): SweepActivities {
-  const { db, connections, wakeReader, stretch: limit = 500, pauseMs = 200 } = options;
+  const { db, connections, wakeReader, removeSchedule, stretch: limit = 500, pauseMs = 200 } = options;
 
   async function wake(organizationId: string, mailboxIds: readonly string[], signal: AbortSignal): Promise<void> {
     for (let at = 0; at < mailboxIds.length; at += WOKEN_AT_ONCE) {
@@ -72,6 +74,7 @@ export function createSweepActivities(options: SweepActivitiesOptions): SweepAct
       whileBeating(async (beat: (progress: SweepProgress) => void, before) => {
         const { cancellationSignal: signal } = Context.current();
         const session = await openSession(db, organizationId);
+        if (!session) await removeSchedule?.(organizationId);
         if (!session || session.status === 'stopping') return { ...NOTHING, ms: 0 };
         const { sessionNo } = session;
         const organization = await organizationOf(db, organizationId);

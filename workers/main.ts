@@ -146,6 +146,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
   const client = { namespace: config.temporal.namespace, dataConverter };
   const wakeReader = readerWaker(connection, { ...client, taskQueue: orchestration });
+  const sweeps = sweepSchedule(connection, { ...client, taskQueue: orchestration });
   const activities = {
     ...createConnectionActivities({
       db,
@@ -164,15 +165,15 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       stopping: composed.stopping,
       tellScan: scanTeller(connection, client),
     }),
-    ...createSessionActivities({
-      db,
-      connections,
-      sweeps: sweepSchedule(connection, { ...client, taskQueue: orchestration }),
-      log,
-    }),
+    ...createSessionActivities({ db, connections, sweeps, log }),
     ...createQuarantineActivities({ db, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
     ...createSubscriptionActivities({ db, connections, subscriptionMinutes }),
-    ...createSweepActivities({ db, connections, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
+    ...createSweepActivities({
+      db,
+      connections,
+      wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental'),
+      removeSchedule: (organizationId) => sweeps.remove(organizationId),
+    }),
   };
   const common = {
     connection,

@@ -8,6 +8,7 @@ const MAILBOXES = 45;
 describe('a sweep', () => {
   const stage = useSession({ mailboxes: MAILBOXES, messages: 450 });
   let woken: string[] = [];
+  const removed: string[] = [];
   beforeEach(async () => {
     await stage.start();
     woken = [];
@@ -30,6 +31,7 @@ describe('a sweep', () => {
         await wake?.(mailboxId);
         woken.push(mailboxId);
       },
+      removeSchedule: async (id) => void removed.push(id),
       stretch,
       pauseMs: 1,
     });
@@ -229,11 +231,12 @@ describe('a sweep', () => {
     expect(row).toEqual({ at: true, ms: true, changed: MAILBOXES });
   });
 
-  it('does nothing where no session runs', async () => {
+  it('does nothing where no session runs, but takes its Schedule away, which is there by mistake', async () => {
     await stage.store.sql('UPDATE outhaul.sessions SET ended_at = now() WHERE session_no = $1', [
       stage.session.sessionNo,
     ]);
     expect(await sweep()).toMatchObject({ mailboxes: 0, changed: 0 });
     expect(probes()).toBe(0);
+    expect(removed).toEqual([stage.organization.organizationId]);
   });
 });
