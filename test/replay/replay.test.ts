@@ -10,6 +10,20 @@ import { RECORDING_KEYS, recordedHistories } from './histories.ts';
 /** The shapes that the history of each workflow takes. */
 const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
   checkConnection: ['fresh', 'retried', 'cancelled', 'failed'],
+  keepSession: [
+    'fresh',
+    'polling',
+    'retried',
+    'nudged',
+    'continuing',
+    'continued',
+    'unreachable',
+    'troubled',
+    'refused',
+    'failed',
+    'cancelled',
+    'stopped-early',
+  ],
   retryQuarantine: ['fresh', 'retried', 'cancelled', 'failed'],
   scanTenant: [
     'fresh',
@@ -27,6 +41,7 @@ const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
     'failed',
     'no-end',
   ],
+  sweepMailboxes: ['fresh', 'retried', 'cancelled', 'failed'],
   syncMailbox: [
     'fresh',
     'retried',
