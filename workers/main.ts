@@ -28,12 +28,8 @@ import { failureInterceptor } from './interceptors.ts';
 import { readerWaker } from './reader-waker.ts';
 import { scanTeller } from './scan-teller.ts';
 import { sweepSchedule } from './sweep-schedule.ts';
+import { WORKFLOW_PATIENCE } from './workflow-patience.ts';
 
-/**
- * How long a workflow may compute without a pause. The SDK's own 5 s pass on a busy machine while a task with thousands of
- * signals is replayed, and V8, interrupted there, may take the whole process down.
- */
-const WORKFLOW_PATIENCE = '2 minutes';
 /** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
 const PAGE_BUDGET = 8 << 20;
 /** How long a slice reads before it hands over to the next. */
@@ -192,7 +188,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       taskQueue: orchestration,
       workflowBundle,
       maxCachedWorkflows: 300,
-      isolateExecutionTimeout: WORKFLOW_PATIENCE,
+      ...WORKFLOW_PATIENCE,
     }),
     Worker.create({ ...common, taskQueue: graph }),
   ]);

@@ -8,6 +8,7 @@ import { taskQueues, type TaskQueues } from '../../model/task-queues.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { admittedUpdate, type ScanAdmission } from '../../workflows/messages.ts';
 import type { ScanTenantInput, scanTenant } from '../../workflows/scan-tenant.ts';
+import { WORKFLOW_PATIENCE } from '../../workers/workflow-patience.ts';
 import type { PlayedActivities } from './tenant.ts';
 
 let quiet = false;
@@ -63,6 +64,7 @@ export async function openWorkflowStage(keys = generateKey()): Promise<WorkflowS
           ...common,
           taskQueue: queues.orchestration,
           workflowBundle: { codePath: inject('workflowBundlePath') },
+          ...WORKFLOW_PATIENCE,
         }),
         Worker.create({ ...common, taskQueue: queues.graph }),
       ]);
