@@ -16,13 +16,14 @@ import {
 } from '../store/subscriptions.ts';
 import { lookAfter, notificationUrls, type Kept, type Lifetime, type Subscribing } from './subscribing.ts';
 
-/** Subscriptions looked after at a time, and between two writes. */
+/** Subscriptions looked after at a time. */
 const AT_ONCE = 4;
-const STRETCH = 40;
+/** Between two writes: few, for until a new one stands in the store its notifications are taken for foreign. */
+const STRETCH = 8;
 /** Rows wanted in one statement, and removed between two writes. */
 const LARGE_STRETCH = 500;
 /** So many failures at least, and nothing else, are Graph's and not the subscriptions'. */
-const ALL_FAIL = 10;
+const ALL_FAIL = 8;
 
 export interface SessionSubscriptionsOptions {
   readonly db: Database;
