@@ -37,6 +37,10 @@ export interface Stage {
   /** Starts the service again, on the same data and port; the API is stopped before. */
   restart(service: 'postgres' | 'temporal' | 'api'): Promise<void>;
   startWorker(env?: NodeJS.ProcessEnv): Outhaul;
+  /** Kills every worker that was started. */
+  killWorkers(): void;
+  /** Starts a command that is a client of the API, with an administrator's key. */
+  startClient(...args: readonly string[]): Outhaul;
   call(method: string, path: string, body?: object): Promise<{ status: number; answer: Record<string, unknown> }>;
   /** Starts a scan of all folders; the answer must be 202. */
   startScan(scanId: string, auth?: object): Promise<void>;
@@ -75,6 +79,7 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
     OUTLOOK_API_BASE_URL: simulator.url,
     OUTHAUL_AUTHORITY_URL: simulator.url,
     PORT: String(ports.api),
+    OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${ports.api}`,
     ...settings,
   };
   const startIt = (): Promise<RunningApi> => startApi({ config: loadConfig(environment).config, log: silent });
@@ -96,6 +101,8 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
       workers.push(worker);
       return worker;
     },
+    killWorkers: () => workers.forEach((worker) => worker.kill('SIGKILL')),
+    startClient: (...args) => startOuthaul([...args, '--url', api.url], { OUTHAUL_API_KEY: key }),
     async call(method, path, body) {
       const response = await fetch(`${api.url}${path}`, {
         method,
