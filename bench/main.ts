@@ -1,15 +1,19 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchFaults } from './faults.ts';
+import { benchLive } from './live.ts';
 import { benchPause } from './pause.ts';
 import { benchScan } from './scan-matrix.ts';
 import { benchSimulator } from './simulator.ts';
 
 /**
- * `npm run bench -- scan|simulator|pause|faults [--json]`: figures on standard output, the last of them one JSON object; what is
- * being done on standard error.
+ * `npm run bench -- scan|simulator|pause|faults|live [--json]`: figures on standard output, the last of them one JSON object;
+ * what is being done on standard error. `--minutes` is how long 1,000 messages a minute come in `live`.
  */
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: 'boolean' } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean' }, minutes: { type: 'string', default: '5' } },
+});
 const note = (line: string): void => void process.stderr.write(`${line}\n`);
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}`;
 
@@ -24,8 +28,10 @@ if (what === 'scan') {
   print(machine, await benchPause(note));
 } else if (what === 'faults') {
   print(machine, await benchFaults(note));
+} else if (what === 'live' && Number(values.minutes) > 0) {
+  print(machine, await benchLive(note, { minutes: Number(values.minutes) }));
 } else {
-  note('Usage: npm run bench -- scan|simulator|pause|faults [--json]');
+  note('Usage: npm run bench -- scan|simulator|pause|faults|live [--minutes 5] [--json]');
   process.exitCode = 2;
 }
 

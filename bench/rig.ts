@@ -62,6 +62,7 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
     searchAttributes: { OrganizationId: 'Keyword', ScanId: 'Keyword' },
     log,
   });
+  const port = await freePort();
   const environment = {
     HOME: process.env['HOME'],
     PATH: process.env['PATH'],
@@ -70,10 +71,11 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
     OUTHAUL_KEYS: generateKey(),
     LOG_LEVEL: 'warn',
     NODE_ENV: 'production',
+    OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${port}`,
     ...settings,
   };
   const silent = pino({ level: 'silent' });
-  const { config } = loadConfig({ ...environment, PORT: String(await freePort()) });
+  const { config } = loadConfig({ ...environment, PORT: String(port) });
   const api = await startApi({ config, log: silent });
   const address = { address: server.address, namespace: 'default' };
   const temporal = await createTemporalClient(address, parseKeyRing(environment.OUTHAUL_KEYS));
