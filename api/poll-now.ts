@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ScanFilters } from '../model/scan.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { recordPoll } from '../store/session-details.ts';
+import { POLL } from '../store/session-messages.ts';
 import { openSession } from '../store/sessions.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
@@ -35,7 +36,7 @@ export async function pollNow(
 
 /** `poll-20261121T093000Z-7f3a`: two polls of one second have different names. */
 export const pollId = (now: Date): string =>
-  `poll-${now.toISOString().replace(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`;
+  `${POLL}${now.toISOString().replace(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`;
 
 function toConfig({ folders, mailboxes, since, until }: ScanFilters): ScanConfig['filters'] {
   const { include, exclude } = mailboxes ?? {};

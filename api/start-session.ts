@@ -7,6 +7,7 @@ import type { SessionSettings } from '../model/session.ts';
 import { recordAudit } from '../store/audit.ts';
 import { loadActive } from '../store/connections.ts';
 import { ensureOrganization } from '../store/organizations.ts';
+import { setNotifications } from '../store/session-status.ts';
 import { addSession, discardSession, openSession, sessionByNo, type SessionRow } from '../store/sessions.ts';
 import type { SessionStart as Outcome } from '../workflows/messages.ts';
 import { refusedStart } from './admission.ts';
@@ -43,6 +44,9 @@ export async function startSession(
   });
   const settings = settingsOf(wanted, config);
   const { sessionNo } = await addSession(db, { organizationId, sessionId, ...settings, candidate });
+  if (wanted.enable_webhook && !config.notifications.enabled) {
+    await setNotifications(db, sessionNo, { notifications: 'off', reason: SWITCHED_OFF });
+  }
   const ids = { organizationId, sessionId, sessionNo };
   const outcome = await admit(parts, ids, log).catch(async (error: unknown) => {
     if (error instanceof StartUnknown) throw error;
@@ -56,6 +60,9 @@ export async function startSession(
   log.info({ ...ids, status: outcome.status }, 'Session started');
   return sessionByNo(db, sessionNo);
 }
+
+const SWITCHED_OFF =
+  'Notifications are switched off here (OUTHAUL_NOTIFICATIONS=off, as outhaul up --no-webhook sets it)';
 
 /** What the session is to do, with what the environment allows. */
 function settingsOf(wanted: SessionStart, { notifications, mailboxAddresses }: Config): SessionSettings {

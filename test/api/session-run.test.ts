@@ -134,6 +134,7 @@ describe('a session, over the API, with the real worker and the simulator', () =
             services: { polling: { last_sweep: { changed_mailboxes: MAILBOXES } }, processing: { status: 'idle' } },
           });
         }
+        const cursor = withSession ? await now() : '';
         simulator.control.addMessage(inbox(1), { subject: 'Found by a poll' });
         const { status, body } = await ask('POST', path);
         expect(status).toBe(202);
@@ -152,6 +153,7 @@ describe('a session, over the API, with the real worker and the simulator', () =
           'Found by a poll',
         );
         if (!withSession) continue;
+        await arrival('Found by a poll', cursor);
         expect((await state())['last_poll_at']).not.toBeNull();
         await ask('POST', '/session/stop', {});
         await until({ session: { status: 'stopped', stop_reason: 'user_requested' } });

@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ensureOrganization } from '../../store/organizations.ts';
 import { listOf, openApiStage, textOf, type ApiStage } from './support/stage.ts';
 
+const CONNECTION = { TENANT_ID: 'tenant.example', CLIENT_ID: 'client-of-test', CLIENT_SECRET: 'secret-of-test' };
+
 describe('sessions over the API, without a worker', () => {
   let stage: ApiStage;
   let organizationId: string;
   let key: string;
-  const CONNECTION = { TENANT_ID: 'tenant.example', CLIENT_ID: 'client-of-test', CLIENT_SECRET: 'secret-of-test' };
   beforeAll(async () => {
     stage = await openApiStage({ environment: CONNECTION, admissionMs: 1_000 });
     organizationId = stage.organization('one');
@@ -151,13 +152,30 @@ describe('sessions over the API of an installation without a connection', () => 
   });
 });
 
+describe('sessions over the API of an installation without notifications', () => {
+  let stage: ApiStage;
+  beforeAll(async () => {
+    stage = await openApiStage({ environment: { ...CONNECTION, OUTHAUL_NOTIFICATIONS: 'off' }, admissionMs: 1_000 });
+  });
+  afterAll(() => stage.close());
+
+  it('run by polling alone, and say why; nobody takes notifications', async () => {
+    const key = await stage.keyOf(stage.organization());
+    const started = await stage.call('POST', '/session/start', { key, body: { enable_webhook: true } });
+    expect(started.body).toMatchObject({ session: { enable_webhook: false } });
+    const { body } = await stage.call('GET', '/session/status', { key });
+    expect(body['services']?.['webhook']).toMatchObject({ status: 'off' });
+    expect(textOf(body['services']?.['webhook']?.['reason'])).toContain('--no-webhook');
+    await stage.call('POST', '/session/clear', { key });
+    const url = `${stage.api.url}/webhooks/graph?validationToken=hello`;
+    expect((await fetch(url, { method: 'POST' })).status).toBe(401);
+  });
+});
+
 describe('sessions over the API of an installation in which nothing was ever started', () => {
   let stage: ApiStage;
   beforeAll(async () => {
-    stage = await openApiStage({
-      environment: { TENANT_ID: 'tenant.example', CLIENT_ID: 'client-of-test', CLIENT_SECRET: 'secret-of-test' },
-      admissionMs: 1_000,
-    });
+    stage = await openApiStage({ environment: CONNECTION, admissionMs: 1_000 });
   });
   afterAll(() => stage.close());
 
