@@ -22,7 +22,7 @@ export const sessionOf = (session: SessionRow) => ({
 });
 
 /** What to tell whoever has started or stopped the session, by how it stands. */
-export function messageOf({ sessionId, status, notifications, notificationsReason }: SessionRow): string {
+export function messageOf({ sessionId, status, stopReason, notifications, notificationsReason }: SessionRow): string {
   const session = `Session ${sessionId}`;
   switch (status) {
     case 'starting':
@@ -32,11 +32,11 @@ export function messageOf({ sessionId, status, notifications, notificationsReaso
         ? `${session} runs by polling alone: ${notificationsReason ?? 'Graph cannot reach us'}`
         : `${session} runs`;
     case 'stopping':
-      return `${session} stops: what it has asked of Graph is being taken back`;
+      return `${session} stops (${stopReason ?? 'no reason'}): what it has asked of Graph is being taken back`;
     case 'stopped':
       return `${session} has stopped`;
     case 'failed':
-      return `${session} has failed`;
+      return `${session} has failed: ${stopReason ?? 'no reason'}`;
   }
 }
 
