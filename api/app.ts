@@ -25,6 +25,7 @@ import { pollingRoutes } from './routes/polling.ts';
 import { resultRoutes } from './routes/results.ts';
 import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
+import { scheduleRoutes } from './routes/schedules.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 
 /** The most that a request's body may have. */
@@ -38,6 +39,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
   const routes = [
     ...scanRoutes(parts),
     ...scanControlRoutes(parts),
+    ...scheduleRoutes(parts),
     ...sessionRoutes(parts),
     ...pollingRoutes(parts),
     ...metricsRoutes(parts),

@@ -19,6 +19,7 @@ import { createNotificationReceiver } from './notifications/receiver.ts';
 import { createKeyChecker } from './principal.ts';
 import { createQuarantineWorkflows } from './quarantine-workflows.ts';
 import { createReachabilityCheck } from './reachability.ts';
+import { createScanSchedules } from './scan-schedules.ts';
 import { createScanWorkflows } from './scan-workflows.ts';
 import { createSessionWorkflows } from './session-workflows.ts';
 import { whenTemporalIsReady } from './temporal-ready.ts';
@@ -101,6 +102,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
         db,
         workflows,
         sessions: createSessionWorkflows(client, { orchestrationQueue, startMs: options.admissionMs ?? 60_000 }),
+        schedules: createScanSchedules(client, { orchestrationQueue }),
         connections: createConnectionWorkflows(client, { orchestrationQueue, checkMs: options.checkMs ?? 110_000 }),
         quarantine: createQuarantineWorkflows(client, { orchestrationQueue }),
         keys: createKeyChecker(db),

@@ -6,6 +6,7 @@ import type { NotificationReceiver } from './notifications/receiver.ts';
 import type { KeyChecker } from './principal.ts';
 import type { QuarantineWorkflows } from './quarantine-workflows.ts';
 import type { Reachability } from './reachability.ts';
+import type { ScanSchedules } from './scan-schedules.ts';
 import type { ScanWorkflows } from './scan-workflows.ts';
 import type { SessionWorkflows } from './session-workflows.ts';
 import type { CountBegunBy } from './workflow-counts.ts';
@@ -16,6 +17,7 @@ export interface ApiParts {
   readonly db: Database;
   readonly workflows: ScanWorkflows;
   readonly sessions: SessionWorkflows;
+  readonly schedules: ScanSchedules;
   readonly connections: ConnectionWorkflows;
   readonly quarantine: QuarantineWorkflows;
   readonly keys: KeyChecker;

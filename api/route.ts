@@ -27,8 +27,8 @@ export interface RawRequest {
 }
 
 export type RouteTag =
-  'Scans' | 'Sessions' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections' | 'Quarantine';
-export type Method = 'get' | 'post' | 'delete';
+  'Scans' | 'Schedules' | 'Sessions' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections' | 'Quarantine';
+export type Method = 'get' | 'post' | 'patch' | 'delete';
 
 export interface DocumentedAnswer {
   readonly description: string;

@@ -12,6 +12,15 @@ import type { Coverage } from '../api/schemas/coverage.ts';
 import type { QuarantineList, QuarantineRetried, QuarantineRetry } from '../api/schemas/quarantine.ts';
 import type { ResultRows, ResultTables } from '../api/schemas/results.ts';
 import type {
+  ScheduleAnswer,
+  ScheduleBackfill,
+  ScheduleChange,
+  ScheduleList,
+  ScheduleRemoved,
+  ScheduleRequest,
+  ScheduleShown,
+} from '../api/schemas/schedules.ts';
+import type {
   PollStarted,
   SessionAnswer,
   SessionCleared,
@@ -38,6 +47,9 @@ export type SessionStateAnswer = z.output<typeof SessionState>;
 export type EndedSession = z.output<typeof SessionHistory>['sessions'][number];
 export type SessionMessagesAnswer = z.output<typeof SessionMessages>;
 export type SessionRequest = z.input<typeof SessionStart>;
+export type ScheduleEntry = z.output<typeof ScheduleList>['schedules'][number];
+export type ScheduleChangeRequest = z.input<typeof ScheduleChange>;
+export type ScheduleDone = z.output<typeof ScheduleAnswer>;
 export type ScanRequest = z.input<typeof ScanStart>['config'];
 
 /** What is done with a scan once it is started, beside cancelling it. */
@@ -117,6 +129,15 @@ export interface ApiClient {
   sessionMessages(options: SessionMessagesOptions): Promise<SessionMessagesAnswer>;
   /** Has what has changed in the mailboxes read. */
   poll(): Promise<z.output<typeof PollStarted>>;
+  makeSchedule(wanted: z.input<typeof ScheduleRequest>): Promise<ScheduleDone>;
+  schedules(): Promise<ScheduleEntry[]>;
+  schedule(id: string): Promise<ScheduleEntry>;
+  changeSchedule(id: string, change: ScheduleChangeRequest): Promise<ScheduleDone>;
+  pauseSchedule(id: string, note: string | undefined): Promise<ScheduleDone>;
+  resumeSchedule(id: string): Promise<ScheduleDone>;
+  triggerSchedule(id: string): Promise<ScheduleDone>;
+  backfillSchedule(id: string, time: z.input<typeof ScheduleBackfill>): Promise<ScheduleDone>;
+  removeSchedule(id: string): Promise<z.output<typeof ScheduleRemoved>>;
   /** Mailboxes in the order of the scan's list. */
   coverage(scanId: string, options: CoverageOptions): Promise<CoverageAnswer>;
   quarantine(options: QuarantineOptions): Promise<z.output<typeof QuarantineList>>;
@@ -137,6 +158,7 @@ export interface ApiClient {
 }
 
 const CONNECTIONS = '/api/v1/connections';
+const SCHEDULES = '/api/v1/schedules';
 
 type Query = Readonly<Record<string, string | number | undefined>>;
 
@@ -154,6 +176,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     request<T>(options, method, path, extra);
   const scanPath = (scanId: string, rest: string): string => `/api/v1/scan/${encodeURIComponent(scanId)}/${rest}`;
   const resultPath = (scanId: string, rest: string): string => `/api/v1/results/${encodeURIComponent(scanId)}/${rest}`;
+  const schedulePath = (id: string, rest = ''): string => `${SCHEDULES}/${encodeURIComponent(id)}${rest}`;
   const query = { organizationId };
   return {
     url: options.url,
@@ -180,6 +203,19 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     },
     sessionMessages: (wanted) => call('GET', '/session/messages', { query: { ...query, ...wanted } }),
     poll: () => call('POST', '/polling/trigger', { query, deadlineMs: START_DEADLINE_MS }),
+    makeSchedule: (wanted) => call('POST', SCHEDULES, { body: { ...wanted, organizationId } }),
+    async schedules() {
+      return (await call<z.output<typeof ScheduleList>>('GET', SCHEDULES, { query })).schedules;
+    },
+    async schedule(id) {
+      return (await call<z.output<typeof ScheduleShown>>('GET', schedulePath(id), { query })).schedule;
+    },
+    changeSchedule: (id, body) => call('PATCH', schedulePath(id), { query, body }),
+    pauseSchedule: (id, note) => call('POST', schedulePath(id, '/pause'), { query, body: { note } }),
+    resumeSchedule: (id) => call('POST', schedulePath(id, '/resume'), { query }),
+    triggerSchedule: (id) => call('POST', schedulePath(id, '/trigger'), { query }),
+    backfillSchedule: (id, body) => call('POST', schedulePath(id, '/backfill'), { query, body }),
+    removeSchedule: (id) => call('DELETE', schedulePath(id), { query }),
     coverage: (scanId, { limit, cursor, incomplete }) =>
       call('GET', scanPath(scanId, 'coverage'), {
         query: { ...query, limit, cursor, incomplete: incomplete ? 'true' : undefined },

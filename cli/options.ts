@@ -41,6 +41,16 @@ export function time(text: string): string {
   return text;
 }
 
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** A length of time, in seconds: `90s`, `15m`, `6h`, `1d`. */
+export function duration(text: string): number {
+  const [, number = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(number) * (SECONDS[unit] ?? Number.NaN);
+  if (Number.isNaN(seconds)) throw new InvalidArgumentError('It must be a length of time, such as 90s, 15m, 6h or 1d.');
+  return seconds;
+}
+
 export function webUrl(text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
     throw new InvalidArgumentError('It must be a URL such as http://127.0.0.1:8000.');

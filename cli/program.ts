@@ -13,6 +13,7 @@ import { pollCommand } from './commands/poll.ts';
 import { quarantineCommand } from './commands/quarantine.ts';
 import { resultsCommand } from './commands/results.ts';
 import { scanCommand } from './commands/scan.ts';
+import { scheduleCommand } from './commands/schedule.ts';
 import { sessionCommand } from './commands/session.ts';
 import { simulateCommand } from './commands/simulate.ts';
 import { statusCommand } from './commands/status.ts';
@@ -32,7 +33,7 @@ const GROUPS = [
     heading: 'Scans that run or have ended:',
     commands: [pauseCommand, resumeCommand, cancelCommand, retryFailedCommand],
   },
-  { heading: 'Continuously:', commands: [sessionCommand, pollCommand, watchCommand] },
+  { heading: 'Continuously:', commands: [sessionCommand, pollCommand, watchCommand, scheduleCommand] },
   {
     heading: 'Administration:',
     commands: [connectionsCommand, doctorCommand, keysCommand, detectCrashedCommand, configCommand],

@@ -24,3 +24,14 @@ export const sessionWorkflowId = (organizationId: string): string => `session/${
 
 /** The sweep of a session's mailboxes, and the Schedule that starts it. */
 export const sweepWorkflowId = (organizationId: string): string => `sweep/${organizationId}`;
+
+/** A Schedule of scans, and, with the time that Temporal adds, what it starts. */
+export const scheduleWorkflowId = (organizationId: string, scheduleId: string): string =>
+  `schedule/${organizationId}/${scheduleId}`;
+
+/**
+ * The scan of a workflow that a Schedule has started: `nightly-20261121T020000Z`. Temporal ends such a workflow's id with
+ * the time at which it was due, `-2026-11-21T02:00:00Z`.
+ */
+export const scheduledScanId = (scheduleId: string, workflowId: string): string =>
+  `${scheduleId}-${workflowId.slice(-'2026-11-21T02:00:00Z'.length).replace(/[-:]/g, '')}`;

@@ -8,6 +8,7 @@ import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
 import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
+import { createScheduleActivities } from '../activities/schedule-activities.ts';
 import { createSessionActivities } from '../activities/session-activities.ts';
 import { createSubscriptionActivities } from '../activities/subscription-activities.ts';
 import { createSweepActivities } from '../activities/sweep-activities.ts';
@@ -25,6 +26,7 @@ import { createDataConverter } from '../temporal/data-converter.ts';
 import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
 import { closeAll, runTogether } from './endings.ts';
 import { failureInterceptor } from './interceptors.ts';
+import { ownSchedule } from './own-schedule.ts';
 import { readerWaker } from './reader-waker.ts';
 import { scanTeller } from './scan-teller.ts';
 import { sweepSchedule } from './sweep-schedule.ts';
@@ -162,6 +164,12 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       tellScan: scanTeller(connection, client),
     }),
     ...createSessionActivities({ db, connections, sweeps, log }),
+    ...createScheduleActivities({
+      db,
+      schedules: ownSchedule(connection, client),
+      mailboxesAtOnce: config.mailboxesAtOnce,
+      log,
+    }),
     ...createQuarantineActivities({ db, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
     ...createSubscriptionActivities({ db, connections, subscriptionMinutes }),
     ...createSweepActivities({

@@ -1,6 +1,7 @@
 import { KeyRingError } from '../../config/key-ring.ts';
 import { recordAudit } from '../../store/audit.ts';
 import { withLock } from '../../store/locks.ts';
+import { listOrganizations } from '../../store/organizations.ts';
 import { recordSealingKey } from '../../store/retired-keys.ts';
 import { resealCredentials } from '../../store/sealed-credentials.ts';
 import { HttpError } from '../errors.ts';
@@ -41,8 +42,10 @@ export const keyRingRoutes = (parts: ApiParts): readonly Route[] => [
         if (newKey) log.info({ keyId: addKey(parts) }, 'Sealing key made');
         const { currentKeyId, keyIds } = keyRing.ring;
         const resealed = await resealCredentials(db, currentKeyId);
+        const organizations = await listOrganizations(db);
+        const schedules = await parts.schedules.reseal(organizations.map((one) => one.organizationId));
         await recordSealingKey(db, currentKeyId, keyIds.slice(1));
-        log.info({ keyId: currentKeyId, resealed }, 'Credentials sealed anew');
+        log.info({ keyId: currentKeyId, resealed, schedules }, 'Credentials and schedules sealed anew');
         await recordAudit(db, {
           actor: principal.actor,
           organizationId: null,

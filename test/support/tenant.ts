@@ -4,6 +4,7 @@ import type { ConnectionActivities } from '../../activities/connection-activitie
 import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
 import type { QuarantineActivities } from '../../activities/quarantine-activities.ts';
 import type { ScanActivities } from '../../activities/scan-activities.ts';
+import type { ScheduleActivities } from '../../activities/schedule-activities.ts';
 import type { SessionActivities } from '../../activities/session-activities.ts';
 import type { SubscriptionActivities } from '../../activities/subscription-activities.ts';
 import type { SweepActivities } from '../../activities/sweep-activities.ts';
@@ -14,7 +15,14 @@ export const DONE: SliceResult = { done: true, outcome: 'completed', messages: 1
 /** Activities as tests play them; those of the smaller workflows only where a test needs them. */
 export type PlayedActivities = ScanActivities &
   MailboxActivities &
-  Partial<ConnectionActivities & QuarantineActivities & SessionActivities & SubscriptionActivities & SweepActivities>;
+  Partial<
+    ConnectionActivities &
+      QuarantineActivities &
+      ScheduleActivities &
+      SessionActivities &
+      SubscriptionActivities &
+      SweepActivities
+  >;
 
 /** A tenant in memory, with which the activities can be played. */
 export class Tenant {
