@@ -33,7 +33,7 @@ import { sweepSchedule } from './sweep-schedule.ts';
 import { WORKFLOW_PATIENCE } from './workflow-patience.ts';
 
 /** Bytes of page bodies that a worker holds at a time, fetched and not yet stored. */
-const PAGE_BUDGET = 8 << 20;
+const PAGE_BUDGET = 6 << 20;
 /** How long a slice reads before it hands over to the next. */
 const SLICE_MS = 5 * 60_000;
 /** How long slices have to store the pages that they have asked for, once the process is told to end. */
