@@ -95,7 +95,10 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
         stdio: ['ignore', 'ignore', 'inherit'],
       });
       const gone = once(child, 'exit');
-      await until(async () => ((await isPolledBy(child.pid, temporal)) ? true : undefined), 50);
+      await until(async () => {
+        if (child.exitCode !== null) throw new Error(`The worker ended with ${child.exitCode} before it was ready`);
+        return (await isPolledBy(child.pid, temporal)) ? true : undefined;
+      }, 50);
       return {
         usage: () => usageOf(child.pid ?? 0),
         async stop() {

@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { pause } from '../embedded/pause.ts';
-import { nameOf, type Deed } from './plan.ts';
+import { nameOf, type Deed, type ScanAct, type SessionAct } from './plan.ts';
 import type { Incident } from './recovery.ts';
-import type { Scans } from './scans.ts';
 import type { Stage } from './stage.ts';
 
 export interface ChaosOptions {
   readonly stage: Stage;
-  readonly scans: Scans;
+  /** Does what people do. */
+  readonly people: (act: ScanAct | SessionAct, forMs: number) => Promise<void>;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -51,7 +51,7 @@ export async function carryOut(plan: readonly Deed[], options: ChaosOptions): Pr
   }
 }
 
-async function perform(deed: Deed, { stage, scans, signal }: ChaosOptions): Promise<void> {
+async function perform(deed: Deed, { stage, people, signal }: ChaosOptions): Promise<void> {
   const { simulator } = stage;
   const wait = (ms: number): Promise<void> => pause(ms, signal);
   switch (deed.kind) {
@@ -69,11 +69,20 @@ async function perform(deed: Deed, { stage, scans, signal }: ChaosOptions): Prom
     case 'fill':
       return fillConnections(stage.databaseUrl(), () => wait(deed.forMs));
     case 'pause':
-      return scans.pause(deed.forMs);
     case 'cancel':
-      return scans.cancel();
     case 'restart':
-      return scans.restart();
+    case 'session':
+      return people(deed, deed.forMs);
+    case 'outage':
+      await Promise.all([
+        ...stage.subjects.map((subject) => subject.killed(deed.forMs, wait)),
+        wait(deed.forMs / 2).then(() => simulator.expireSubscriptions()),
+      ]);
+      return;
+    case 'expire':
+      return simulator.expireSubscriptions();
+    case 'lifecycle':
+      return simulator.tell(deed.event);
     case 'mail':
       return simulator.burst(deed.changes, deed.seed);
     case 'graph':

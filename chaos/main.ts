@@ -7,7 +7,6 @@ import { listenForInterrupts } from '../cli/interrupts.ts';
 import { wholeNumber } from '../cli/options.ts';
 import { version } from '../cli/version.ts';
 import { openDataFolder } from '../embedded/data-folder.ts';
-import { faultsOf } from './report.ts';
 import { run } from './run.ts';
 import { serverOnPostgres } from './temporal-on-postgres.ts';
 import { developmentServer } from './temporal.ts';
@@ -18,6 +17,7 @@ interface Options {
   readonly workers: number;
   readonly mailboxes: number;
   readonly messages: number;
+  readonly live?: boolean;
   readonly json?: boolean;
   readonly keep?: boolean;
   readonly temporalOnPostgres?: string;
@@ -44,6 +44,7 @@ const options = new Command('chaos')
   .option('--workers <number>', 'worker processes', wholeNumber(1, 8), 2)
   .option('--mailboxes <number>', 'mailboxes of the tenant', wholeNumber(1, 1000), 12)
   .option('--messages <number>', 'messages in all mailboxes together', wholeNumber(1, 1_000_000), 12_000)
+  .option('--live', 'follow the mailboxes by a session with notifications while mail flows, in place of scans')
   .option('--json', 'print the last line only, what happens goes to standard error')
   .option('--temporal-on-postgres <folder>', 'a full Temporal server; the folder holds its programs server and sql')
   .option('--keep', 'keep the data folder, with all logs')
@@ -62,7 +63,7 @@ try {
   const { signal } = interrupts;
   const { temporalOnPostgres } = options;
   const temporal = temporalOnPostgres === undefined ? developmentServer : serverOnPostgres(temporalOnPostgres);
-  const report = await run({
+  const { report, faults } = await run({
     ...options,
     temporal,
     folder,
@@ -70,7 +71,6 @@ try {
     signal,
     atOnce: (end) => interrupts.atOnce(end),
   });
-  const faults = faultsOf(report);
   passed = faults.length === 0;
   if (!passed) say(`FAILED with seed ${options.seed}: ${faults.join(', ')}`);
   process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,4 +1,4 @@
-import type { FaultRule, PlainEffect } from '../simulator/index.ts';
+import type { FaultRule, LifecycleEvent, PlainEffect } from '../simulator/index.ts';
 import { randomFrom, type Random } from './random.ts';
 
 /** Who can be killed and frozen. */
@@ -7,17 +7,32 @@ export type ProcessKind = (typeof PROCESSES)[number];
 
 /** Between whom the network can be cut. */
 export const PAIRS = ['worker-temporal', 'worker-postgres', 'worker-graph', 'api-temporal', 'api-postgres'] as const;
-export type Pair = (typeof PAIRS)[number];
+export type Pair = (typeof PAIRS)[number] | 'graph-api';
 
 /** How a cut network answers: with a reset at once, or not at all. */
 export type Cut = 'refuse' | 'swallow';
+
+/** What people do to scans. */
+export interface ScanAct {
+  readonly kind: 'cancel' | 'pause' | 'restart';
+}
+
+/** What people do to a session: stop it for a while, at once start it again, or stop it while it starts. */
+export interface SessionAct {
+  readonly kind: 'session';
+  readonly how: 'pause' | 'restart' | 'stopDuringStart';
+}
 
 /** What a deed does. Where there are several workers, `worker` (taken modulo their number) says which. */
 export type Act =
   | { readonly kind: 'kill' | 'freeze'; readonly target: ProcessKind; readonly worker: number }
   | { readonly kind: 'cut'; readonly pair: Pair; readonly how: Cut; readonly worker: number }
   | { readonly kind: 'fill' }
-  | { readonly kind: 'cancel' | 'pause' | 'restart' }
+  | ScanAct
+  | SessionAct
+  | { readonly kind: 'outage' }
+  | { readonly kind: 'expire' }
+  | { readonly kind: 'lifecycle'; readonly event: LifecycleEvent }
   | { readonly kind: 'mail'; readonly changes: number; readonly seed: number }
   | { readonly kind: 'graph'; readonly rule: GraphRule };
 
@@ -33,12 +48,16 @@ const NAMES = {
   pause: 'pauseScan',
   restart: 'restartScan',
   mail: 'mailBurst',
+  outage: 'outageOfEverything',
+  expire: 'expireSubscriptions',
 } as const;
 
 /** The name under which deeds are counted, as in `killWorker` or `cutApiPostgres`. */
 export function nameOf(act: Act): string {
   if (act.kind === 'kill' || act.kind === 'freeze') return camel(act.kind, act.target);
   if (act.kind === 'cut') return camel(act.kind, ...act.pair.split('-'));
+  if (act.kind === 'session') return camel(act.how, 'session');
+  if (act.kind === 'lifecycle') return camel(act.kind, act.event);
   if (act.kind !== 'graph') return NAMES[act.kind];
   const { effect } = act.rule;
   return camel('graph', effect.type === 'status' ? String(effect.status) : effect.type);
@@ -70,9 +89,9 @@ const freeze = (target: ProcessKind, forMs: Card['forMs']): Card => ({
   act: (random) => ({ kind: 'freeze', target, worker: worker(random) }),
   forMs,
 });
-const cut = (pair: Pair): Card => ({
+const cut = (pair: Pair, forMs: Span = [1_000, 20_000]): Card => ({
   act: (random) => ({ kind: 'cut', pair, how: random.of(['refuse', 'swallow']), worker: worker(random) }),
-  forMs: [1_000, 20_000],
+  forMs,
 });
 const MAIL: Card = {
   act: (random) => ({ kind: 'mail', changes: random.between(20, 200), seed: random.between(1, 2 ** 31) }),
@@ -87,17 +106,18 @@ const graph = (mostTimes: number, effect: (random: Random) => PlainEffect): Card
   forMs: [0, 0],
 });
 
-/** What is dealt from, shuffled; when it is used up it is shuffled anew, so that every kind comes as often as it should. */
-const DECK: readonly Card[] = [
+/** What happens to processes and to the network between them. */
+const BREAKDOWNS: readonly Card[] = [
   ...[kill('worker'), kill('worker'), kill('worker'), kill('api')],
   ...[kill('postgres'), kill('postgres'), kill('temporal'), kill('temporal')],
   ...[freeze('worker', [2_000, 12_000]), freeze('worker', LONG_FREEZE_MS)],
   ...[freeze('api', [1_000, 8_000]), freeze('postgres', [1_000, 12_000]), freeze('temporal', [1_000, 12_000])],
-  ...PAIRS.map(cut),
+  ...PAIRS.map((pair) => cut(pair)),
   { act: () => ({ kind: 'fill' }), forMs: [2_000, 8_000] },
-  once('cancel'),
-  { act: () => ({ kind: 'pause' }), forMs: [2_000, 10_000] },
-  once('restart'),
+];
+
+/** What happens in Graph. */
+const GRAPH: readonly Card[] = [
   MAIL,
   graph(12, (random) => ({ type: 'status', status: 429, retryAfter: random.between(1, 15) })),
   graph(12, (random) => ({ type: 'status', status: random.of([500, 502, 503, 504]) })),
@@ -107,11 +127,44 @@ const DECK: readonly Card[] = [
   graph(4, () => ({ type: 'trickle' })),
 ];
 
+/** What is dealt from, shuffled; when it is used up it is shuffled anew, so that every kind comes as often as it should. */
+const DECK: readonly Card[] = [
+  ...BREAKDOWNS,
+  once('cancel'),
+  { act: () => ({ kind: 'pause' }), forMs: [2_000, 10_000] },
+  once('restart'),
+  ...GRAPH,
+];
+
+const session = (how: SessionAct['how'], forMs: Span = [0, 0]): Card => ({
+  act: () => ({ kind: 'session', how }),
+  forMs,
+});
+const lifecycle = (event: LifecycleEvent): Card => ({ act: () => ({ kind: 'lifecycle', event }), forMs: [0, 0] });
+
+/** The same for a session: its receiver out of reach, subscriptions that end, and what Graph says of them. */
+const LIVE_DECK: readonly Card[] = [
+  ...BREAKDOWNS,
+  ...GRAPH,
+  ...[session('restart'), session('stopDuringStart'), session('pause', [2_000, 10_000])],
+  ...[cut('graph-api', [5_000, 40_000]), cut('graph-api')],
+  { act: () => ({ kind: 'outage' }), forMs: [2_000, 8_000] },
+  { act: () => ({ kind: 'expire' }), forMs: [0, 0] },
+  ...[lifecycle('missed'), lifecycle('subscriptionRemoved'), lifecycle('reauthorizationRequired')],
+];
+
+export interface PlanOptions {
+  readonly seed: number;
+  readonly minutes: number;
+  /** For a session, not for scans. Default: false. */
+  readonly live?: boolean;
+}
+
 /**
- * The plan of faults: a pure function of seed and minutes, in the order of time. No deed begins before the one before it
+ * The plan of faults: a pure function of its options, in the order of time. No deed begins before the one before it
  * on the same target has ended, and all have ended when the minutes are over.
  */
-export function planOf({ seed, minutes }: { readonly seed: number; readonly minutes: number }): Deed[] {
+export function planOf({ seed, minutes, live = false }: PlanOptions): Deed[] {
   const random = randomFrom(seed);
   const endMs = minutes * 60_000;
   const deeds: Deed[] = [];
@@ -119,7 +172,7 @@ export function planOf({ seed, minutes }: { readonly seed: number; readonly minu
   let hand: Card[] = [];
   let atMs = FIRST_MS;
   while (atMs < endMs) {
-    if (hand.length === 0) hand = random.shuffled(DECK);
+    if (hand.length === 0) hand = random.shuffled(live ? LIVE_DECK : DECK);
     const card = hand.pop() as Card;
     const deed = { ...card.act(random), atMs, forMs: random.between(...card.forMs) };
     const target = targetOf(deed);

@@ -51,7 +51,7 @@ export function reportOf(outcome: Outcome): Report {
 }
 
 /** Graph lets an app make so many requests at a time for one mailbox. */
-const MOST_AT_A_TIME = 4;
+export const MOST_AT_A_TIME = 4;
 
 /** What a run is failed for, in words; nothing where it passed. */
 export function faultsOf(report: Report): string[] {

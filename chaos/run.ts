@@ -2,10 +2,11 @@ import type { DataFolder } from '../embedded/data-folder.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { chaosApi } from './api.ts';
 import { carryOut } from './chaos.ts';
+import { liveFaultsOf, runLive } from './live.ts';
 import { planOf } from './plan.ts';
 import { reconcile, unexplainedOf, withDatabase } from './reconcile.ts';
 import { recoveriesOf } from './recovery.ts';
-import { recoveryLines, reportOf, type Report } from './report.ts';
+import { faultsOf, recoveryLines, reportOf, type Report } from './report.ts';
 import { rereadsOf } from './reread.ts';
 import { ORGANIZATION, Scans } from './scans.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -19,6 +20,8 @@ export interface RunOptions {
   readonly mailboxes: number;
   /** In all mailboxes together. */
   readonly messages: number;
+  /** A session among faults, not scans. Default: false. */
+  readonly live?: boolean;
   readonly temporal: TemporalKind;
   readonly folder: DataFolder;
   readonly say: (line: string) => void;
@@ -27,11 +30,18 @@ export interface RunOptions {
   readonly atOnce: (end: () => void) => void;
 }
 
+export interface Outcome {
+  /** The last line of the run. */
+  readonly report: object;
+  /** What the run is failed for, in words. */
+  readonly faults: readonly string[];
+}
+
 /**
  * Runs the product among faults for some minutes, lets it finish, reads everything once more without faults, and compares
  * what is stored with what the tenant holds.
  */
-export async function run(options: RunOptions): Promise<Report> {
+export async function run(options: RunOptions): Promise<Outcome> {
   const { seed, workers, mailboxes, messages, temporal, folder, say, signal, atOnce } = options;
   say(`Starting PostgreSQL, Temporal, a simulator, the API and ${workers} workers in ${folder.folder}`);
   const tenant = { mailboxes, messages, seed };
@@ -40,15 +50,25 @@ export async function run(options: RunOptions): Promise<Report> {
   const endAtOnce = (): void => stage.end();
   signal.addEventListener('abort', endAtOnce);
   try {
-    const report = await runOn(stage, options);
+    const outcome = options.live ? await live(stage, options) : await scanned(stage, options);
     await stage.stop();
-    return report;
+    return outcome;
   } catch (error) {
     stage.end();
     throw error;
   } finally {
     signal.removeEventListener('abort', endAtOnce);
   }
+}
+
+async function live(stage: Stage, options: RunOptions): Promise<Outcome> {
+  const report = await runLive(stage, options);
+  return { report, faults: liveFaultsOf(report) };
+}
+
+async function scanned(stage: Stage, options: RunOptions): Promise<Outcome> {
+  const report = await runOn(stage, options);
+  return { report, faults: faultsOf(report) };
 }
 
 async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): Promise<Report> {
@@ -61,7 +81,10 @@ async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): 
   const scans = new Scans({ api, auth, seed, say, signal });
   scans.begin();
   if (minutes > 0) await stage.simulator.beHostile();
-  const done = await carryOut(planOf({ seed, minutes }), { stage, scans, say, signal });
+  const done = await carryOut(planOf({ seed, minutes }), {
+    people: (act, forMs) => (act.kind === 'session' ? Promise.resolve() : scans.suffer(act, forMs)),
+    ...{ stage, say, signal },
+  });
 
   say('The faults are over; letting everything finish');
   const graphFaults = await stage.simulator.calm();

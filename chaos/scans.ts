@@ -1,6 +1,7 @@
 import { pause } from '../embedded/pause.ts';
 import { isFinal, type ScanMode, type ScanStatus } from '../model/scan.ts';
 import type { Answer, ChaosApi } from './api.ts';
+import type { ScanAct } from './plan.ts';
 import { randomFrom, type Random } from './random.ts';
 
 /** The organization that chaos reads for. */
@@ -45,17 +46,19 @@ export class Scans {
     for (const scanId of this.ended.keys()) await this.untilEnded(scanId);
   }
 
-  async cancel(): Promise<void> {
-    await this.#tell('cancel');
+  /** Does to the scan that runs what people do to scans. */
+  suffer({ kind }: ScanAct, forMs: number): Promise<void> {
+    if (kind === 'cancel') return this.#tell('cancel');
+    return kind === 'pause' ? this.#pause(forMs) : this.#restart();
   }
 
   /** Cancels what runs and starts another beside it, at once. */
-  async restart(): Promise<void> {
+  async #restart(): Promise<void> {
     await this.#tell('cancel');
     await this.start(this.#random.of(['full', 'incremental']));
   }
 
-  async pause(forMs: number): Promise<void> {
+  async #pause(forMs: number): Promise<void> {
     const scanId = this.#current;
     await this.#tell('pause', scanId);
     await pause(forMs, this.#options.signal);

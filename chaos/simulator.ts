@@ -1,4 +1,4 @@
-import type { FaultRule, Stats } from '../simulator/index.ts';
+import type { FaultRule, LifecycleEvent, NotificationCounts, Stats, TruthMailbox } from '../simulator/index.ts';
 import { nameTenant, startTenant, type Tenant } from '../cli/demo/tenant.ts';
 import type { DataFolder } from '../embedded/data-folder.ts';
 
@@ -14,6 +14,18 @@ export interface SimulatedTenant extends Tenant {
   stats(): Promise<Stats>;
   /** From now on a part of all requests fails in one way or another, and mail keeps changing, folders too. */
   beHostile(): Promise<void>;
+  /**
+   * Mail flows for so many seconds, and Graph notifies of it badly: some is told never, twice or late, subscriptions live
+   * two minutes, and one mailbox gets none.
+   */
+  notifyBadly(seconds: number): Promise<void>;
+  /** Ends the flow, and what is wrong with notifications. */
+  notifyWell(): Promise<void>;
+  notifications(): Promise<NotificationCounts>;
+  /** Every subscription is over, and nobody is told. */
+  expireSubscriptions(): Promise<void>;
+  /** Sends a lifecycle event of every subscription. */
+  tell(event: LifecycleEvent): Promise<void>;
   fail(rule: FaultRule): Promise<void>;
   /** Changes some mail, within a second or two. */
   burst(changes: number, seed: number): Promise<void>;
@@ -28,6 +40,14 @@ const FAULT_RATE = 0.02;
 /** Changes of mail a second, all the time, and while there is a burst of them. */
 const CHURN = 2;
 const BURST = 100;
+
+/** Changes of mail a minute while a session runs. */
+const FLOW = 240;
+const MIX = { arrive: 8, move: 2, read: 2, delete: 1, restore: 1 };
+const BAD_NOTIFICATIONS = {
+  ...{ loss: 0.2, duplicates: 0.05, reorder: 0.1, delayMs: [0, 1_000] },
+  ...{ lifetimeScale: 0.0002, backoffScale: 0.1 },
+};
 
 /** Before each answer, so that requests take time as they do in Graph, and there are some to be caught in flight. */
 const LATENCY_MS = 40;
@@ -60,6 +80,20 @@ export async function openSimulator(
       await call('POST', '/faults', { preset: 'mixed', rate: FAULT_RATE, seed });
       await call('POST', '/churn', { perSecond: CHURN, seed, folders: true });
     },
+    async notifyBadly(seconds) {
+      await call('PUT', '/notifications', { ...BAD_NOTIFICATIONS, seed });
+      const { value } = await call<{ value: TruthMailbox[] }>('GET', '/truth/mailboxes');
+      const mailbox = value.find(({ readable }) => readable)?.id;
+      await call('POST', '/faults', { kind: 'subscriptions', mailbox, effect: { type: 'mailbox', state: 'denied' } });
+      await call('POST', '/flow', { ratePerMinute: FLOW, mix: MIX, seconds, seed });
+    },
+    async notifyWell() {
+      await call('DELETE', '/flow');
+      await call('PUT', '/notifications', { loss: 0, duplicates: 0, reorder: 0, delayMs: [0, 0] });
+    },
+    notifications: () => call('GET', '/notifications'),
+    expireSubscriptions: () => call('POST', '/subscriptions/expire', { all: true }),
+    tell: (event) => call('POST', '/lifecycle', { all: true, event }),
     fail: (rule) => call('POST', '/faults', rule),
     burst: (changes, burstSeed) => call('POST', '/churn', { perSecond: BURST, seed: burstSeed, changes }),
     async calm() {

@@ -89,6 +89,8 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
   };
   // Graph's links name the host that was asked, so that all workers must know it under one name.
   const graph = await openProxy({ upstreamPort: upstreams.graph, tap: () => pages.tap() });
+  // Where Graph sends its notifications, wherever the API listens.
+  const front = await openProxy({ upstreamPort: () => at.api });
   const networkOfOne = async (): Promise<Network> => ({
     temporal: await openProxy({ upstreamPort: upstreams.temporal }),
     postgres: await openProxy({ upstreamPort: upstreams.postgres }),
@@ -107,6 +109,7 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
       OUTLOOK_API_BASE_URL: graphUrl,
       OUTHAUL_AUTHORITY_URL: graphUrl,
       OUTHAUL_KEYS: keys,
+      OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${front.port}`,
     };
   };
 
@@ -147,6 +150,7 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
     subject: (kind, worker) =>
       kind === 'worker' ? workers[worker % workers.length]! : { api, postgres, temporal }[kind],
     proxy(pair, worker) {
+      if (pair === 'graph-api') return front;
       const [from, to] = pair.split('-') as ['worker' | 'api', keyof Network];
       return (from === 'api' ? apiNetwork : networks[worker % networks.length]!)[to];
     },
@@ -156,7 +160,7 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
       for (const subject of [api, ...workers, temporal, postgres]) await subject.stop();
       await simulator.stop();
       await Promise.all(
-        [graph, ...[apiNetwork, ...networks].flatMap((one) => [one.temporal, one.postgres])].map((proxy) =>
+        [graph, front, ...[apiNetwork, ...networks].flatMap((one) => [one.temporal, one.postgres])].map((proxy) =>
           proxy.close(),
         ),
       );

@@ -22,6 +22,26 @@ describe('the plan of faults', () => {
     for (const name of ['mailBurst', 'graph429', 'graphSilence', 'graphExpireLinks']) expect(names).toContain(name);
   });
 
+  it.each([1, 2, 3])(
+    'holds every kind of fault of a session within 10 minutes, and none of a scan (seed %i)',
+    (seed) => {
+      const names = new Set(planOf({ seed, minutes: 10, live: true }).map(nameOf));
+      for (const name of ['killWorker', 'killApi', 'killPostgres', 'killTemporal', 'cutGraphApi']) {
+        expect(names).toContain(name);
+      }
+      for (const name of [
+        'outageOfEverything',
+        'expireSubscriptions',
+        'lifecycleMissed',
+        'lifecycleSubscriptionRemoved',
+      ]) {
+        expect(names).toContain(name);
+      }
+      for (const name of ['restartSession', 'stopDuringStartSession', 'pauseSession']) expect(names).toContain(name);
+      expect([...names].filter((name) => name.endsWith('Scan'))).toEqual([]);
+    },
+  );
+
   it('freezes a worker for longer than a heartbeat time-out and a lease', () => {
     const freezes = planOf({ seed: 1, minutes: 10 }).filter(
       (deed) => deed.kind === 'freeze' && deed.target === 'worker' && deed.forMs >= 25_000,
