@@ -45,7 +45,7 @@ export async function settleMailbox(
         moved.set(answer['parentFolderId'], [...(moved.get(answer['parentFolderId']) ?? []), id]);
       }
     }
-    if (gone.length > 0) await markDeleted(db, organization, { ...ids, scanId, ids: gone });
+    if (gone.length > 0) await markDeleted(db, organization, { ...ids, scanId, scanNos, ids: gone });
     for (const [folderId, movedIds] of moved) await moveTo(context, folderId, movedIds, paths);
   }
 }

@@ -16,6 +16,11 @@ const COLUMNS = [
   'unexplained_messages',
   'error_code',
   'request_id',
+  'added',
+  'changed',
+  'moved',
+  'deleted',
+  'restored',
 ];
 
 /** Coverage as CSV: a line for each folder, and one for each mailbox of which no folder was read. */
@@ -47,4 +52,9 @@ const line = (mailbox: CoveredMailbox, folder?: CoveredFolder): unknown[] => [
   folder?.unexplainedMessages.join(' '),
   folder?.errorCode ?? mailbox.errorCode,
   folder?.requestId ?? mailbox.requestId,
+  folder?.added,
+  folder?.changed,
+  folder?.moved,
+  folder?.deleted,
+  folder?.restored,
 ];

@@ -21,6 +21,12 @@ export interface CoveredFolder {
   readonly unexplained: number | null;
   /** Their ids, a hundred at most. */
   readonly unexplainedMessages: readonly string[];
+  readonly added: number;
+  readonly changed: number;
+  /** From another folder to this one, or, where the scan does not read that other one, from this one to it. */
+  readonly moved: number;
+  readonly deleted: number;
+  readonly restored: number;
   /** The folder's own counter, a hint: items that are no messages are in it. */
   readonly folderCounter: number | null;
   readonly reconciledAt: string | null;
@@ -62,6 +68,11 @@ export interface CoverageTotals {
   readonly quarantined: number;
   readonly leftOut: number;
   readonly unexplained: number;
+  readonly added: number;
+  readonly changed: number;
+  readonly moved: number;
+  readonly deleted: number;
+  readonly restored: number;
 }
 
 export interface CoveragePage {
@@ -82,7 +93,9 @@ export async function coverageTotals(db: Database, { scanNo, organizationId }: S
         count(*) FILTER (WHERE state = 'missing') AS "foldersMissing",
         coalesce(sum(graph_messages), 0) AS graph, coalesce(sum(stored), 0) AS stored,
         coalesce(sum(quarantined), 0) AS quarantined, coalesce(sum(left_out), 0) AS "leftOut",
-        coalesce(sum(unexplained), 0) AS unexplained
+        coalesce(sum(unexplained), 0) AS unexplained, coalesce(sum(added), 0) AS added,
+        coalesce(sum(changed), 0) AS changed, coalesce(sum(moved), 0) AS moved, coalesce(sum(deleted), 0) AS deleted,
+        coalesce(sum(restored), 0) AS restored
       FROM outhaul.scan_folders WHERE scan_no = $1`,
     values: [scanNo],
   });
@@ -110,6 +123,11 @@ const NO_FOLDERS = {
   quarantined: 0,
   leftOut: 0,
   unexplained: 0,
+  added: 0,
+  changed: 0,
+  moved: 0,
+  deleted: 0,
+  restored: 0,
 };
 
 export interface CoverageRequest {
@@ -177,6 +195,7 @@ async function foldersOf(
         ARRAY(SELECT u.message_id FROM outhaul.unexplained_messages u WHERE u.scan_no = f.scan_no
           AND u.mailbox_id = f.mailbox_id AND u.folder_id = f.folder_id ORDER BY u.message_key LIMIT 100)
           AS "unexplainedMessages",
+        f.added, f.changed, f.moved, f.deleted, f.restored,
         f.graph_count AS "folderCounter", f.reconciled_at AS "reconciledAt", f.error_code AS "errorCode",
         f.request_id AS "requestId"
       FROM outhaul.scan_folders f WHERE f.scan_no = $1 AND f.mailbox_id = ANY($2) ORDER BY f.mailbox_id, f.path, f.folder_id`,

@@ -42,6 +42,8 @@ export interface PageAnswer {
  *   what differs is rewritten. A message that another folder's page inserts at this very moment is neither: that page
  *   counts it, and if it lies here now, the other folder's delta will say that it left.
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
+ * - `kinds` tells apart what is new, was changed, came from another folder, or is back though it was deleted. A page that
+ *   is written again finds none of them.
  *
  * It is planned once and kept, at a time when the tables may be empty, so nothing in it is left to the planner: rows are
  * found by their keys one by one (`ON CONFLICT`, `LATERAL … OFFSET 0`, `ANY(ARRAY(…))`), never by a join that looks cheap
@@ -71,7 +73,8 @@ WITH lease AS MATERIALIZED (
 ), rest AS MATERIALIZED (
   SELECT * FROM page WHERE id NOT IN (SELECT id FROM fresh)
 ), known AS MATERIALIZED (
-  SELECT rest.*, e._no, e._deleted_at IS NOT NULL AS deleted,
+  SELECT rest.*, e._no, e._deleted_at IS NOT NULL AS deleted, e._folder_no IS DISTINCT FROM turn.folder_no AS moved,
+    merged OR rest.change_key IS NULL OR e.change_key IS DISTINCT FROM rest.change_key AS edited,
     merged OR rest.change_key IS NULL OR e._deleted_at IS NOT NULL OR removed <> (e._removed_at IS NOT NULL)
       OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs
   FROM rest CROSS JOIN turn CROSS JOIN LATERAL (
@@ -97,6 +100,10 @@ WITH lease AS MATERIALIZED (
 ), tally AS MATERIALIZED (
   SELECT scan_no, (SELECT count(*) FROM marked WHERE marked.scan_no = scans.scan_no) AS records
   FROM unnest($11::int[]) AS scans(scan_no)
+), kinds AS MATERIALIZED (
+  SELECT (SELECT count(*) FROM fresh) AS added, count(*) FILTER (WHERE edited AND NOT moved AND NOT deleted) AS changed,
+    count(*) FILTER (WHERE moved AND NOT deleted) AS moved, count(*) FILTER (WHERE deleted) AS restored
+  FROM known
 ), round AS (
   UPDATE ${schema}.sync_state s SET next_link = $5, page_size = $7, delta_link = coalesce($6, delta_link),
     delta_saved_at = CASE WHEN $6::text IS NULL THEN delta_saved_at ELSE now() END,
@@ -105,8 +112,10 @@ WITH lease AS MATERIALIZED (
 ), folder AS (
   UPDATE outhaul.scan_folders f SET records = f.records + tally.records,
     excluded = f.excluded + CASE WHEN turn.forward THEN $14::int ELSE 0 END, pages = f.pages + turn.forward::int,
-    state = CASE WHEN $4 IS NULL THEN f.state WHEN $5::text IS NULL THEN 'completed' ELSE 'running' END, updated_at = now()
-  FROM turn CROSS JOIN tally WHERE f.scan_no = tally.scan_no AND f.mailbox_id = $1 AND f.folder_id = $3
+    state = CASE WHEN $4 IS NULL THEN f.state WHEN $5::text IS NULL THEN 'completed' ELSE 'running' END, updated_at = now(),
+    added = f.added + kinds.added, changed = f.changed + kinds.changed, moved = f.moved + kinds.moved,
+    restored = f.restored + kinds.restored
+  FROM turn CROSS JOIN tally CROSS JOIN kinds WHERE f.scan_no = tally.scan_no AND f.mailbox_id = $1 AND f.folder_id = $3
 ), mailbox AS (
   UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $13, updated_at = now()
   FROM turn CROSS JOIN tally WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1

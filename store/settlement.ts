@@ -144,20 +144,37 @@ export const moveEmails = (
         UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.count FROM tally
         WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
       ),`,
+    // Where they lie now, the page of a round counts them; here the folder that they have left does.
+    count: { column: 'moved', scanNos: 7, others: 5 },
     values: [ids, scanId, storableText(folder.id), storableText(folder.path), scanNos, since, until],
   });
 };
 
 /**
- * Messages turned out to be gone.
+ * Messages turned out to be gone. The folder in which each lay last counts it, for those of the scans that read it.
  * @returns how many of them are stored
  * @throws {LeaseLost}
  */
 export const markDeleted = (
   db: Database,
   organization: Organization,
-  { scanId, ids, ...held }: HeldMailbox & { readonly scanId: string | null; readonly ids: readonly string[] },
-): Promise<number> => settle(db, organization, held, { change: '_deleted_at = now()', values: [ids, scanId] });
+  {
+    scanId,
+    scanNos = [],
+    ids,
+    ...held
+  }: HeldMailbox & {
+    readonly scanId: string | null;
+    /** Default: none. */
+    readonly scanNos?: readonly number[];
+    readonly ids: readonly string[];
+  },
+): Promise<number> =>
+  settle(db, organization, held, {
+    change: '_deleted_at = now()',
+    count: { column: 'deleted', scanNos: 5 },
+    values: [ids, scanId, scanNos],
+  });
 
 interface Settling {
   readonly change: string;
@@ -166,6 +183,8 @@ interface Settling {
   /** Parts of the statement before and after the change, which is `settled`. */
   readonly before?: string;
   readonly after?: string;
+  /** The column of `scan_folders` that counts what was unsettled, for the scans of one parameter; not in the folder of another. */
+  readonly count: { readonly column: 'moved' | 'deleted'; readonly scanNos: number; readonly others?: number };
   /** From parameter 3 on: the ids, the scan that rows are said to have been changed by, and what the parts need. */
   readonly values: readonly unknown[];
 }
@@ -174,13 +193,24 @@ async function settle(
   db: Database,
   organization: Organization,
   held: HeldMailbox,
-  { change, from = '', before = '', after = '', values }: Settling,
+  { change, from = '', before = '', after = '', count, values }: Settling,
 ): Promise<number> {
+  const { schema } = organization;
+  const { column, scanNos, others } = count;
   const [answer] = await queryHeld<{ settled: number }>(db, organization, held, {
-    text: `${before} settled AS (
-        UPDATE ${organization.schema}.emails e SET ${change}, _removed_at = NULL, _extracted_at = now(), _scan_id = $4
+    text: `${before} lay AS MATERIALIZED (
+        SELECT e._no, f.id AS folder_id FROM lease JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no
+          JOIN ${schema}.mail_folders f ON f.folder_no = e._folder_no
+        WHERE e.id = ANY($3::text[]) AND e._removed_at IS NOT NULL AND e._deleted_at IS NULL
+      ), settled AS (
+        UPDATE ${schema}.emails e SET ${change}, _removed_at = NULL, _extracted_at = now(), _scan_id = $4
         FROM lease ${from} WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[])
         RETURNING e._no, e.received_date_time
+      ), counted AS (
+        UPDATE outhaul.scan_folders f SET ${column} = f.${column} + left_it.count
+        FROM (SELECT folder_id, count(*) FROM lay JOIN settled USING (_no) GROUP BY folder_id) left_it
+        WHERE f.scan_no = ANY($${scanNos}::int[]) AND f.mailbox_id = $1 AND f.folder_id = left_it.folder_id
+          ${others === undefined ? '' : `AND f.folder_id <> $${others}`}
       ), ${after} answer AS (SELECT count(*) AS settled FROM settled)`,
     values,
   });

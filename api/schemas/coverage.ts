@@ -24,6 +24,15 @@ const graphsError = {
   requestId: z.string().nullable().meta({ description: 'The id that Graph gave the request; Microsoft asks for it' }),
 };
 
+/** What the scan found otherwise than it was stored. */
+const differences = {
+  added: Count.meta({ description: 'Messages that were not stored before' }),
+  changed: Count,
+  moved: Count.meta({ description: 'To this folder; or from it to one that the scan does not read' }),
+  deleted: Count,
+  restored: Count.meta({ description: 'There again, though they were deleted' }),
+};
+
 const CoveredFolder = z.strictObject({
   folderId: z.string(),
   path: z.string(),
@@ -38,6 +47,7 @@ const CoveredFolder = z.strictObject({
     description: 'Messages that Graph names and nothing accounts for, or that are stored and Graph does not own up to',
   }),
   unexplainedMessages: z.array(z.string()).meta({ description: 'Their ids, 100 at most' }),
+  ...differences,
   folderCounter: Count.nullable().meta({ description: "The folder's own counter, which counts other items as well" }),
   reconciledAt: Time.nullable(),
   ...graphsError,
@@ -70,6 +80,7 @@ export const Coverage = z
       quarantined: Count,
       leftOut: Count,
       unexplained: Count,
+      ...differences,
     }),
     mailboxes: z.array(CoveredMailbox),
     pagination: z.strictObject({ limit: Count, nextCursor: z.string().nullable() }),

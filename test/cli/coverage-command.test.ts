@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fakeApi, runCli, type FakeApi } from './fake-cli.ts';
 
+const none = { added: 0, changed: 0, moved: 0, deleted: 0, restored: 0 };
 const graphsError = { errorCode: null, requestId: null };
 const folder = (path: string, more: object = {}) => ({
   folderId: `id-${path}`,
@@ -12,6 +13,7 @@ const folder = (path: string, more: object = {}) => ({
   leftOut: 0,
   unexplained: 0,
   unexplainedMessages: [],
+  ...none,
   folderCounter: 10,
   reconciledAt: '2026-11-21T09:00:00.000Z',
   ...graphsError,
@@ -36,9 +38,11 @@ const denied = mailbox('board@contoso.example', {
 let api: FakeApi;
 let asked: string[];
 let unexplained: number;
+let differences: object;
 beforeEach(async () => {
   asked = [];
   unexplained = 0;
+  differences = {};
   api = await fakeApi((request, response) => {
     asked.push(request.url ?? '');
     const isSecond = request.url?.includes('cursor=next') ?? false;
@@ -59,6 +63,8 @@ beforeEach(async () => {
         quarantined: 0,
         leftOut: 0,
         unexplained,
+        ...none,
+        ...differences,
       },
       mailboxes: isSecond ? [denied] : [mailbox('legal@contoso.example')],
       pagination: { limit: 200, nextCursor: isSecond ? null : 'next' },
@@ -79,6 +85,12 @@ describe('outhaul coverage', () => {
     expect(out).toContain('Graph holds 20 messages in the folders that were read: 20 stored, 0 unexplained.');
     expect(out).toContain('1 of 2 mailboxes read; not read: 1 denied.');
     expect(asked).toEqual(['/api/v1/scan/s1/coverage?limit=200', '/api/v1/scan/s1/coverage?limit=200&cursor=next']);
+  });
+
+  it('says what was found otherwise than it was stored', async () => {
+    differences = { added: 1200, moved: 3, deleted: 2 };
+    const { out } = await outhaul('coverage', 's1');
+    expect(out).toContain('Since it was read before: 1,200 new, 3 moved, 2 deleted.');
   });
 
   it('ends with 1 where anything is unexplained', async () => {

@@ -23,6 +23,15 @@ const seen = async ({ scanNo }: Reading): Promise<number> => {
   return row?.count ?? 0;
 };
 
+/** What the scan has found otherwise than it was stored, in a folder. */
+const differences = async ({ scanNo }: Reading, folderId = 'inbox-id'): Promise<object | undefined> => {
+  const [row] = await store.sql(
+    `SELECT added, changed, moved, deleted, restored FROM outhaul.scan_folders WHERE scan_no = $1 AND folder_id = $2`,
+    [scanNo, folderId],
+  );
+  return row;
+};
+
 const nothing = { inserted: 0, updated: 0, unchanged: 0, restored: 0, incomplete: [], refused: [] };
 
 describe('writePage', () => {
@@ -167,6 +176,29 @@ describe('writePage', () => {
     ]);
     expect(await seen(reading)).toBe(1);
     expect(await mailboxTotals(store.db, reading.scanNo)).toMatchObject({ records: 1 });
+  });
+
+  it('tells apart what is new, changed, moved and restored, and counts each once', async () => {
+    const reading = await startReading(store.db, { folders: ['inbox-id', 'archive-id'] });
+    const { organization, mailboxId, leaseToken } = reading;
+    const none = { added: 0, changed: 0, moved: 0, deleted: 0, restored: 0 };
+    const write = async (page: Parameters<typeof writePage>[2]): Promise<void> => {
+      await writePage(store.db, organization, page);
+      await writePage(store.db, organization, page);
+    };
+    await write(reading.page(['a', 'b', 'c', 'd'].map((id) => message(id))));
+    expect(await differences(reading)).toEqual({ ...none, added: 4 });
+    await write(reading.page([message('a'), message('b', { changeKey: 'other' })]));
+    expect(await differences(reading)).toEqual({ ...none, added: 4, changed: 1 });
+    await markDeleted(store.db, organization, { mailboxId, leaseToken, scanId: 's', ids: ['c'] });
+    await write(reading.page([message('c', { changeKey: 'other' })]));
+    expect(await differences(reading)).toEqual({ ...none, added: 4, changed: 1, restored: 1 });
+    const archive = { id: 'archive-id', path: 'Archive' };
+    const { round } = await openRound(store.db, organization, { ...reading.request, folder: archive });
+    const page = reading.page([message('d', { changeKey: 'other' }), message('e')], { folder: archive });
+    await write({ ...page, progress: { ...page.progress, round } });
+    expect(await differences(reading, 'archive-id')).toEqual({ ...none, added: 1, moved: 1 });
+    expect(await differences(reading)).toEqual({ ...none, added: 4, changed: 1, restored: 1 });
   });
 
   it('restores a message that had been taken for deleted', async () => {

@@ -191,7 +191,7 @@ describe('what a read from nothing no longer sees', () => {
       { id: 'deleted', folderId: 'inbox-id' },
       { id: 'moved', folderId: 'inbox-id' },
     ]);
-    const held = { mailboxId, leaseToken, scanId: 'settling' };
+    const held = { mailboxId, leaseToken, scanId: 'settling', scanNos: [first.scanNo] };
     expect(await markDeleted(store.db, organization, { ...held, ids: ['deleted', 'unknown'] })).toBe(1);
     const archive = { id: 'archive-id', path: 'Archive' };
     await saveFolders(store.db, organization, { ...held, folders: [folder('archive-id')] });
@@ -199,6 +199,10 @@ describe('what a read from nothing no longer sees', () => {
     const inbox = { id: 'inbox-id', path: 'Inbox' };
     expect(await moveEmails(store.db, organization, { ...held, folder: inbox, ids: ['still-here'] })).toBe(1);
     expect(await unsettledEmails(store.db, organization, { mailboxId, limit: 10 })).toEqual([]);
+    const counted = await store.sql(
+      `SELECT added, moved, deleted FROM outhaul.scan_folders WHERE scan_no = ${first.scanNo} AND folder_id = 'inbox-id'`,
+    );
+    expect(counted).toEqual([{ added: 4, moved: 1, deleted: 1 }]);
     const rows = await store.sql(`SELECT id, parent_folder_id, _folder, _deleted_at IS NOT NULL AS deleted, _scan_id
       FROM (SELECT * FROM ${organization.schema}.emails ORDER BY _no) emails WHERE id <> 'kept'`);
     const settled = { _scan_id: 'settling', deleted: false };
