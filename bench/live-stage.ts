@@ -47,6 +47,7 @@ export interface LiveStage {
 
 interface SessionStatus {
   readonly services: {
+    readonly polling: { readonly last_sweep: object | null };
     readonly webhook: { readonly subscriptions: { readonly active: number } };
     readonly processing: { readonly status: string };
   };
@@ -69,6 +70,14 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
       const { pending } = await control<{ pending: number }>('GET', '/notifications');
       return pending === 0 && (await isIdle());
     });
+  const sweep = async (): Promise<void> => {
+    await rig.temporal.workflow.execute<typeof sweepMailboxes>('sweepMailboxes', {
+      workflowId: sweepWorkflowId(ORGANIZATION),
+      taskQueue: taskQueues('outhaul').orchestration,
+      args: [{ organizationId: ORGANIZATION }],
+    });
+    await settled();
+  };
   const { tenantId, clientId, clientSecret } = tenant;
   const auth = { tenantId, clientId, clientSecret };
   await rig.call('POST', '/api/v1/connections', { organizationId: ORGANIZATION, auth });
@@ -76,7 +85,12 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
   return {
     async startSession(pollingMode) {
       await rig.call('POST', '/session/start', { polling_mode: pollingMode, filters: { folders: ['all'] } });
-      await inTime(async () => (await status()).services.webhook.subscriptions.active === mailboxes && isIdle());
+      await inTime(async () => {
+        const { polling, webhook } = (await status()).services;
+        return webhook.subscriptions.active === mailboxes && polling.last_sweep !== null;
+      });
+      // The delta round that is due since a mailbox has its subscription is left to the next sweep.
+      await sweep();
     },
     async stopSession() {
       await rig.call('POST', '/session/stop', {});
@@ -99,14 +113,7 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
       await after?.();
       return { arrivals: await arrivalsOf(rig, await eventsAfter(control, last)), endedMs };
     },
-    async sweep() {
-      await rig.temporal.workflow.execute<typeof sweepMailboxes>('sweepMailboxes', {
-        workflowId: sweepWorkflowId(ORGANIZATION),
-        taskQueue: taskQueues('outhaul').orchestration,
-        args: [{ organizationId: ORGANIZATION }],
-      });
-      await settled();
-    },
+    sweep,
     async losses() {
       const { trueLoss } = await control<{ trueLoss: number | null }>('GET', '/notifications');
       return { measured: (await status()).loss.rate, real: trueLoss };
