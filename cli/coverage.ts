@@ -3,6 +3,7 @@ import type { ApiClient, CoverageAnswer } from './api-client.ts';
 import type { Cli } from './cli.ts';
 import type { CoverageOptions } from './commands/coverage.ts';
 import { EXIT } from './exit-codes.ts';
+import { differencesInWords } from './differences.ts';
 import { count, counted } from './text/numbers.ts';
 import { safeJson, safeText } from './text/safe-text.ts';
 import { renderTable, type Cell } from './text/table.ts';
@@ -91,9 +92,6 @@ function figure(folder: Folder, name: (typeof FIGURES)[number]): string {
   return value === null ? '' : count(value);
 }
 
-const KINDS = ['added', 'changed', 'moved', 'deleted', 'restored'] as const;
-const WORDS = { added: 'new', changed: 'changed', moved: 'moved', deleted: 'deleted', restored: 'restored' } as const;
-
 /** The sums of a scan's coverage, a sentence a line. */
 export function coverageInWords(totals: Totals): string[] {
   const { graph, stored, quarantined, leftOut, unexplained, foldersNotRead } = totals;
@@ -103,11 +101,11 @@ export function coverageInWords(totals: Totals): string[] {
     ...(leftOut > 0 ? [`${count(leftOut)} left out`] : []),
     `${count(unexplained)} unexplained`,
   ];
-  const differences = KINDS.filter((kind) => totals[kind] > 0).map((kind) => `${count(totals[kind])} ${WORDS[kind]}`);
+  const differences = differencesInWords(totals);
   const notRead = totals.notRead.map(({ state, reason, mailboxes }) => `${count(mailboxes)} ${reason ?? state}`);
   return [
     `Graph holds ${counted(graph, 'message')} in the folders that were read: ${parts.join(', ')}.`,
-    ...(differences.length > 0 ? [`Since it was read before: ${differences.join(', ')}.`] : []),
+    ...(differences === '' ? [] : [`Since it was read before: ${differences}.`]),
     `${count(totals.mailboxesRead)} of ${counted(totals.mailboxes, 'mailbox', 'mailboxes')} read` +
       (notRead.length > 0 ? `; not read: ${notRead.join(', ')}.` : '.'),
     ...(foldersNotRead > 0 ? [`${counted(foldersNotRead, 'folder')} not read to the end.`] : []),

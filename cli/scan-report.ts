@@ -1,6 +1,7 @@
 import type { FinalScanStatus, ScanStatus } from '../model/scan.ts';
 import { isFinal } from '../model/scan.ts';
 import type { ScanStateAnswer } from './api-client.ts';
+import { differencesInWords } from './differences.ts';
 import { EXIT } from './exit-codes.ts';
 import { figuresOf } from './progress/figures.ts';
 import { count, counted, duration, elapsed } from './text/numbers.ts';
@@ -54,6 +55,7 @@ export function describeScan(state: ScanStateAnswer, now = Date.now()): [label: 
     ['running for', state.endTime === null ? duration(secondsOf(state, now)) : null],
     ['time left', state.endTime === null && secondsLeft !== null ? duration(secondsLeft) : null],
     ['messages', `${count(state.recordsExtracted)} (${count(state.messagesPerSecond)}/s)`],
+    ['differences', differencesInWords(state.differences) || null],
     [
       'mailboxes',
       `${count(total)}: ${count(completed)} completed, ${count(running)} running, ${count(failed)} failed, ${count(skipped)} skipped`,

@@ -1,4 +1,5 @@
 import { mailboxTotals } from '../../store/mailbox-totals.ts';
+import { scanDifferences } from '../../store/scan-differences.ts';
 import { statistics } from '../../store/scan-figures.ts';
 import { listScans } from '../../store/scan-list.ts';
 import type { ApiParts } from '../parts.ts';
@@ -49,9 +50,13 @@ const statusRoute = ({ db, workflows, config }: ApiParts): Route =>
     errors: [404],
     async handle({ params: { scanId }, query: { organizationId }, principal }) {
       const scan = await findScan(db, principal, { scanId, organizationId });
-      const [totals, runId] = await Promise.all([mailboxTotals(db, scan.scanNo), runIdOf(workflows, scan)]);
+      const [totals, differences, runId] = await Promise.all([
+        mailboxTotals(db, scan.scanNo),
+        scanDifferences(db, scan.scanNo),
+        runIdOf(workflows, scan),
+      ]);
       const workflow = workflowOf(scan, runId, config.temporal);
-      return { status: 200, body: { success: true, ...stateOf(scan, totals, new Date()), workflow } };
+      return { status: 200, body: { success: true, ...stateOf(scan, totals, new Date()), differences, workflow } };
     },
   });
 

@@ -25,7 +25,7 @@ const graphsError = {
 };
 
 /** What the scan found otherwise than it was stored. */
-const differences = {
+export const differences = {
   added: Count.meta({ description: 'Messages that were not stored before' }),
   changed: Count,
   moved: Count.meta({ description: 'To this folder; or from it to one that the scan does not read' }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SCAN_MODES, SCAN_STATUSES } from '../../model/scan.ts';
+import { differences } from './coverage.ts';
 import { Count, OrganizationId, ScanId, Success, Time, wholeNumberOr } from './common.ts';
 
 const Status = z.enum(SCAN_STATUSES);
@@ -22,6 +23,9 @@ export const ScanState = z
       failed: Count,
       skipped: Count,
     }),
+    differences: z
+      .strictObject(differences)
+      .meta({ description: 'What it found otherwise than it was stored, in messages; by folder in its coverage' }),
     messagesPerSecond: z.number().min(0),
     etaSeconds: Count.nullable().meta({ description: 'Null while nothing can be said' }),
     errorMessage: z.string().nullable(),
@@ -58,6 +62,7 @@ export const ScanState = z
       endTime: null,
       recordsExtracted: 120_000,
       mailboxes: { total: 80, running: 20, completed: 40, failed: 0, skipped: 3 },
+      differences: { added: 118_000, changed: 1950, moved: 40, deleted: 12, restored: 0 },
       messagesPerSecond: 2400.5,
       etaSeconds: 55,
       errorMessage: null,

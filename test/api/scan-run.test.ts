@@ -79,6 +79,30 @@ describe('a scan, over the API, with the real worker and the simulator', () => {
     expect(rows.body['data']?.['pagination']).toMatchObject({ total: MAILBOXES * MESSAGES, hasMore: false });
   });
 
+  it('tells what an incremental one found new, changed, moved and deleted', async () => {
+    const organizationId = stage.organization('incremental');
+    const mailbox = simulator.control.truth.mailboxes()[0]?.id ?? '';
+    const inbox = { mailbox, folder: 'inbox' };
+    const [read, gone, away] = ['Read', 'Gone', 'Away'].map((subject) => {
+      return { mailbox, id: simulator.control.addMessage(inbox, { subject }).id };
+    });
+    await start('before', organizationId);
+    await until('before', organizationId, 'completed');
+    const { differences } = await statusOf('before', organizationId);
+    expect(differences).toEqual({ added: MAILBOXES * MESSAGES + 3, changed: 0, moved: 0, deleted: 0, restored: 0 });
+    simulator.control.addMessage(inbox, { subject: 'New' });
+    simulator.control.changeMessage(read!, { isRead: true });
+    simulator.control.removeMessage(gone!);
+    simulator.control.moveMessage(away!, 'archive');
+    await start('after', organizationId, { mode: 'incremental' });
+    await until('after', organizationId, 'completed');
+    const found = { added: 1, changed: 1, moved: 1, deleted: 1, restored: 0 };
+    expect((await statusOf('after', organizationId))['differences']).toEqual(found);
+    const query = `organizationId=${organizationId}`;
+    const coverage = await stage.call('GET', `/api/v1/scan/after/coverage?${query}`);
+    expect(coverage.body['totals']).toMatchObject(found);
+  });
+
   it('may leave its credential out once the organization has a connection that works', async () => {
     const organizationId = stage.organization('again');
     expect((await start('first', organizationId)).status).toBe(202);

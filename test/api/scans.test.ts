@@ -29,6 +29,7 @@ describe('the status of a scan', () => {
       endTime: null,
       recordsExtracted: 7,
       mailboxes: { total: 3, running: 1, completed: 0, failed: 0, skipped: 0 },
+      differences: { added: 7, changed: 0, moved: 0, deleted: 0, restored: 0 },
       messagesPerSecond: expect.any(Number) as number,
       etaSeconds: expect.any(Number) as number,
       errorMessage: null,

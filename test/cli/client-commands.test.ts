@@ -63,6 +63,7 @@ const state = (changes: object = {}) => ({
   endTime: null,
   recordsExtracted: 1200,
   mailboxes: { total: 4, running: 2, completed: 1, failed: 0, skipped: 1 },
+  differences: { added: 1100, changed: 0, moved: 4, deleted: 0, restored: 0 },
   messagesPerSecond: 300,
   etaSeconds: 60,
   errorMessage: null,
@@ -168,6 +169,7 @@ describe('outhaul status', () => {
     const { code, out } = await outhaul(['status', 's1', '--organization', 'contoso']);
     expect(code).toBe(0);
     expect(out).toContain('1,200 (300/s)');
+    expect(out).toMatch(/differences +1,100 new, 4 moved/);
     expect(out).toContain('4: 1 completed, 2 running, 0 failed, 1 skipped');
     expect(out).toContain('1 min 00 s');
     expect(asked[0]).toMatchObject({ path: '/api/v1/scan/s1/status', query: { organizationId: 'contoso' } });

@@ -224,6 +224,7 @@ describe('outhaul poll', () => {
     endTime: '2026-11-21T09:00:04.000Z',
     recordsExtracted: 12,
     mailboxes: { total: 4, running: 0, completed: 4, failed: 0, skipped: 0 },
+    differences: { added: 12, changed: 0, moved: 0, deleted: 0, restored: 0 },
     messagesPerSecond: 3,
     etaSeconds: null,
     errorMessage: null,
