@@ -34,7 +34,7 @@ const AGAIN_MS = { failed: 5 * MINUTE, least: 5_000, nudged: 1_000 };
 type Duty = 'subscriptions' | 'discovery' | 'sweeps';
 
 export interface KeepSessionInput extends SessionName {
-  /** Events after which a run continues as new. Default: 3,000. */
+  /** Events after which a run continues as new. Default: 2,000. */
   readonly maxEvents?: number;
   /** Where an earlier run of this session left off; absent at the start. */
   readonly progress?: SessionProgress;

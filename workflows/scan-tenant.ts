@@ -33,7 +33,7 @@ import { endScan, reasonFor, type ScanEnding } from './scan-end.ts';
 const TURN_POLL = '1 minute';
 
 export interface ScanTenantInput extends WindowOf {
-  /** Events after which a run continues as new. Default: 3,000. */
+  /** Events after which a run continues as new. Default: 2,000. */
   readonly maxEvents?: number;
   /** Opens the scan again, which has ended after this step. Absent for a new scan. */
   readonly reopensAfter?: number;

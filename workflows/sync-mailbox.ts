@@ -36,7 +36,7 @@ export interface SyncMailboxInput {
   readonly organizationId: string;
   readonly mailboxId: string;
   readonly reads: WaitingReads;
-  /** Events after which a run continues as new. Default: 3,000. */
+  /** Events after which a run continues as new. Default: 2,000. */
   readonly maxEvents?: number;
 }
 
