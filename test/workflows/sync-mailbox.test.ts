@@ -1,4 +1,4 @@
-import { CancelledFailure } from '@temporalio/activity';
+import { CancelledFailure, Context, sleep } from '@temporalio/activity';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
 import { mailboxWorkflowId } from '../../model/ids.ts';
@@ -36,6 +36,17 @@ describe('a reader that is asked without a scan', () => {
         return slice(waiters.length, served.length);
       });
     return { served, activities: tenant.activities({ readMailbox }) };
+  };
+
+  /** Signals in each run of a workflow that continued as new, first to last. */
+  const signalsOfRuns = async (workflowId: string, first: string): Promise<number[]> => {
+    const runs: number[] = [];
+    for (let runId: string | null | undefined = first; runId;) {
+      const { events } = await stage.client.workflow.getHandle(workflowId, runId).fetchHistory();
+      runs.push(events?.filter((event) => event.workflowExecutionSignaledEventAttributes).length ?? 0);
+      runId = events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+    }
+    return runs;
   };
 
   it('reads once for nobody in particular, and ends', async () => {
@@ -113,6 +124,48 @@ describe('a reader that is asked without a scan', () => {
       await reader.result();
     });
     expect([served, cancelled]).toEqual([[1, 0], 1]);
+  });
+
+  it('is asked a thousand times while it reads, and divides them among runs', async () => {
+    const tenant = new Tenant(1);
+    const [mailboxId] = tenant.mailboxes as [string];
+    const state = { asksAreOver: false };
+    const { served, activities } = reading(tenant, async () => {
+      while (!state.asksAreOver) {
+        Context.current().heartbeat();
+        await sleep(50);
+      }
+      return DONE;
+    });
+    const { client, organizationId, queues } = stage;
+    const asks = 1_000;
+    await stage.run(activities, async () => {
+      const reader = await client.workflow.start<typeof syncMailbox>('syncMailbox', {
+        workflowId: mailboxWorkflowId(organizationId, mailboxId),
+        taskQueue: queues.orchestration,
+        args: [
+          {
+            organizationId,
+            mailboxId,
+            maxEvents: 200,
+            reads: { begun: [], asked: [{ urgency: 'live', waiters: [], unattended: true }] },
+          },
+        ],
+      });
+      await vi.waitUntil(() => served.length === 1, PATIENCE);
+      const now = client.workflow.getHandle(reader.workflowId);
+      const sender = async (): Promise<void> => {
+        for (let sent = 0; sent < asks / 4; sent++) await now.signal(readRequestedSignal, { urgency: 'live' });
+      };
+      await Promise.all(Array.from({ length: 4 }, sender));
+      state.asksAreOver = true;
+      await reader.result();
+      const runs = await signalsOfRuns(reader.workflowId, reader.firstExecutionRunId);
+      expect(runs.length).toBeGreaterThan(1);
+      expect(runs.reduce((sum, signals) => sum + signals)).toBe(asks);
+      expect(served.length).toBeLessThan(asks / 10);
+    });
+    expect(tenant.peakReadsOfOneMailbox).toBe(1);
   });
 
   it('is cancelled for good when its reader is', async () => {
