@@ -7,7 +7,7 @@ import { useMailboxes } from './stage.ts';
 const DONE = { done: true, outcome: 'completed' };
 
 describe('while a mailbox is read', () => {
-  const stage = useMailboxes({ mailboxes: 4, messagesPerMailbox: 240, folders: 3 });
+  const stage = useMailboxes({ mailboxes: 5, messagesPerMailbox: 240, folders: 3 });
   afterEach(() => {
     stage.simulator.control.clearFaults();
     stage.simulator.control.stopChurn();
@@ -51,6 +51,28 @@ describe('while a mailbox is read', () => {
       const folders = await folderCoverage(stage.store.db, scanNo, mailbox);
       expect(folders.reduce((sum, { records }) => sum + records, 0)).toBe(240);
       expect(await totals(scanNo)).toMatchObject({ graph: 240, stored: 240, unexplained: 0, foldersNotRead: 0 });
+    },
+  );
+
+  it.each([
+    ['denied', 'denied'],
+    ['notEnabled', 'no_mailbox'],
+  ] as const)(
+    'it may be closed to the app (%s): the reason is said, and what was stored stays',
+    async (state, reason) => {
+      const mailbox = ownMailbox();
+      const { control } = stage.simulator;
+      const { scanNo } = await stage.addScan({ mailboxes: { include: [mailbox] } });
+      expect(await stage.read(mailbox, scanNo, { pageSize: 20, sliceMs: 0 })).toMatchObject({ done: false });
+      control.addFault({ mailbox, effect: { type: 'mailbox', state } });
+      expect(await stage.read(mailbox, scanNo)).toMatchObject({ done: true, outcome: 'skipped', reason });
+      expect((await stored(mailbox)).size).toBe(3 * 20);
+      expect((await totals(scanNo)).notRead).toContainEqual({ state: 'skipped', reason, mailboxes: 1 });
+
+      control.clearFaults();
+      const { scanNo: later } = await stage.addScan({ mailboxes: { include: [mailbox] } });
+      expect(await stage.read(mailbox, later)).toMatchObject(DONE);
+      expect(await stored(mailbox)).toEqual(truth(mailbox));
     },
   );
 
