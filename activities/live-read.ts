@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { JOINED_WITHIN_MS } from '../model/session.ts';
 import { dropHints, finishWork, skipMailbox, wantDelta, type LiveWork } from '../store/live-work.ts';
 import { lookUpNamed } from '../store/named-messages.ts';
 import { readDelta, type DeltaEnd } from './delta-round.ts';
@@ -17,7 +18,7 @@ export interface LiveSettings extends Joining {
   readonly turnMs: number;
 }
 
-const LIVE_SETTINGS: LiveSettings = { joinMs: 200, joinMaxMs: 2_000, namedAtMost: 10, turnMs: 10_000 };
+const LIVE_SETTINGS: LiveSettings = { joinMs: 200, joinMaxMs: JOINED_WITHIN_MS, namedAtMost: 10, turnMs: 10_000 };
 
 /** How long after it was named a message may not be there yet, ms. Later it is for the delta to tell. */
 const NOT_YET_MS = 1_000;

@@ -38,6 +38,8 @@ export interface SessionSubscriptionsOptions {
   /** Before Graph is asked once more whether it reaches us, ms. */
   readonly patienceMs: number;
   readonly signal: AbortSignal;
+  /** Has a mailbox read for nobody in particular: its subscription is new. */
+  readonly wakeReader: (organizationId: string, mailboxId: string) => Promise<void>;
 }
 
 /** What looking after those that were due has come to. */
@@ -91,9 +93,12 @@ export class SessionSubscriptions {
     }
   }
 
-  /** The next so many of those that are due. What came of them is saved, whatever else goes wrong. */
+  /**
+   * The next so many of those that are due. What came of them is saved, whatever else goes wrong. Mailboxes with a new one
+   * are read at once; where their readers cannot be asked, the next sweep finds them due.
+   */
   async keep(most: number): Promise<KeptAll> {
-    const { db, sessionNo } = this.#options;
+    const { db, organizationId, sessionNo, wakeReader } = this.#options;
     const due = await dueSubscriptions(db, sessionNo, most);
     const state: { unreachable?: string } = {};
     const { results, failure } = await atOnce(due, async (one) => {
@@ -105,7 +110,8 @@ export class SessionSubscriptions {
     });
     const all = [...results.values()].filter((kept) => kept !== undefined);
     const outcomes = all.map(({ outcome }) => outcome);
-    await saveSubscriptions(db, sessionNo, outcomes);
+    const toRead = await saveSubscriptions(db, sessionNo, outcomes);
+    await Promise.all(toRead.map((mailboxId) => wakeReader(organizationId, mailboxId)));
     if (failure !== undefined) throw failure.reason;
     const down = commonFailure(all);
     if (down) throw down;

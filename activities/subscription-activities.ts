@@ -46,6 +46,8 @@ export interface SubscriptionActivities {
 export interface SubscriptionActivitiesOptions {
   readonly db: Database;
   readonly connections: GraphConnections;
+  /** Has a mailbox read for nobody in particular: starts its reader, or signals the one that runs. */
+  readonly wakeReader: (organizationId: string, mailboxId: string) => Promise<void>;
   /** Life to ask for. Default 10,000: Graph gives 10,070 at most. */
   readonly subscriptionMinutes?: number;
   /** Subscriptions created, renewed or removed a second, for one session. Default 20. */
@@ -61,7 +63,7 @@ const DAY_MS = 24 * 3600_000;
 const UNREACHABLE_MS = 5 * 60_000;
 
 export function createSubscriptionActivities(options: SubscriptionActivitiesOptions): SubscriptionActivities {
-  const { db, connections, subscriptionMinutes = 10_000, perSecond = 20, patienceMs = 3_000 } = options;
+  const { db, connections, wakeReader, subscriptionMinutes = 10_000, perSecond = 20, patienceMs = 3_000 } = options;
   const lifetime = new Lifetime(subscriptionMinutes);
 
   /** Undefined where the session asks for no notifications (any more). */
@@ -80,6 +82,7 @@ export function createSubscriptionActivities(options: SubscriptionActivitiesOpti
       key,
       publicUrl,
       signal,
+      wakeReader,
       ...settings,
     });
   }

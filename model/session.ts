@@ -36,6 +36,14 @@ export interface Told {
 export const lossRate = ({ told, missed }: Told): number | null =>
   told + missed === 0 ? null : missed / (told + missed);
 
+/** Messages of a mailbox that are named one after the other are joined for so long after the first at most, ms. */
+export const JOINED_WITHIN_MS = 2_000;
+/**
+ * A message that was named so long ago and waits still, ms: the signal to its reader was lost, or the reader has much to
+ * do. Joining, asking Graph and storing take less; a reader that is signalled meanwhile starts one slice more, in vain.
+ */
+export const SIGNAL_LOST_AFTER_MS = JOINED_WITHIN_MS + 3_000;
+
 /** Lost notifications above this share make sweeps come more often. */
 const HIGH_LOSS = 0.05;
 /** New messages before a share of them says anything. */

@@ -70,14 +70,15 @@ export const dueSubscriptions = (db: Database, sessionNo: number, limit: number)
 /**
  * Saves what came of subscriptions. While a new one was not there notifications may have been lost, so its mailbox gets a
  * delta round.
+ * @returns the mailboxes whose readers are to be asked for that
  */
 export async function saveSubscriptions(
   db: Database,
   sessionNo: number,
   outcomes: readonly SubscriptionOutcome[],
-): Promise<void> {
-  if (outcomes.length === 0) return;
-  await query(db, {
+): Promise<string[]> {
+  if (outcomes.length === 0) return [];
+  const rows = await query<{ mailbox_id: string }>(db, {
     text: `WITH outcomes AS (
         SELECT * FROM json_to_recordset($2::json) AS o("mailboxId" text, before text, "dueMs" float8, state text,
           "subscriptionId" text, "expiresAt" timestamptz, "isNew" boolean, adopted boolean, "errorCode" text,
@@ -98,9 +99,11 @@ export async function saveSubscriptions(
         RETURNING u.mailbox_id, o."isNew"
       )
       UPDATE outhaul.session_mailboxes m SET delta_wanted_at = clock_timestamp()
-      FROM saved WHERE saved."isNew" AND m.session_no = $1 AND m.mailbox_id = saved.mailbox_id AND m.state = 'followed'`,
+      FROM saved WHERE saved."isNew" AND m.session_no = $1 AND m.mailbox_id = saved.mailbox_id AND m.state = 'followed'
+      RETURNING m.mailbox_id`,
     values: [sessionNo, JSON.stringify(outcomes)],
   });
+  return rows.map(({ mailbox_id: id }) => id);
 }
 
 /** How the session's subscriptions stand; `nextDueMs`: null where there are none. */

@@ -144,6 +144,8 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
   const client = { namespace: config.temporal.namespace, dataConverter };
   const wakeReader = readerWaker(connection, { ...client, taskQueue: orchestration });
+  const wakeLater = (...mailbox: [organizationId: string, mailboxId: string]): Promise<void> =>
+    wakeReader(...mailbox, 'incremental');
   const sweeps = sweepSchedule(connection, { ...client, taskQueue: orchestration });
   const activities = {
     ...createConnectionActivities({
@@ -170,12 +172,12 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       mailboxesAtOnce: config.mailboxesAtOnce,
       log,
     }),
-    ...createQuarantineActivities({ db, wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental') }),
-    ...createSubscriptionActivities({ db, connections, subscriptionMinutes }),
+    ...createQuarantineActivities({ db, wakeReader: wakeLater }),
+    ...createSubscriptionActivities({ db, connections, wakeReader: wakeLater, subscriptionMinutes }),
     ...createSweepActivities({
       db,
       connections,
-      wakeReader: (...mailbox) => wakeReader(...mailbox, 'incremental'),
+      wakeReader: wakeLater,
       removeSchedule: (organizationId) => sweeps.remove(organizationId),
     }),
   };

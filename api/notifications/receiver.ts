@@ -1,5 +1,6 @@
 import type { Router } from 'express';
 import type { Logger } from 'pino';
+import { SIGNAL_LOST_AFTER_MS } from '../../model/session.ts';
 import { closeDatabase, openDatabase, type DatabaseOptions } from '../../store/database.ts';
 import { addHints, claimWaiting, unclaim, type NewHint, type WrittenHints } from '../../store/hints.ts';
 import { addNotificationCounts } from '../../store/notification-counts.ts';
@@ -41,8 +42,6 @@ const STATEMENT_MS = 1_500;
 /** How long the end waits for connections that do not close. */
 const HANG_MS = 3_000;
 
-/** A hint that waits so long has lost its signal. */
-const WAITED_MS = 2_000;
 /** A reader that was asked and has not taken its hints may have much to do, and is asked again so much later. */
 const AGAIN_MS = 30_000;
 /** Ids a second, that are no subscription's, for which the store is asked. */
@@ -91,7 +90,7 @@ export function createNotificationReceiver({
     counts.save().catch((err: unknown) => warn({ err }, 'Counts of notifications could not be saved yet'));
   const saving = setInterval(() => void saveCounts(), COUNTS_EVERY_MS).unref();
   const endRelay = startRelay({
-    claim: (limit) => claimWaiting(db, { waitedMs: WAITED_MS, againMs: AGAIN_MS, limit }),
+    claim: (limit) => claimWaiting(db, { waitedMs: SIGNAL_LOST_AFTER_MS, againMs: AGAIN_MS, limit }),
     unclaim: (mailboxes) => unclaim(db, mailboxes),
     wake: (mailboxes) => waking.all(mailboxes),
     onWoken: (readers) => (figures.relayed += readers),

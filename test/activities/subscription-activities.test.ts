@@ -32,6 +32,8 @@ interface Row {
 describe('subscriptions of a session', () => {
   const stage = useSession({ mailboxes: MAILBOXES, messages: 0 });
   let receiver: Receiver;
+  /** Mailboxes whose readers were asked. */
+  const woken: string[] = [];
   beforeAll(async () => {
     receiver = await Receiver.start();
   });
@@ -47,6 +49,7 @@ describe('subscriptions of a session', () => {
     control.resetStats();
     receiver.answering = () => undefined;
     receiver.came.length = 0;
+    woken.length = 0;
   });
 
   const ask = <Name extends keyof SubscriptionActivities>(
@@ -54,7 +57,14 @@ describe('subscriptions of a session', () => {
     options: Partial<SubscriptionActivitiesOptions> = {},
   ): ReturnType<SubscriptionActivities[Name]> => {
     const { db } = stage.store;
-    const settings = { db, connections: stage.connections, perSecond: 1000, patienceMs: 10, ...options };
+    const wakeReader = (_organizationId: string, mailboxId: string): Promise<void> => {
+      woken.push(mailboxId);
+      return Promise.resolve();
+    };
+    const settings = {
+      ...{ db, wakeReader, connections: stage.connections },
+      ...{ perSecond: 1000, patienceMs: 10, ...options },
+    };
     const activities = createSubscriptionActivities(settings);
     const run = () => activities[name](stage.name) as Promise<never>;
     return new MockActivityEnvironment().run(run) as ReturnType<SubscriptionActivities[Name]>;
@@ -123,6 +133,7 @@ describe('subscriptions of a session', () => {
     }
     expect(new Set(atGraph().map(({ clientState }) => clientState)).size).toBe(MAILBOXES);
     expect((await wanted()).length).toBe(MAILBOXES);
+    expect(woken.toSorted()).toEqual([...stage.mailboxes].sort());
   });
 
   it('are left alone until they are due', async () => {
@@ -147,6 +158,7 @@ describe('subscriptions of a session', () => {
   it('are created anew where Graph has them no longer, and their mailboxes are read', async () => {
     await keep();
     await settleDeltas();
+    woken.length = 0;
     stage.simulator.control.subscriptions.expire({ mailboxId: mailbox() });
     await makeDue();
     const before = await rowOf(mailbox());
@@ -155,6 +167,15 @@ describe('subscriptions of a session', () => {
     expect(after?.subscription_id).not.toBe(before?.subscription_id);
     expect(atGraph().map(({ id }) => id)).toContain(after?.subscription_id);
     expect(await wanted()).toEqual([mailbox()]);
+    expect(woken).toEqual([mailbox()]);
+  });
+
+  it('are kept where no reader can be asked, and the next sweep finds the mailboxes due', async () => {
+    const wakeReader = () => Promise.reject(new Error('Temporal is away'));
+    await expect(keep({ wakeReader })).rejects.toThrow('Temporal is away');
+    expect(await keep()).toMatchObject({ active: MAILBOXES });
+    expect(atGraph()).toHaveLength(MAILBOXES);
+    expect(await wanted()).toHaveLength(MAILBOXES);
   });
 
   it.each([404, 410])('stay active where a renewal is answered %i, be they there or not', async (status) => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { JOINED_WITHIN_MS, SIGNAL_LOST_AFTER_MS } from '../../model/session.ts';
 import { addHints, claimWaiting, unclaim, type NewHint, type WrittenHints } from '../../store/hints.ts';
 import { addNotificationCounts } from '../../store/notification-counts.ts';
 import { seedSession, type TestSession } from '../api/support/notifications.ts';
@@ -109,23 +110,29 @@ describe('hints', () => {
 
 describe('hints that wait too long', () => {
   const claim = async (): Promise<string[]> => {
-    const claimed = await claimWaiting(store.db, { waitedMs: 2_000, againMs: 30_000, limit: 1_000 });
+    const claimed = await claimWaiting(store.db, { waitedMs: SIGNAL_LOST_AFTER_MS, againMs: 30_000, limit: 1_000 });
     return claimed
       .filter(({ organizationId }) => organizationId === session.organizationId)
       .map((one) => one.mailboxId);
   };
 
+  it('are not those that their reader may still be joining', async () => {
+    await add(hint('a'));
+    await age(`${JOINED_WITHIN_MS + 1_000} milliseconds`);
+    expect(await claim()).toEqual([]);
+  });
+
   it('are claimed by one of several, once for a mailbox', async () => {
     await add(hint('a'), hint('b'), hint('c', otherId));
     expect(await claim()).toEqual([]);
-    await age('3 seconds');
+    await age('6 seconds');
     const claims = await Promise.all([claim(), claim(), claim()]);
     expect(claims.flat().sort()).toEqual([mailboxId, otherId].sort());
   });
 
   it('are claimed again when nobody has taken them since', async () => {
     await add(hint('a'), hint('b'));
-    await age('3 seconds');
+    await age('6 seconds');
     expect(await claim()).toEqual([mailboxId]);
     await age('20 seconds');
     expect(await claim()).toEqual([]);
@@ -135,7 +142,7 @@ describe('hints that wait too long', () => {
 
   it('are due again at once when the reader could not be asked', async () => {
     await add(hint('a'));
-    await age('3 seconds');
+    await age('6 seconds');
     expect(await claim()).toEqual([mailboxId]);
     await unclaim(store.db, [{ organizationId: session.organizationId, mailboxId }]);
     expect(await claim()).toEqual([mailboxId]);
