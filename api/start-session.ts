@@ -21,7 +21,8 @@ import { defaultConnection, filtersOf } from './start-scan.ts';
  * Starts an organization's session: records it, then starts its workflow, of which Temporal allows one, and waits until
  * it runs. Where no worker takes it on in time, or reaching all mailboxes takes long, it is answered as `starting`.
  *
- * @throws {HttpError} 409 one runs already, 422 no credential or one that is refused, 503 something is away
+ * @throws {HttpError} 409 one runs already, 422 no credential, one that is refused, or one that the mailboxes cannot be
+ *   listed with, 503 something is away
  */
 export async function startSession(
   parts: ApiParts,
@@ -57,8 +58,28 @@ export async function startSession(
     await discardSession(db, sessionNo);
     throw refusedStart(outcome, { what: 'the session', ids, log });
   }
+  const session = outcome.status === 'stopping' ? await endingSession(parts, ids) : await sessionByNo(db, sessionNo);
+  if (session.status === 'failed') throw failedStart(session, log);
   log.info({ ...ids, status: outcome.status }, 'Session started');
+  return session;
+}
+
+/** How long a start waits to hear how a session has ended that did not come to run. */
+const END_MS = 10_000;
+
+/** A session that ends before it runs: it was stopped, or something other than its credential has failed. */
+async function endingSession(
+  { db, sessions }: ApiParts,
+  { organizationId, sessionNo }: SessionName,
+): Promise<SessionRow> {
+  await sessions.ended(organizationId, END_MS);
   return sessionByNo(db, sessionNo);
+}
+
+function failedStart({ organizationId, sessionId, sessionNo, stopReason }: SessionRow, log: Logger): HttpError {
+  const reason = stopReason ?? 'no reason is known';
+  log.warn({ organizationId, sessionId, sessionNo, reason }, 'Session failed at its start');
+  return new HttpError(422, `Session ${sessionId} could not be started: ${reason}`, { fields: { reason } });
 }
 
 const SWITCHED_OFF =

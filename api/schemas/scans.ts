@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SESSION_STATUSES } from '../../model/session.ts';
 import { SCAN_MODES, SCAN_STATUSES } from '../../model/scan.ts';
 import { differences } from './coverage.ts';
 import { Count, OrganizationId, ScanId, Success, Time, wholeNumberOr } from './common.ts';
@@ -159,5 +160,19 @@ export const ScansReviewed = z
     checked: Count.meta({ description: 'Scans that had not ended' }),
     crashed: z.array(Reviewed).meta({ description: 'The store called them running, Temporal did not' }),
     stalled: z.array(Reviewed).meta({ description: 'Temporal runs them, but they have not moved for so long' }),
+    sessions: z.strictObject({
+      checked: Count.meta({ description: 'Sessions that had not ended' }),
+      crashed: z
+        .array(
+          z.strictObject({
+            sessionId: z.string(),
+            organizationId: OrganizationId,
+            status: z.enum(SESSION_STATUSES),
+            startedAt: Time,
+            action: z.string().meta({ description: 'What was found and done' }),
+          }),
+        )
+        .meta({ description: 'The store called them running, Temporal did not' }),
+    }),
   })
   .meta({ id: 'ScansReviewed' });

@@ -9,16 +9,17 @@ interface DetectOptions extends ClientOptions {
 }
 
 const AFTER_HELP = `
-Compares the scans that have not ended with what Temporal runs. One that Temporal does not run any more is marked as
-crashed, and its turn goes to the next; one that runs and does not move is told to look again at what it waits for. Run it
-after Temporal's data was lost or a workflow was terminated by hand; it harms no scan that is well.
+Compares the scans and sessions that have not ended with what Temporal runs. A scan that Temporal does not run any more is
+marked as crashed, and its turn goes to the next; one that runs and does not move is told to look again at what it waits
+for. A session that Temporal does not run any more has failed, and can be started anew. Run it after Temporal's data was
+lost or a workflow was terminated by hand; it harms nothing that is well.
 
 Example:
   $ outhaul detect-crashed --timeout-minutes 30`;
 
 export function detectCrashedCommand(cli: Cli): Command {
   const command = new Command('detect-crashed')
-    .description('find scans that nobody runs any more, and set them right')
+    .description('find scans and sessions that nobody runs any more, and set them right')
     .option('--timeout-minutes <number>', 'minutes without progress that are too many', wholeNumber(1, 10_080), 10)
     .option('--json', 'print what the API answers')
     .addHelpText('after', AFTER_HELP);
@@ -32,6 +33,13 @@ async function detectCrashed(cli: Cli, options: DetectOptions): Promise<void> {
   if (options.json) return cli.out.line(safeJson(review));
   for (const { scanId, organizationId, status, action } of [...review.crashed, ...review.stalled]) {
     cli.out.line(safeLine(`${scanId} of ${organizationId}: ${action} (${status})`));
+  }
+  for (const { sessionId, organizationId, status, action } of review.sessions.crashed) {
+    cli.out.line(safeLine(`${sessionId} of ${organizationId}: ${action} (${status})`));
+  }
+  const { sessions } = review;
+  if (sessions.crashed.length > 0) {
+    cli.notes.line(`Of ${sessions.checked} sessions, ${sessions.crashed.length} ran no more: start them anew.`);
   }
   const found = review.crashed.length + review.stalled.length;
   cli.notes.line(

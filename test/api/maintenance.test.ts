@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
+import { mailboxWorkflowId, scanWorkflowId, sessionWorkflowId } from '../../model/ids.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
 import { finishScan } from '../../store/scan-end.ts';
 import { addScan, takeSlot } from '../../store/scans.ts';
+import { openSession } from '../../store/sessions.ts';
 import { readWithdrawnSignal, reviewSignal, turnFreedSignal } from '../../workflows/messages.ts';
-import { organizationIdKey } from '../../workflows/search-attributes.ts';
+import { organizationIdKey, scanIdKey } from '../../workflows/search-attributes.ts';
+import { seedSession } from './support/notifications.ts';
 import { seedScan } from './support/seed.ts';
 import { listOf, openApiStage, type ApiStage, type Body } from './support/stage.ts';
 
@@ -58,7 +60,10 @@ describe('detect-crashed', () => {
     const { scanNo } = await seed(organizationId, 'done');
     await finishScan(stage.db, scanNo, { end: 'ran', maxConcurrent: 5 });
     const body = await detect(organizationId);
-    expect(body).toEqual({ success: true, timeoutMinutes: 10, checked: 0, crashed: [], stalled: [] });
+    expect(body).toEqual({
+      ...{ success: true, timeoutMinutes: 10, checked: 0, crashed: [], stalled: [] },
+      sessions: { checked: 0, crashed: [] },
+    });
   });
 
   it.each([
@@ -157,5 +162,71 @@ describe('detect-crashed', () => {
     const found = listOf(all.body['crashed']).map((scan) => scan['organizationId']);
     expect(found).toContain(theirs);
     expect(found).not.toContain(mine);
+  });
+
+  describe('of a session', () => {
+    const follow = async (name: string, more: { minutesAgo: number }) => {
+      const { sessionNo, organizationId } = await seedSession(stage.db, stage.organization(name));
+      await stage.db.pool.query(
+        `UPDATE outhaul.sessions SET started_at = now() - $2 * interval '1 minute' WHERE session_no = $1`,
+        [sessionNo, more.minutesAgo],
+      );
+      const session = await openSession(stage.db, organizationId);
+      return { organizationId, sessionId: session?.sessionId ?? '' };
+    };
+    const run = ({ organizationId, sessionId }: { organizationId: string; sessionId: string }) =>
+      client.workflow.start('keepSession', {
+        workflowId: sessionWorkflowId(organizationId),
+        taskQueue: `nobody-${randomUUID()}`,
+        typedSearchAttributes: [{ key: scanIdKey, value: sessionId }],
+      });
+    const statusOfSession = async (organizationId: string) =>
+      (await stage.call('GET', `/session/status?organizationId=${organizationId}`)).body;
+
+    it('that Temporal runs leaves it alone', async () => {
+      const session = await follow('well', { minutesAgo: 5 });
+      const handle = await run(session);
+      expect(await detect(session.organizationId)).toMatchObject({ sessions: { checked: 1, crashed: [] } });
+      await handle.terminate('test');
+    });
+
+    it('whose workflow was terminated ends it as failed, and the status says why', async () => {
+      const session = await follow('session-terminated', { minutesAgo: 0 });
+      const { organizationId, sessionId } = session;
+      await (await run(session)).terminate('test');
+      const { sessions } = await detect(organizationId);
+      expect(sessions).toEqual({
+        checked: 1,
+        crashed: [
+          {
+            ...{ sessionId, organizationId, status: 'failed' },
+            startedAt: expect.stringMatching(/Z$/) as string,
+            action: 'Its workflow has ended in Temporal: terminated: marked as failed',
+          },
+        ],
+      });
+      expect(await statusOfSession(organizationId)).toMatchObject({
+        session: { status: 'failed', stop_reason: 'Its workflow has ended in Temporal: terminated' },
+      });
+      expect(await detect(organizationId)).toMatchObject({ sessions: { checked: 0, crashed: [] } });
+    });
+
+    it('that Temporal does not know ends it, as after the loss of its database, but not one that just starts', async () => {
+      const young = await follow('young', { minutesAgo: 0 });
+      expect(await detect(young.organizationId)).toMatchObject({ sessions: { checked: 1, crashed: [] } });
+      const lost = await follow('forgotten', { minutesAgo: 5 });
+      expect(await detect(lost.organizationId)).toMatchObject({
+        sessions: { crashed: [{ action: 'Temporal does not know its workflow: marked as failed' }] },
+      });
+    });
+
+    it('in whose place another runs ends the one that was left behind', async () => {
+      const left = await follow('left-behind', { minutesAgo: 5 });
+      const handle = await run({ ...left, sessionId: 'session-of-another' });
+      expect(await detect(left.organizationId)).toMatchObject({
+        sessions: { crashed: [{ action: 'Another session has taken its place: marked as failed' }] },
+      });
+      await handle.terminate('test');
+    });
   });
 });

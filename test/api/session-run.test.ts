@@ -173,6 +173,42 @@ describe('a session, over the API, with the real worker and the simulator', () =
       simulator.control.changeTenant({ secretExpired: false });
     }
   });
+
+  it('is not started where something fails after its credential was accepted: the answer says what', async () => {
+    const other = await stage.keyOf(stage.organization('unlisted'));
+    // The first request for users is the check of the credential.
+    const effect = { type: 'status', status: 403, code: 'Authorization_RequestDenied' } as const;
+    simulator.control.addFault({ kind: 'users', after: 1, effect });
+    try {
+      const failed = await stage.call('POST', '/session/start', { key: other, body: {} });
+      expect(failed.status).toBe(422);
+      expect(textOf(failed.body['message'])).toMatch(/^Session session-\S+ could not be started: .*403/);
+      expect(textOf(failed.body['reason'])).toContain('Authorization_RequestDenied');
+    } finally {
+      simulator.control.clearFaults();
+    }
+    expect((await stage.call('GET', '/session/history', { key: other })).body).toMatchObject({
+      sessions: [{ status: 'failed', stop_reason: expect.stringContaining('403') as string }],
+    });
+    const again = await stage.call('POST', '/session/start', { key: other, body: { enable_webhook: false } });
+    expect(again.status).toBe(200);
+    expect((await stage.call('POST', '/session/stop', { key: other, body: {} })).status).toBe(200);
+  });
+
+  it('is stopped while it starts, and leaves nothing behind', async () => {
+    const hold = simulator.control.hold({ kind: 'users' });
+    const starting = ask('POST', '/session/start', {});
+    await vi.waitFor(() => expect(simulator.control.stats().inFlight).toBeGreaterThan(0), LONG);
+    const stopped = await ask('POST', '/session/stop', { reason: 'changed my mind' });
+    expect(stopped).toMatchObject({ status: 200, body: { session: { stop_reason: 'changed my mind' } } });
+    const started = await starting;
+    expect(started.status).toBe(200);
+    expect(textOf(started.body['session']?.['status'])).toMatch(/^(starting|stopping|stopped)$/);
+    await until({ session: { status: 'stopped' }, workflow: { status: 'not_running' } });
+    hold.release();
+    expect(simulator.control.subscriptions.list()).toEqual([]);
+    expect(await schedules()).toEqual([]);
+  });
 });
 
 const LONG = { timeout: 60_000, interval: 100 };

@@ -324,7 +324,10 @@ describe('outhaul pause, resume, cancel and retry-failed', () => {
 });
 
 describe('outhaul detect-crashed', () => {
-  const review = (crashed: object[], stalled: object[]) => ({ timeoutMinutes: 10, checked: 3, crashed, stalled });
+  const review = (crashed: object[], stalled: object[], sessions: object[] = []) => ({
+    ...{ timeoutMinutes: 10, checked: 3, crashed, stalled },
+    sessions: { checked: 2, crashed: sessions },
+  });
 
   it('says what was found and done', async () => {
     const found = { scanId: 's1', organizationId: 'contoso', status: 'crashed', lastProgressAt: null, action: 'why' };
@@ -338,6 +341,14 @@ describe('outhaul detect-crashed', () => {
       path: '/api/v1/maintenance/detect-crashed',
       query: { timeoutMinutes: '30' },
     });
+  });
+
+  it('names sessions that nobody runs any more', async () => {
+    const session = { sessionId: 'session-1', organizationId: 'contoso', status: 'failed', action: 'Temporal: failed' };
+    answer = () => ({ body: review([], [], [session]) });
+    const { out, notes } = await outhaul(['detect-crashed']);
+    expect(out).toBe('session-1 of contoso: Temporal: failed (failed)\n');
+    expect(notes).toContain('Of 2 sessions, 1 ran no more: start them anew.');
   });
 
   it('says so where all is well, and prints what the API answers with --json', async () => {
