@@ -12,6 +12,7 @@ import type { ScheduleOverlap, ScheduleSettings, ScheduleTiming, ScheduledScan }
 import type { startScheduledScan } from '../workflows/scheduled-scan.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
 import { badRequest } from './errors.ts';
+import { sealsOf, type ScheduleSeals } from './schedule-seals.ts';
 
 /** Which schedule. */
 export interface ScheduleName {
@@ -62,8 +63,13 @@ export interface ScanSchedules {
   ): Promise<boolean>;
   /** What it has started goes on. */
   remove(name: ScheduleName): Promise<boolean>;
-  /** Has what Temporal keeps for the Schedules of those organizations, sweeps included, sealed under the newest key. */
-  reseal(organizationIds: readonly string[]): Promise<number>;
+  /**
+   * Has what Temporal keeps for the Schedules of those organizations, sweeps included, sealed under the newest key.
+   * @param opens whether the ring has that key
+   */
+  reseal(organizationIds: readonly string[], opens: (keyId: string) => boolean): Promise<number>;
+  /** Under which keys Temporal keeps what those Schedules have sealed. */
+  seals(organizationIds: readonly string[]): Promise<ScheduleSeals[]>;
 }
 
 const CALL_MS = 5_000;
@@ -140,20 +146,32 @@ export function createScanSchedules(
         handle.backfill({ start: new Date(from), end: new Date(to), overlap: policyOf(overlap) }),
       ),
     remove: (name) => onOne(name, (handle) => handle.delete()),
-    reseal: (organizationIds) =>
+    reseal: (organizationIds, opens) =>
       client.withDeadline(Date.now() + MANY_MS, async () => {
-        const isSchedule = isScheduleOf(organizationIds);
-        const sweeps = new Set(organizationIds.map(sweepWorkflowId));
-        const wanted = (scheduleId: string): boolean => sweeps.has(scheduleId) || isSchedule(scheduleId);
-        const resealed = await eachOf(wanted, undefined, (handle) =>
+        const resealed = await eachOf(isOf(organizationIds), undefined, (handle) =>
           orElse(false, async () => {
+            // One that no key of the ring opens stays as it is, as credentials do: `seals` tells of it.
+            const seals = await sealsOf(client, handle.scheduleId);
+            if (seals?.keyIds.some((keyId) => !opens(keyId))) return false;
             await handle.update(({ spec, action, policies, state }) => ({ spec, action, policies, state }));
             return true;
           }),
         );
         return resealed.filter(Boolean).length;
       }),
+    seals: (organizationIds) =>
+      client.withDeadline(Date.now() + MANY_MS, async () => {
+        const seals = await eachOf(isOf(organizationIds), undefined, ({ scheduleId }) => sealsOf(client, scheduleId));
+        return seals.filter((each) => each !== undefined);
+      }),
   };
+}
+
+/** A Schedule of one of them, the sweep's included. */
+function isOf(organizationIds: readonly string[]): (scheduleId: string) => boolean {
+  const isSchedule = isScheduleOf(organizationIds);
+  const sweeps = new Set(organizationIds.map(sweepWorkflowId));
+  return (scheduleId) => sweeps.has(scheduleId) || isSchedule(scheduleId);
 }
 
 /** `schedule/{organizationId}/…` of one of them. */

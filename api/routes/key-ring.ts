@@ -43,7 +43,10 @@ export const keyRingRoutes = (parts: ApiParts): readonly Route[] => [
         const { currentKeyId, keyIds } = keyRing.ring;
         const resealed = await resealCredentials(db, currentKeyId);
         const organizations = await listOrganizations(db);
-        const schedules = await parts.schedules.reseal(organizations.map((one) => one.organizationId));
+        const schedules = await parts.schedules.reseal(
+          organizations.map((one) => one.organizationId),
+          (keyId) => keyIds.includes(keyId),
+        );
         await recordSealingKey(db, currentKeyId, keyIds.slice(1));
         log.info({ keyId: currentKeyId, resealed, schedules }, 'Credentials and schedules sealed anew');
         await recordAudit(db, {

@@ -10,6 +10,9 @@ export const KeyReport = z
       description: 'The newest key seals; the others of the ring open what they have sealed; a missing one is needed',
     }),
     credentials: Count.meta({ description: 'Credentials in the store that are sealed under it' }),
+    schedules: Count.meta({
+      description: 'Schedules whose arguments are sealed under it, or whose last run may have been',
+    }),
     runningWorkflows: Count.nullable().meta({
       description: 'Running workflows whose payloads it may have sealed; null where it is not known to be retired',
     }),

@@ -62,14 +62,11 @@ async function show(cli: Cli, { json }: StatusOptions, answer: KeyRingAnswer): P
     return cli.out.line(safeJson(answer));
   }
   const { renderTable } = await import('../text/table.ts');
-  const counted = ['CREDENTIALS', 'RUNNING', 'ENDED'].map((title) => ({ title, align: 'right' }) as const);
+  const counted = ['CREDENTIALS', 'SCHEDULES', 'RUNNING', 'ENDED'].map((title) => ({ title, align: 'right' }) as const);
   const columns = [{ title: 'SEALING KEY' }, { title: 'USE' }, ...counted];
-  const rows = answer.keys.map(({ keyId, use, credentials, runningWorkflows, endedWorkflows }) => [
-    keyId,
-    use,
-    credentials,
-    runningWorkflows,
-    endedWorkflows,
+  const rows = answer.keys.map(({ keyId, use, credentials, schedules, runningWorkflows, endedWorkflows }) => [
+    ...[keyId, use],
+    ...[credentials, schedules, runningWorkflows, endedWorkflows],
   ]);
   cli.out.line(renderTable(columns, rows, cli.out));
   for (const { keyId, advice } of answer.keys) cli.out.line(`${keyId}: ${advice}`);
@@ -79,7 +76,7 @@ function failWhereMissing({ keys }: KeyRingAnswer): void {
   const missing = keys.filter(({ use }) => use === 'missing');
   if (missing.length === 0) return;
   const names = missing.map(({ keyId }) => `"${keyId}"`).join(' and ');
-  throw new CommandError(`The key ring lacks ${names}, which stored credentials are sealed under`, {
+  throw new CommandError(`The key ring lacks ${names}, which stored credentials or schedules are sealed under`, {
     advice: 'Put the key back behind the newest one, or send those credentials anew (`outhaul scan` does).',
   });
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { describeKey } from '../../api/key-ring-report.ts';
 import { generateKey } from '../../config/key-ring.ts';
 import { LiveKeyRing } from '../../config/live-key-ring.ts';
@@ -112,6 +112,48 @@ describe('keys in a file', () => {
     expect(await loadCandidate(worker, scanNo)).toEqual(candidate);
   });
 
+  it('are needed by schedules until they are sealed anew, and have run once more', async () => {
+    const organizationId = stage.organization('scheduled');
+    const key = await stage.keyOf(organizationId);
+    const scan = { organizationId, scanId: 's1', mode: 'full', filters: { folders: [] } } as const;
+    await promoteCandidate(worker, (await addScan(worker, { ...scan, status: 'pending', candidate })).scanNo);
+    const schedule = { scheduleId: 'weekly', cron: '0 3 * * 0', timeZone: 'UTC' };
+    const needed = async (keyId: string): Promise<unknown> => {
+      const { body } = await stage.call('GET', '/api/v1/maintenance/key-ring');
+      return listOf(body['keys']).find((one) => one['keyId'] === (keyId as unknown))?.['schedules'];
+    };
+    const [before = ''] = (await readFile(file, 'utf8')).split('\n').map(idOf);
+    try {
+      expect((await stage.call('POST', '/api/v1/schedules', { key, body: schedule })).status).toBe(201);
+      await vi.waitFor(async () => expect(await needed(before)).toBe(1), { timeout: 20_000 });
+      const rotated = await stage.call('POST', '/api/v1/maintenance/rotate-keys');
+      const after = textOf(rotated.body['currentKeyId']);
+      expect([await needed(before), await needed(after)]).toEqual([0, 1]);
+
+      // What a run has come to is handed to the next, sealed as it was.
+      expect((await stage.call('POST', '/api/v1/schedules/weekly/trigger', { key })).status).toBe(202);
+      await vi.waitFor(
+        async () => {
+          const { body } = await stage.call('GET', '/api/v1/schedules/weekly', { key });
+          expect(listOf(body['schedule']?.['recent'])).toHaveLength(1);
+        },
+        { timeout: 20_000 },
+      );
+      await stage.call('POST', '/api/v1/maintenance/rotate-keys');
+      expect(await needed(after)).toBe(1);
+
+      const whole = await readFile(file, 'utf8');
+      const [newest = ''] = whole.split('\n').map(idOf);
+      await writeFile(file, whole.split('\n').slice(1).join('\n'));
+      const { status, body } = await stage.call('POST', '/api/v1/maintenance/rotate-keys?newKey=false');
+      await writeFile(file, whole);
+      expect(status).toBe(200);
+      expect(listOf(body['keys']).at(-1)).toMatchObject({ keyId: newest, use: 'missing', schedules: 1 });
+    } finally {
+      await stage.call('DELETE', '/api/v1/schedules/weekly', { key });
+    }
+  });
+
   it('are an administrator’s business', async () => {
     const key = await stage.keyOf(stage.organization());
     for (const [method, path] of [
@@ -169,8 +211,10 @@ describe('the advice about a key', () => {
     [{ running: 2, ended: 7 }, 0, false, /wait until they have ended/],
     [{ running: 0, ended: 0 }, 3, false, /Credentials need it: run `outhaul keys rotate --reseal-only`/],
     [undefined, 0, false, /never been retired/],
-  ])('%j and %d credentials', (workflows, credentials, mayBeDropped, advice) => {
-    const key = describeKey({ ...facts, workflows, credentials });
+    [{ running: 0, ended: 7 }, 0, false, /Schedules need it until they have run once more/, 2],
+    [{ running: 0, ended: 0 }, 0, false, /Schedules need it/, 1],
+  ])('%j and %d credentials', (workflows, credentials, mayBeDropped, advice, schedules = 0) => {
+    const key = describeKey({ ...facts, workflows, credentials, schedules });
     expect(key).toMatchObject({ mayBeDropped });
     expect(key.advice).toMatch(advice);
   });

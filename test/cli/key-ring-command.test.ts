@@ -5,6 +5,7 @@ const key = (keyId: string, more: object = {}) => ({
   keyId,
   use: 'opens',
   credentials: 0,
+  schedules: 1,
   runningWorkflows: 2,
   endedWorkflows: 7,
   retiredAt: '2026-11-21T09:00:00.000Z',
@@ -15,6 +16,7 @@ const key = (keyId: string, more: object = {}) => ({
 const newest = key('k2', {
   use: 'seals',
   credentials: 3,
+  schedules: 4,
   runningWorkflows: null,
   endedWorkflows: null,
   retiredAt: null,
@@ -44,9 +46,9 @@ describe('outhaul keys rotate', () => {
     const { code, out, notes } = await outhaul('keys', 'rotate');
     expect(code).toBe(0);
     expect(asked).toEqual(['POST /api/v1/maintenance/rotate-keys']);
-    expect(out).toMatch(/^SEALING KEY +USE +CREDENTIALS +RUNNING +ENDED$/m);
-    expect(out).toMatch(/^k2 +seals +3$/m);
-    expect(out).toMatch(/^k1 +opens +0 +2 +7$/m);
+    expect(out).toMatch(/^SEALING KEY +USE +CREDENTIALS +SCHEDULES +RUNNING +ENDED$/m);
+    expect(out).toMatch(/^k2 +seals +3 +4$/m);
+    expect(out).toMatch(/^k1 +opens +0 +1 +2 +7$/m);
     expect(out).toContain('k1: Wait.');
     expect(notes).toContain('3 credentials were sealed anew.');
   });
@@ -74,7 +76,7 @@ describe('outhaul keys status', () => {
     keys = [newest, key('lost', { use: 'missing', credentials: 1 })];
     const { code, notes } = await outhaul('keys', 'status');
     expect(code).toBe(1);
-    expect(notes).toContain('The key ring lacks "lost", which stored credentials are sealed under');
+    expect(notes).toContain('The key ring lacks "lost", which stored credentials or schedules are sealed under');
     expect(notes).toContain('Put the key back');
   });
 });
