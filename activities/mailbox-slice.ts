@@ -148,11 +148,8 @@ async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(Fol
   if (!ends.includes('unfinished')) {
     await lookAgain(context, folders);
     await settleMailbox(context, folders, { begun });
-    await reconcile(
-      context,
-      wanted.filter(({ id }) => !failed.has(id)),
-      attempt,
-    );
+    const read = wanted.filter(({ id }) => !failed.has(id));
+    ends.push(await reconcile(context, read, { attempt, stopping: slice.stopping }));
   }
   return failed.size > 0 ? [...ends, 'failed'] : ends;
 }

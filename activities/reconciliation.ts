@@ -1,18 +1,16 @@
 import pLimit from 'p-limit';
-import { GraphError, mayBeContent } from '../graph/errors.ts';
-import type { FoundMessage, MessagesPage } from '../graph/graph.ts';
-import { LinkGuard } from '../graph/links.ts';
-import { storableText } from '../model/text.ts';
+import { GraphError } from '../graph/errors.ts';
+import type { FoundMessage } from '../graph/graph.ts';
 import {
   reconcileFolders,
   recordUnexplained,
-  storedIds,
-  unaccountedFor,
+  unnamedIds,
   type CountsToReconcile,
+  type FolderCount,
 } from '../store/reconciliation.ts';
 import { noteUnsettled } from '../store/settlement.ts';
-import { openRounds, roundOf, walkAgain } from '../store/sync-state.ts';
-import { readFolder, type FolderToRead, type ReadingContext } from './folder-reader.ts';
+import { folderPlaces, openRounds, roundOf, walkAgain, type FolderPlace } from '../store/sync-state.ts';
+import { readFolder, type FolderEnd, type FolderToRead, type ReadingContext } from './folder-reader.ts';
 import { loseFolder } from './gone-folders.ts';
 import { lookAgain } from './quarantine.ts';
 import { settleMailbox } from './settlement.ts';
@@ -25,10 +23,14 @@ export type FolderAttempt = (folder: ReadFolder, work: () => Promise<unknown>) =
 
 /** Folders of a mailbox read at a time. */
 const AT_A_TIME = 3;
-/** Ids asked for in one page. */
-const IDS_A_PAGE = 1000;
 /** Ids of stored messages looked through at a time. */
 const ROWS_A_LOOK = 10_000;
+
+export interface Reconciling {
+  readonly attempt: FolderAttempt;
+  /** Aborts when what runs is to be handed back: no further folder is begun. */
+  readonly stopping: AbortSignal;
+}
 
 /**
  * The proof of a read: what Graph counts in each folder is what is stored, in quarantine, or left out by the scan's own
@@ -36,31 +38,45 @@ const ROWS_A_LOOK = 10_000;
  * Graph may count what it does not name. So, only as far as needed:
  *
  * 1. the delta of all folders is asked what has changed since: where one has changed another may have, to the same number;
- * 2. the folder is walked again by ids alone, which reads what is missing by id, and asks for what is there too much;
- * 3. the ids that Graph names are compared with the store, one by one. What this walk names takes the place of the count;
- *    what it names and nothing accounts for, even after the delta was asked once more, is unexplained, by id. So is what
- *    is stored and the walk does not name, unless Graph, asked by id, says that it lies there all the same, or has left.
+ * 2. the folder is walked again by ids alone, unless that is how it was read: what is missing is read by id, and what is
+ *    there too much is asked for. What has arrived meanwhile the delta tells, asked once more;
+ * 3. what is stored of the folder and that walk has not named is asked for by id. What the walk has named takes the place
+ *    of the count; what Graph does not own up to is unexplained, by id.
+ *
+ * These readings are rounds like any others: where the slice's time is up, the next one goes on at their next link.
+ * @returns `unfinished` when another slice has to bring them to their end, and then to compare
  */
 export async function reconcile(
   context: ReadingContext,
   folders: readonly ReadFolder[],
-  attempt: FolderAttempt,
-): Promise<void> {
-  let open = await differing(context, folders, context.mode === 'full' ? 'seen' : 'rows');
-  if (open.length > 0) {
-    await catchUp(context, folders, attempt);
+  { attempt, stopping }: Reconciling,
+): Promise<FolderEnd> {
+  const read = (rounds: readonly FolderToRead[], how: ReadingContext): Promise<FolderEnd> =>
+    readAll(how, rounds, { attempt, stopping });
+  const { mode } = context;
+  let open = await differing(context, folders, mode === 'full' ? 'seen' : 'rows');
+  if (open.length === 0) return 'finished';
+  const walked = await walkedBefore(context, folders);
+  if (open.some(({ id }) => !walked.has(id))) {
+    const others = folders.filter(({ id }) => !walked.has(id));
+    if ((await read(await changesOf(context, others), { ...context, mode: 'incremental' })) === 'unfinished')
+      return 'unfinished';
     open = await differing(context, folders, 'rows');
-  }
-  if (open.length > 0) {
-    await walkOnce(context, open, attempt);
+    const byNow = await walkedBefore(context, open);
+    const unwalked = open.filter(({ id }) => !byNow.has(id));
+    if ((await read(await walksOf(context, unwalked), { ...context, mode: 'full' })) === 'unfinished')
+      return 'unfinished';
     open = await differing(context, open, 'rows');
   }
-  for (const folder of open) await attempt(folder, () => compareIds(context, folder, attempt));
+  // A round of changes takes the place of the walk, which must not be forgotten before it has been compared.
+  const unhurried = { ...context, mode: 'incremental', timeIsUp: () => false } as const;
+  if ((await read(await changesOf(context, open), unhurried)) === 'unfinished') return 'unfinished';
+  for (const folder of await differing(context, open, 'rows')) await attempt(folder, () => compare(context, folder));
+  return 'finished';
 }
 
 interface DifferingFolder extends ReadFolder {
-  /** How many of its messages are outside of the window. */
-  readonly leftOut: number;
+  readonly count: FolderCount;
 }
 
 /** Counts the folders anew; returns those for which it does not add up. One that has gone meanwhile holds nothing. */
@@ -91,106 +107,83 @@ async function differing(
       until,
     }),
   );
-  const leftOut = new Map(counts.map(({ folderId, graph, wanted }) => [folderId, graph - wanted]));
-  return folders
-    .filter(({ id }) => unequal.has(id))
-    .map((folder) => ({ ...folder, leftOut: leftOut.get(folder.id) ?? 0 }));
-}
-
-/** Asks the folders' delta what has changed since they were read. A window of time has no delta. */
-async function catchUp(context: ReadingContext, folders: readonly ReadFolder[], attempt: FolderAttempt): Promise<void> {
-  if (context.since !== undefined || context.until !== undefined) return;
-  const { db, organization, mailbox, leaseToken, scanNos } = context;
-  const incremental = { ...context, mode: 'incremental' } as const;
-  const rounds = await openRounds(db, organization, {
-    mailboxId: mailbox.id,
-    leaseToken,
-    folders,
-    scanNos,
-    mode: 'incremental',
-    method: 'delta',
+  const countOf = new Map(counts.map((count) => [count.folderId, count]));
+  return folders.flatMap((folder) => {
+    const count = unequal.has(folder.id) ? countOf.get(folder.id) : undefined;
+    return count ? { ...folder, count } : [];
   });
-  await readAll(
-    incremental,
-    folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
-    attempt,
-  );
 }
 
-/** Walks the folders from nothing by ids alone; their saved delta links stay. */
-async function walkOnce(
-  context: ReadingContext,
+const placesOf = (
+  { db, organization, mailbox, scanNos }: ReadingContext,
   folders: readonly ReadFolder[],
-  attempt: FolderAttempt,
-): Promise<void> {
+): Promise<readonly FolderPlace[]> =>
+  folderPlaces(db, organization, { mailboxId: mailbox.id, folderIds: folders.map(({ id }) => id), scanNos });
+
+/** Folders whose last round was a walk by ids for these scans. */
+async function walkedBefore(context: ReadingContext, folders: readonly ReadFolder[]): Promise<ReadonlySet<string>> {
+  const places = await placesOf(context, folders);
+  return new Set(places.filter(({ walked }) => walked).map(({ folderId }) => folderId));
+}
+
+/** Rounds that ask the folders' delta what has changed. A window of time has no delta, nor has a folder that was listed. */
+async function changesOf(context: ReadingContext, folders: readonly ReadFolder[]): Promise<FolderToRead[]> {
+  if (folders.length === 0 || context.since !== undefined || context.until !== undefined) return [];
+  const { db, organization, mailbox, leaseToken, scanNos } = context;
+  const places = await placesOf(context, folders);
+  const withDelta = new Set(places.filter(({ hasDelta }) => hasDelta).map(({ folderId }) => folderId));
+  const asked = folders.filter(({ id }) => withDelta.has(id));
+  const held = { mailboxId: mailbox.id, leaseToken };
+  const round = { scanNos, mode: 'incremental', method: 'delta' } as const;
+  const rounds = await openRounds(db, organization, { ...held, folders: asked, ...round });
+  return asked.map((folder) => ({ ...folder, round: roundOf(rounds, folder) }));
+}
+
+/** Rounds that walk the folders from nothing by ids alone; their saved delta links stay. */
+async function walksOf(context: ReadingContext, folders: readonly ReadFolder[]): Promise<FolderToRead[]> {
+  if (folders.length === 0) return [];
   const { db, organization, mailbox, leaseToken, scanNos } = context;
   const rounds = await walkAgain(db, organization, { mailboxId: mailbox.id, leaseToken, folders, scanNos });
-  await readAll(
-    { ...context, mode: 'full' },
-    folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),
-    attempt,
-  );
+  return folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) }));
 }
 
 async function readAll(
   context: ReadingContext,
   folders: readonly FolderToRead[],
-  attempt: FolderAttempt,
-): Promise<void> {
-  // To the end, whatever the slice's time: a walk that stopped in the middle would prove nothing.
-  const unhurried = { ...context, timeIsUp: () => false };
+  { attempt, stopping }: Reconciling,
+): Promise<FolderEnd> {
+  if (folders.length === 0) return 'finished';
   const limit = pLimit(AT_A_TIME);
-  await Promise.all(folders.map((folder) => limit(() => attempt(folder, () => readFolder(unhurried, folder)))));
-  await lookAgain(unhurried, folders);
-  await settleMailbox(unhurried, folders, { begun: true });
+  const read = (folder: FolderToRead): Promise<unknown> =>
+    stopping.aborted ? Promise.resolve('unfinished') : attempt(folder, () => readFolder(context, folder));
+  const ends = await Promise.all(folders.map((folder) => limit(() => read(folder))));
+  if (ends.includes('unfinished')) return 'unfinished';
+  await lookAgain(context, folders);
+  await settleMailbox(context, folders, { begun: true });
+  return 'finished';
 }
 
-async function compareIds(context: ReadingContext, folder: DifferingFolder, attempt: FolderAttempt): Promise<void> {
+/** A folder that was walked by ids: what is stored of it and was not named is asked for, and what remains recorded. */
+async function compare(context: ReadingContext, folder: DifferingFolder): Promise<void> {
   const { db, organization, mailbox, leaseToken, scanNos, since, until } = context;
-  const mailboxId = mailbox.id;
-  const named = new Set<number>();
-  let missing: string[] = [];
-  for await (const ids of idPages(context, folder)) {
-    for (const id of ids) named.add(fingerprint(storableText(id)));
-    missing.push(...(await unaccountedFor(db, organization, { mailboxId, ids })));
-  }
-  if (missing.length > 0) {
-    await catchUp(context, [folder], attempt);
-    const still = await unaccountedFor(db, organization, { mailboxId, ids: [...new Set(missing)] });
-    const { left, ...asked } = await whereabouts(context, folder, still);
-    missing = [...asked.here, ...asked.unclear];
-    for (const id of left) named.delete(fingerprint(storableText(id)));
-  }
-  const unexplained = [...missing, ...(await surplus(context, folder, named))];
-  const read = { scanNos, mailboxId, leaseToken };
-  const counts = { folderId: folder.id, graph: named.size + folder.leftOut, wanted: named.size };
-  await reconcileFolders(db, organization, { ...read, folders: [counts], stored: 'rows', since, until });
-  await recordUnexplained(db, organization, { ...read, folderId: folder.id, unexplained });
-}
-
-/**
- * What is stored of the folder and was not named. What lies there all the same, Graph names by id, and is added to
- * `named`; what has left is settled.
- * @returns what remains
- */
-async function surplus(context: ReadingContext, folder: ReadFolder, named: Set<number>): Promise<readonly string[]> {
-  const { db, organization, mailbox, leaseToken, scanNos, since, until } = context;
-  const mailboxId = mailbox.id;
-  const over: string[] = [];
+  const held = { mailboxId: mailbox.id, leaseToken };
+  const unexplained: string[] = [];
+  const left: string[] = [];
   for (let after: string | undefined = ''; after !== undefined;) {
-    const place = { scanNos, mailboxId, folderId: folder.id, since, until };
-    const ids: string[] = await storedIds(db, organization, { ...place, after, limit: ROWS_A_LOOK });
-    over.push(...ids.filter((id) => !named.has(fingerprint(id))));
+    const place = { scanNos, mailboxId: mailbox.id, folderId: folder.id, since, until };
+    const ids: string[] = await unnamedIds(db, organization, { ...place, after, limit: ROWS_A_LOOK });
+    const found = await whereabouts(context, folder, ids);
+    left.push(...found.left);
+    unexplained.push(...found.unclear);
     after = ids.at(-1);
   }
-  if (over.length === 0) return [];
-  const { here, left, unclear } = await whereabouts(context, folder, over);
-  for (const id of here) named.add(fingerprint(id));
   if (left.length > 0) {
-    await noteUnsettled(db, organization, { mailboxId, leaseToken, ids: left });
+    await noteUnsettled(db, organization, { ...held, ids: left });
     await settleMailbox(context, [folder], { begun: true });
   }
-  return unclear;
+  const read = { ...held, scanNos };
+  await reconcileFolders(db, organization, { ...read, folders: [folder.count], stored: 'rows', since, until });
+  await recordUnexplained(db, organization, { ...read, folderId: folder.id, unexplained });
 }
 
 interface Whereabouts {
@@ -223,40 +216,4 @@ function whereIs(
   const isEarly = since !== undefined && received < Date.parse(since);
   const isLate = until !== undefined && received >= Date.parse(until);
   return isEarly || isLate ? 'unclear' : 'here';
-}
-
-async function* idPages(context: ReadingContext, { id: folderId }: ReadFolder): AsyncGenerator<string[]> {
-  const { mailbox, pageLimit, since, until, signal } = context;
-  const links = new LinkGuard();
-  let size = pageLimit.toRemember ?? IDS_A_PAGE;
-  const ask = async (link: string | undefined): Promise<MessagesPage> => {
-    for (;;) {
-      const request = { folderId, mode: 'list', pageSize: size, select: ['id'], link, since, until } as const;
-      try {
-        return await mailbox.messages(request, signal);
-      } catch (error) {
-        if (size === 1 || !(error instanceof GraphError) || !mayBeContent(error)) throw error;
-        size = Math.ceil(size / 2);
-      }
-    }
-  };
-  for (let link: string | undefined; ;) {
-    const page = await ask(link);
-    yield page.messages.map(({ id }) => id);
-    if (page.next === undefined) return;
-    links.pass(page.next);
-    link = page.next;
-  }
-}
-
-/** 53 bits of an id (FNV-1a, twice): a million ids fit into some tens of megabytes, and hardly ever share one. */
-function fingerprint(id: string): number {
-  let high = 0x811c9dc5;
-  let low = 0x1b873593;
-  for (let at = 0; at < id.length; at++) {
-    const code = id.charCodeAt(at);
-    high = Math.imul(high ^ code, 0x01000193);
-    low = Math.imul(low ^ code, 0x85ebca6b) + at;
-  }
-  return (high >>> 0) * 0x200000 + ((low >>> 0) >>> 11);
 }

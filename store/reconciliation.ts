@@ -2,6 +2,7 @@ import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
+import { messagesOf } from './partitions.ts';
 import { messageKey } from './quarantine.ts';
 import type { ScannedMailbox } from './scan-mailboxes.ts';
 
@@ -91,29 +92,12 @@ const presentRows = (schema: string): string => `present AS MATERIALIZED (
         GROUP BY f.id
       ),`;
 
-/** Of messages that Graph names, those that are neither stored nor in quarantine. */
-export async function unaccountedFor(
-  db: Database,
-  { organizationId, schema }: Organization,
-  { mailboxId, ids }: { readonly mailboxId: string; readonly ids: readonly string[] },
-): Promise<string[]> {
-  const rows = await query<{ at: number }>(db, {
-    text: `SELECT named.at::int AS at FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS named(id, key, at)
-      WHERE NOT EXISTS (SELECT FROM ${schema}.mailboxes m JOIN ${schema}.emails e ON e._mailbox_no = m.mailbox_no
-          WHERE m.id = $1 AND e.id = named.id AND e._deleted_at IS NULL)
-        AND NOT EXISTS (SELECT FROM outhaul.quarantine q WHERE q.organization_id = $4 AND q.mailbox_id = $1
-          AND q.message_key = named.key AND q.resolved_at IS NULL)
-      ORDER BY at`,
-    values: [mailboxId, ids.map(storableText), ids.map(messageKey), organizationId],
-  });
-  return rows.flatMap(({ at }) => ids[at - 1] ?? []);
-}
-
 /**
- * Ids of messages that lay in a folder, within the window, when it was last reconciled for these scans, and have not been
- * written since; in the order of ids, after `after`.
+ * Ids of messages that lie in a folder, within the window, and that its walk by ids for these scans has not named; in the
+ * order of ids, after `after`. Of a window also those that were written since the walk began: one that was asked for by id
+ * counts as seen, whatever time Graph says it arrived at.
  */
-export async function storedIds(
+export async function unnamedIds(
   db: Database,
   { schema }: Organization,
   {
@@ -126,17 +110,19 @@ export async function storedIds(
     limit,
   }: ScannedMailbox & ReceivedWindow & { readonly folderId: string; readonly after: string; readonly limit: number },
 ): Promise<string[]> {
+  const [scanNo = 0] = scanNos;
   const rows = await query<{ id: string }>(db, {
     text: `SELECT e.id FROM ${schema}.mailboxes m
       JOIN ${schema}.mail_folders f ON f.mailbox_no = m.mailbox_no AND f.id = $2
+      JOIN ${schema}.sync_state s ON s.folder_no = f.folder_no
       JOIN ${schema}.emails e ON e._mailbox_no = m.mailbox_no AND e.id > $3 AND e._folder_no = f.folder_no
         AND e._deleted_at IS NULL AND e._removed_at IS NULL
         AND ($5::timestamptz IS NULL OR e.received_date_time >= $5)
         AND ($6::timestamptz IS NULL OR e.received_date_time < $6)
-        AND e._extracted_at < (SELECT min(reconciled_at) FROM outhaul.scan_folders
-          WHERE scan_no = ANY($7) AND mailbox_id = $1 AND folder_id = $2)
+        AND (coalesce($5, $6) IS NOT NULL AND e._extracted_at >= s.round_started_at
+          OR NOT EXISTS (SELECT FROM ${messagesOf(scanNo)} seen WHERE seen.email_no = e._no))
       WHERE m.id = $1 ORDER BY e.id LIMIT $4`,
-    values: [mailboxId, storableText(folderId), after, limit, since, until, scanNos],
+    values: [mailboxId, storableText(folderId), after, limit, since, until],
   });
   return rows.map(({ id }) => id);
 }
@@ -147,7 +133,8 @@ export interface UnexplainedMessages extends ScannedMailbox {
 }
 
 /**
- * Keeps by id what nothing explains of a folder that was reconciled with what a walk of ids has named.
+ * Keeps by id what nothing explains of a folder that was walked by ids and reconciled. What is accounted for takes the
+ * place of Graph's count, for that is what Graph has named.
  * @throws {LeaseLost}
  */
 export async function recordUnexplained(
@@ -163,7 +150,8 @@ export async function recordUnexplained(
           CROSS JOIN unnest($5::text[], $6::bytea[]) AS m(id, key)
         ON CONFLICT DO NOTHING
       ), answer AS (
-        UPDATE outhaul.scan_folders f SET unexplained = cardinality($5::text[])
+        UPDATE outhaul.scan_folders f SET unexplained = cardinality($5::text[]),
+          graph_messages = f.left_out + f.stored + f.quarantined - cardinality($5::text[])
         FROM lease WHERE f.scan_no = ANY($3) AND f.mailbox_id = lease.id AND f.folder_id = $4 RETURNING f.scan_no
       )`,
     values: [scanNos, storableText(folderId), unexplained.map(storableText), unexplained.map(messageKey)],

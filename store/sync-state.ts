@@ -157,6 +157,36 @@ async function begin(
   return rounds;
 }
 
+/** What the last round has left of a folder. */
+export interface FolderPlace {
+  readonly folderId: string;
+  /** It was a walk by ids, from nothing to its end, for all of these scans. */
+  readonly walked: boolean;
+  /** An incremental round would go on from a delta link. */
+  readonly hasDelta: boolean;
+}
+
+/** Where the readings of folders stand; of folders that were never read, nothing. */
+export async function folderPlaces(
+  db: Database,
+  { schema }: Organization,
+  {
+    mailboxId,
+    folderIds,
+    scanNos,
+  }: { readonly mailboxId: string; readonly folderIds: readonly string[]; readonly scanNos: readonly number[] },
+): Promise<FolderPlace[]> {
+  const storedIds = new Map(folderIds.map((id) => [storableText(id), id]));
+  const rows = await query<FolderPlace>(db, {
+    text: `SELECT f.id AS "folderId", s.delta_link IS NOT NULL AS "hasDelta",
+        s.method = 'list_ids' AND s.round_ended_at IS NOT NULL AND s.round_scans @> $3::int[] AS walked
+      FROM ${schema}.mailboxes m JOIN ${schema}.mail_folders f ON f.mailbox_no = m.mailbox_no AND f.id = ANY($2::text[])
+        JOIN ${schema}.sync_state s USING (folder_no) WHERE m.id = $1`,
+    values: [mailboxId, [...storedIds.keys()], scanNos],
+  });
+  return rows.map((row) => ({ ...row, folderId: storedIds.get(row.folderId) ?? row.folderId }));
+}
+
 /** Where an incremental round of the folder would begin. */
 export async function deltaLinkOf(
   db: Database,

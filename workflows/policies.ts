@@ -61,8 +61,8 @@ export const UNSUBSCRIBING: ActivityOptions = { ...SUBSCRIBING, scheduleToCloseT
 
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
 export const SLICE: ActivityOptions = {
-  // Slices last minutes; the proof of a huge folder, which one slice has to bring to its end, may last longer.
-  startToCloseTimeout: '3 hours',
+  // Slices last minutes. What cannot be handed over in the middle (asking by id for what vanished) may last longer.
+  startToCloseTimeout: '1 hour',
   heartbeatTimeout: '12 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: LOST_ATTEMPTS,

@@ -34,6 +34,8 @@ export interface ReadOptions {
   readonly sliceMs?: number;
   readonly pageSize?: number;
   readonly live?: Partial<LiveSettings>;
+  /** Aborts when the worker is told to end. */
+  readonly stopping?: AbortSignal;
   readonly environment?: MockActivityEnvironment;
 }
 
@@ -99,7 +101,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
       await new MockActivityEnvironment().run((asked: typeof input) => activities.discoverMailboxes(asked), input);
       return { scanNo, scanId };
     },
-    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, live, environment } = {}) {
+    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, live, stopping, environment } = {}) {
       const activities = createMailboxActivities({
         db: store.db,
         connections: state.connections,
@@ -108,6 +110,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
         attempts: 3,
         sliceMs,
         ...(live && { live }),
+        ...(stopping && { stopping }),
         tellScan: (_organizationId, scanId, report) => Promise.resolve(void reports.push({ scanId, ...report })),
       });
       const { organizationId } = state.organization;

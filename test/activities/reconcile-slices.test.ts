@@ -1,0 +1,115 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { coveragePage } from '../../store/coverage.ts';
+import { HARMLESS } from '../../store/scan-end.ts';
+import { scanByNo } from '../../store/scans.ts';
+import { useMailboxes, type ReadOptions } from './stage.ts';
+
+const PAGE = 10;
+
+describe('the proof of a folder for which Graph counts what it does not name', () => {
+  const stage = useMailboxes({ mailboxes: 6, messagesPerMailbox: 120, folders: 1 }, { maxRetries: 1 });
+  afterEach(() => stage.simulator.control.clearFaults());
+  let next = 0;
+  /** A mailbox that no other test of this file uses, whose count is off. */
+  const ownMailbox = (): string => {
+    const mailbox = stage.mailboxes[next++] ?? '';
+    stage.simulator.control.addFault({ mailbox, folder: 'inbox', effect: { type: 'count', off: 7 } });
+    return mailbox;
+  };
+  const idsIn = (mailbox: string): string[] =>
+    stage.simulator.control.truth
+      .page({ mailbox, folder: 'inbox', limit: 1000 })
+      .value.map(({ message }) => message['id'] as string)
+      .sort();
+  const stored = async (mailbox: string): Promise<string[]> => {
+    const rows = await stage.store.sql<{ id: string }>(
+      `SELECT id FROM ${stage.organization.schema}.emails WHERE _user_id = $1 AND _deleted_at IS NULL`,
+      [mailbox],
+    );
+    return rows.map(({ id }) => id).sort();
+  };
+  /** Lists of messages that Graph was asked for. */
+  const pagesListed = (): number => stage.simulator.control.stats().byKind.messages ?? 0;
+  const pagesOf = (mailbox: string): number => Math.ceil(idsIn(mailbox).length / PAGE);
+  async function inSlices(mailbox: string, scanNo: number, how: ReadOptions = { sliceMs: 0 }): Promise<number> {
+    for (let slices = 1; ; slices++) {
+      if ((await stage.read(mailbox, scanNo, { pageSize: PAGE, ...how })).done) return slices;
+      if (slices > 100) throw new Error('it does not end');
+    }
+  }
+  async function expectProven(scanNo: number, mailbox: string): Promise<void> {
+    const scan = await scanByNo(stage.store.db, scanNo);
+    const { mailboxes } = await coveragePage(stage.store.db, scan, { limit: 10, harmless: HARMLESS });
+    const [inbox] = mailboxes.find(({ mailboxId }) => mailboxId === mailbox)?.folders ?? [];
+    const messages = idsIn(mailbox).length;
+    expect(inbox).toMatchObject({ graph: messages, stored: messages, unexplained: 0, quarantined: 0 });
+    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+  }
+
+  it('is handed over from slice to slice, and walks each page of ids once', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan({ folders: ['inbox'] });
+    const before = pagesListed();
+    expect(await inSlices(mailbox, scanNo)).toBeGreaterThan(2 * pagesOf(mailbox) - 2);
+    expect(pagesListed() - before).toBe(pagesOf(mailbox));
+    await expectProven(scanNo, mailbox);
+  });
+
+  it('is handed back by a worker that ends, and gone on with where it stood', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan({ folders: ['inbox'] });
+    const before = pagesListed();
+    const stopping = new AbortController();
+    const hold = stage.simulator.control.hold({ mailbox, kind: 'messages' });
+    const reading = stage.read(mailbox, scanNo, { pageSize: PAGE, stopping: stopping.signal });
+    await hold.reached();
+    stopping.abort();
+    hold.release();
+    expect(await reading).toMatchObject({ done: false });
+    expect(pagesListed() - before).toBeLessThan(pagesOf(mailbox));
+    expect(await inSlices(mailbox, scanNo, {})).toBe(1);
+    expect(pagesListed() - before).toBe(pagesOf(mailbox));
+    await expectProven(scanNo, mailbox);
+  });
+
+  it('finds what is missing and what is there too much over slices, in an incremental scan, too', async () => {
+    const mailbox = ownMailbox();
+    await inSlices(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo, {});
+    const { control } = stage.simulator;
+    const { id: gone } = control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'gone before anybody saw it' });
+    control.removeMessage({ mailbox, id: gone });
+    const [one = ''] = idsIn(mailbox);
+    await stage.store.sql(`UPDATE ${stage.organization.schema}.emails SET id = $2 WHERE id = $1`, [one, gone]);
+    const { scanNo } = await stage.addScan({ folders: ['inbox'] }, 'incremental');
+    await inSlices(mailbox, scanNo);
+    await expectProven(scanNo, mailbox);
+  });
+
+  it('takes in what arrives while it is walked', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan({ folders: ['inbox'] });
+    const hold = stage.simulator.control.hold({ mailbox, kind: 'messages', after: 3 });
+    const reading = stage.read(mailbox, scanNo, { pageSize: PAGE });
+    await hold.reached();
+    stage.simulator.control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'late' });
+    hold.release();
+    expect(await reading).toMatchObject({ done: true, outcome: 'completed' });
+    await expectProven(scanNo, mailbox);
+  });
+
+  it('walks no ids again where that is how the folder was read', async () => {
+    const mailbox = stage.mailboxes[next++] ?? '';
+    const [bad = ''] = idsIn(mailbox);
+    const { control } = stage.simulator;
+    control.addFault({ mailbox, message: bad, effect: { type: 'poison' } });
+    const listedBy = async (): Promise<number> => {
+      const before = pagesListed();
+      await inSlices(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo, {});
+      return pagesListed() - before;
+    };
+    await listedBy();
+    const ordinary = await listedBy();
+    control.addFault({ mailbox, folder: 'inbox', effect: { type: 'count', off: 7 } });
+    expect(await listedBy()).toBe(ordinary);
+  });
+});
