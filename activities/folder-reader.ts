@@ -5,7 +5,7 @@ import type { MailboxPageLimit } from '../model/page-size.ts';
 import type { ScanMode } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
-import { writePage } from '../store/pages.ts';
+import { writeMessages, writePage } from '../store/pages.ts';
 import { resetRound, type ReadMethod, type Round } from '../store/sync-state.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CompletePage } from './completion.ts';
@@ -36,6 +36,11 @@ export interface ReadingContext {
   onPage(messages: number): void;
   /** Looks at the messages of a page before it is stored, and leaves out what is not wanted. Default: nothing. */
   readonly choose?: ((messages: readonly GraphMessage[]) => Promise<readonly GraphMessage[]>) | undefined;
+  /** The session that sees messages of the pages beside the scans, by its number among these, and which of them. */
+  readonly session?: {
+    readonly scanNo: number;
+    readonly sees: (messages: readonly GraphMessage[]) => Promise<readonly GraphMessage[]>;
+  };
 }
 
 export interface FolderToRead {
@@ -140,15 +145,18 @@ async function store(
         ? { deltaLink: page.deltaLink }
         : { end: true as const };
   await quarantine(context, folder, unreadable);
+  const { session } = context;
+  const seen = (await session?.sees(messages)) ?? [];
+  const withSession = session && seen.length > 0 ? [...scanNos, session.scanNo] : scanNos;
+  const written = { ...{ mailboxId: mailbox.id, leaseToken, folder }, scanNos, scanId, messages, removed, suspicious };
+  const seesAll = seen.length === messages.length;
+  // In this order: what is interrupted between the two is read again.
+  if (seen.length > 0 && !seesAll) {
+    await writeMessages(db, organization, { ...written, scanNos: withSession, messages: seen, removed: [] });
+  }
   const { refused } = await writePage(db, organization, {
-    mailboxId: mailbox.id,
-    leaseToken,
-    folder,
-    scanNos,
-    scanId,
-    messages,
-    removed,
-    suspicious,
+    ...written,
+    scanNos: seesAll ? withSession : scanNos,
     excluded: page.messages.length - messages.length,
     progress: { round: round.round, next, pageSize },
   });

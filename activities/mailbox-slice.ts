@@ -16,6 +16,7 @@ import type { SliceResult } from './mailbox-activities.ts';
 import { mailboxRefusal } from './mailbox-refusal.ts';
 import { openFolders } from './open-folders.ts';
 import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
+import { readPolled } from './polled-read.ts';
 import { reconcile, type ReadFolder } from './reconciliation.ts';
 import { alike } from './scan-groups.ts';
 import { settleMailbox } from './settlement.ts';
@@ -94,7 +95,11 @@ async function readFor(slice: Slice): Promise<Ending | undefined> {
   const { db, organization, scans, mailboxId } = slice;
   const read = { scanNos: scans.map(({ scanNo }) => scanNo), mailboxId, leaseToken: slice.lease.token };
   try {
-    const ends = await readFolders(slice, scans);
+    const live = {
+      context: contextOf(slice, slice.lease.signal),
+      givesUp: (error: GraphError) => slice.givesUp(error),
+    };
+    const ends = await readPolled(live, scans, (session) => readFolders(slice, scans, session));
     if (ends.includes('unfinished')) return undefined;
     const failed = ends.includes('failed');
     const ending = failed
@@ -117,11 +122,16 @@ async function readFor(slice: Slice): Promise<Ending | undefined> {
   }
 }
 
-async function readFolders(slice: Slice, [first]: readonly Scan[]): Promise<(FolderEnd | 'failed')[]> {
+async function readFolders(
+  slice: Slice,
+  [first]: readonly Scan[],
+  session: ReadingContext['session'],
+): Promise<(FolderEnd | 'failed')[]> {
   if (!first) return [];
   // A sibling's fatal error ends all of them: their time would be wasted.
   const failing = new AbortController();
-  const context = contextOf(slice, AbortSignal.any([slice.lease.signal, failing.signal]));
+  const common = contextOf(slice, AbortSignal.any([slice.lease.signal, failing.signal]));
+  const context: ReadingContext = { ...common, ...(session && { session }) };
   const { wanted, folders, begun } = await openFolders(context, first.filters.folders);
   await retryQuarantined(context, folders);
   const failed = new Set<string>();

@@ -1,3 +1,4 @@
+import type { ScanFilters } from '../model/scan.ts';
 import type { Scan } from '../store/scans.ts';
 
 /**
@@ -7,9 +8,12 @@ import type { Scan } from '../store/scans.ts';
 export function alike(scans: readonly Scan[]): Scan[][] {
   const groups = new Map<string, Scan[]>();
   for (const scan of scans) {
-    const { folders, since, until } = scan.filters;
-    const wish = JSON.stringify([scan.mode, since ?? null, until ?? null, [...new Set(folders)].sort()]);
+    const wish = `${scan.mode} ${wishOf(scan.filters)}`;
     groups.set(wish, [...(groups.get(wish) ?? []), scan]);
   }
   return [...groups.values()];
 }
+
+/** What is wanted of a mailbox, in a form that can be compared. */
+export const wishOf = ({ folders, since, until }: ScanFilters): string =>
+  JSON.stringify([since ?? null, until ?? null, [...new Set(folders)].sort()]);

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { POLL } from '../model/ids.ts';
 import type { ScanFilters } from '../model/scan.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { recordPoll } from '../store/session-details.ts';
-import { POLL } from '../store/session-messages.ts';
 import { openSession } from '../store/sessions.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
@@ -11,7 +11,8 @@ import { candidateFor } from './start-session.ts';
 import { startScan, type StartedScan } from './start-scan.ts';
 
 /**
- * One delta round of an organization's mailboxes: an incremental scan with the filters of its session.
+ * One delta round of an organization's mailboxes: an incremental scan with the filters of its session, which sees what
+ * the scan finds.
  * @throws {HttpError} as `startScan`; 422 where nobody has said how to sign in
  */
 export async function pollNow(

@@ -25,6 +25,10 @@ export const sessionWorkflowId = (organizationId: string): string => `session/${
 /** The sweep of a session's mailboxes, and the Schedule that starts it. */
 export const sweepWorkflowId = (organizationId: string): string => `sweep/${organizationId}`;
 
+/** What the names of polls begin with: scans that somebody has asked for to see at once what has changed. */
+export const POLL = 'poll-';
+export const isPollId = (scanId: string): boolean => scanId.startsWith(POLL);
+
 /** A Schedule of scans, and, with the time that Temporal adds, what it starts. */
 export const scheduleWorkflowId = (organizationId: string, scheduleId: string): string =>
   `schedule/${organizationId}/${scheduleId}`;

@@ -35,39 +35,26 @@ interface Position {
   readonly floor: number;
 }
 
-/** What the names of polls begin with. */
-export const POLL = 'poll-';
-/** Whoever watches looks at the latest of them. */
-const POLLS = 50;
-
 /**
- * What a session and the polls beside it see, in the order in which it was stored. A transaction that began earlier may end later, so whatever
+ * What a session sees, in the order in which it was stored. A transaction that began earlier may end later, so whatever
  * such a one could still precede is kept back until it has ended: nobody who goes on by the cursor misses a message.
- * A message that is seen again is not shown again.
  * @param cursor of an earlier page; left out: from the session's beginning
  * @throws {InvalidCursor} where it is not one of this session's
  */
 export async function seenMessages(
   db: Database,
-  { organizationId, schema }: Organization,
+  { schema }: Organization,
   { sessionNo, scanNo }: Pick<SessionRow, 'sessionNo' | 'scanNo'>,
   { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
 ): Promise<SeenPage> {
-  const polls = await query<{ scanNo: number }>(db, {
-    text: `SELECT scan_no AS "scanNo" FROM outhaul.scans
-      WHERE organization_id = $1 AND scan_no > $2 AND kind = 'scan' AND starts_with(scan_id, $3)
-      ORDER BY scan_no DESC LIMIT $4`,
-    values: [organizationId, scanNo, POLL, POLLS],
-  });
-  const scanNos = [scanNo, ...polls.map((poll) => poll.scanNo)].map(Math.trunc);
   const start = cursor === undefined ? { transaction: 0, emailNo: 0, floor: 0 } : decode(sessionNo, cursor);
   const found = await query<SeenMessage & { ' transaction': number; ' no': number }>(db, {
     text: `WITH clock AS MATERIALIZED (
         SELECT pg_snapshot_xmin(now)::text::bigint AS settled, pg_snapshot_xmax(now)::text::bigint AS next
         FROM pg_current_snapshot() now
       ), seen AS (
-        SELECT s.email_no, min(${WHOLE}) AS transaction FROM outhaul.scan_messages s CROSS JOIN clock
-        WHERE s.scan_no IN (${scanNos.join(', ')}) AND s.email_no > $3::bigint GROUP BY s.email_no
+        SELECT s.email_no, ${WHOLE} AS transaction FROM outhaul.scan_messages s CROSS JOIN clock
+        WHERE s.scan_no = ${Math.trunc(scanNo)} AND s.email_no > $3::bigint
       ), page AS (
         SELECT seen.* FROM seen CROSS JOIN clock
         WHERE (transaction, email_no) > ($1::bigint, $2::bigint) AND transaction < settled

@@ -22,7 +22,11 @@ export interface MailboxStage {
   readonly mailboxes: readonly string[];
   readonly scans: ScanActivities;
   /** Adds a scan, checks its credential and discovers the mailboxes. */
-  addScan(filters?: Partial<ScanFilters>, mode?: ScanMode): Promise<{ scanNo: number; scanId: string }>;
+  addScan(
+    filters?: Partial<ScanFilters>,
+    mode?: ScanMode,
+    scanId?: string,
+  ): Promise<{ scanNo: number; scanId: string }>;
   /** What the scans were told, in order. */
   readonly reports: readonly (MailboxReport & { readonly scanId: string })[];
   /** Runs one slice; `attempt` and `sliceMs` as Temporal and the worker would set them. */
@@ -79,10 +83,9 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
     get scans() {
       return scans();
     },
-    async addScan(filters = {}, mode = 'full') {
+    async addScan(filters = {}, mode = 'full', scanId = unique('scan')) {
       const { organizationId } = state.organization;
       const { tenantId, clientId, clientSecret } = state.simulator;
-      const scanId = unique('scan');
       const { scanNo } = await addScan(store.db, {
         organizationId,
         scanId,

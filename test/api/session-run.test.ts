@@ -135,6 +135,7 @@ describe('a session, over the API, with the real worker and the simulator', () =
           });
         }
         const cursor = withSession ? await now() : '';
+        const seen = (await state())['services']?.['processing']?.['messages'] as unknown as number;
         simulator.control.addMessage(inbox(1), { subject: 'Found by a poll' });
         const { status, body } = await ask('POST', path);
         expect(status).toBe(202);
@@ -154,6 +155,7 @@ describe('a session, over the API, with the real worker and the simulator', () =
         );
         if (!withSession) continue;
         await arrival('Found by a poll', cursor);
+        await until({ services: { processing: { messages: seen + 1 } } });
         expect((await state())['last_poll_at']).not.toBeNull();
         await ask('POST', '/session/stop', {});
         await until({ session: { status: 'stopped', stop_reason: 'user_requested' } });

@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { InvalidCursor } from '../../store/errors.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
 import { cursorOfNow, seenMessages } from '../../store/session-messages.ts';
-import { addScan } from '../../store/scans.ts';
 import { addSession, type SessionRow } from '../../store/sessions.ts';
 import { useStore } from './support.ts';
 
@@ -97,31 +96,6 @@ describe('what a session sees, in the order in which it was stored', () => {
     await stored('new');
     await until(['new'], cursor);
     expect((await read()).subjects).toContain('old');
-  });
-
-  it('shows what a poll of its time finds, once, and nothing of other scans', async () => {
-    const cursor = await cursorOfNow(store.db, organization, session);
-    const scans = {
-      organizationId: 'contoso',
-      mode: 'incremental',
-      status: 'running',
-      filters: session.filters,
-    } as const;
-    const poll = await addScan(store.db, { ...scans, scanId: 'poll-1' });
-    const scan = await addScan(store.db, { ...scans, scanId: 'nightly' });
-    const seenBy = (name: string, scanNo: number) =>
-      store.sql(
-        `INSERT INTO outhaul.scan_messages (scan_no, email_no)
-          SELECT $1, _no FROM ${organization.schema}.emails WHERE id = $2`,
-        [scanNo, name],
-      );
-    const { text, values } = store1('polled');
-    await store.db.pool.query(text, [...values.slice(0, 2), poll.scanNo]);
-    await store.db.pool.query(text, ['scanned', mailboxNo, scan.scanNo]);
-    const { cursor: after } = await until(['polled'], cursor);
-    await seenBy('polled', session.scanNo);
-    await seenBy('scanned', session.scanNo);
-    await until(['scanned'], after);
   });
 
   it.each(['', 'x', '1-2-3', '999999-1-1-1'])('refuses the cursor %j', async (cursor) => {
