@@ -1,11 +1,11 @@
 import { chooseFolders, parseFolders } from '../model/folders.ts';
 import type { GraphMessage } from '../model/mail.ts';
-import { saveFolders } from '../store/folders.ts';
 import { lookUpNamed, type StoredFolder, type StoredMessage } from '../store/named-messages.ts';
 import { writeMessages } from '../store/pages.ts';
 import type { UnreadableMessage } from '../store/quarantine.ts';
 import { markDeleted, moveEmails } from '../store/settlement.ts';
 import { noteToMark, seenBy, type LiveReading } from './live-reading.ts';
+import { meetFolders } from './meeting-folders.ts';
 import { quarantine, release } from './quarantine.ts';
 import { readByIds } from './reading-by-id.ts';
 
@@ -27,7 +27,7 @@ interface Lying {
 
 /**
  * Reads messages by id and stores each in the folder in which it lies, where the session wants that folder and it was read
- * before. A stored message that lies elsewhere by now is moved there; one that Graph does not have any more is deleted.
+ * before. A stored message that lies elsewhere by now follows there; one that Graph does not have any more is deleted.
  * @param planned the mailbox's folders were looked up just now: one that is still unknown is not among those to be seen
  * @throws {GraphError} of a kind that concerns the mailbox or the connection
  */
@@ -56,17 +56,15 @@ export async function readNamed(
   needRound([...found.messages.values()].filter(({ parentFolderId }) => typeof parentFolderId !== 'string'));
 
   const seesAll = selectors.some(({ kind }) => kind !== 'well-known');
-  for (const [folderId, messages] of byFolder) {
-    if (folders.has(folderId)) continue;
-    if (seesAll && !planned) needRound(messages);
-    else await meetFolder(live, folderId, folders);
-  }
+  const unknown = [...byFolder.keys()].filter((id) => !folders.has(id));
+  if (seesAll && !planned) for (const folderId of unknown) needRound(byFolder.get(folderId) ?? []);
+  else for (const [id, folder] of await meetFolders(context, unknown)) folders.set(id, folder);
   const wanted = new Set(chooseFolders(selectors, [...folders.values()]).folders.map(({ id }) => id));
   for (const [folderId, messages] of byFolder) {
     const folder = folders.get(folderId);
     if (!folder) continue;
     const lying = { messages, unreadable: found.unreadable, stored };
-    if (!wanted.has(folderId)) await moveStored(live, folder, lying);
+    if (!wanted.has(folderId)) await follow(live, folder, lying);
     else if (folder.read) await store(live, folder, lying);
     else needRound(messages);
   }
@@ -84,50 +82,40 @@ function byFolderOf(messages: readonly GraphMessage[]): Map<string, GraphMessage
   return folders;
 }
 
-/** A folder that no read has met yet; one that has gone again stays unknown. */
-async function meetFolder(
-  { context }: LiveReading,
-  folderId: string,
-  folders: Map<string, StoredFolder>,
-): Promise<void> {
-  const { db, organization, mailbox, leaseToken, scanId, signal } = context;
-  const folder = await mailbox.folder(folderId, signal);
-  if (!folder) return;
-  const met = { ...folder, path: folder.displayName, wellKnownName: null };
-  await saveFolders(db, organization, { mailboxId: mailbox.id, leaseToken, scanId, folders: [met] });
-  folders.set(folderId, { ...met, read: false });
-}
-
-async function store(live: LiveReading, folder: StoredFolder, { messages, unreadable, stored }: Lying): Promise<void> {
-  const { context, wants } = live;
-  const { db, organization, mailbox, leaseToken, scanNos, scanId } = context;
-  const wanted = messages.filter((message) => stored.has(message.id) || wants(message));
-  if (wanted.length === 0) return;
-  const ids = new Set(wanted.map(({ id }) => id));
-  const faults = unreadable.filter(({ id }) => ids.has(id));
-  await quarantine(context, folder, faults);
-  const { refused } = await writeMessages(db, organization, {
-    mailboxId: mailbox.id,
-    leaseToken,
-    folder,
-    scanNos,
-    scanId,
-    messages: wanted,
-    removed: [],
-    suspicious: true,
-  });
-  if (refused.length > 0) context.quarantine.occupied = true;
-  await release(context, wanted, [...faults, ...refused]);
-  context.onPage(wanted.length);
+async function store(live: LiveReading, folder: StoredFolder, lying: Lying): Promise<void> {
+  const { messages, stored } = lying;
+  const wanted = messages.filter((message) => stored.has(message.id) || live.wants(message));
+  await write(live, folder, { ...lying, messages: wanted }, live.context.scanNos);
   noteToMark(live, wanted, stored);
 }
 
-/** Messages lie in a folder that the session does not want: those that are stored move there. */
-async function moveStored({ context }: LiveReading, folder: StoredFolder, { messages, stored }: Lying): Promise<void> {
-  const ids = messages.map(({ id }) => id).filter((id) => hasMoved(stored.get(id), folder));
-  if (ids.length === 0) return;
+/** Messages lie in a folder that the session does not want: those that are stored follow there, and it does not see them. */
+async function follow(live: LiveReading, folder: StoredFolder, lying: Lying): Promise<void> {
+  const { db, organization, mailbox, leaseToken, scanId } = live.context;
+  const known = lying.messages.filter(({ id }) => lying.stored.has(id));
+  const ids = known.map(({ id }) => id).filter((id) => hasMoved(lying.stored.get(id), folder));
+  if (ids.length > 0) {
+    await moveEmails(db, organization, { mailboxId: mailbox.id, leaseToken, scanId, folder, ids });
+  }
+  await write(live, folder, { ...lying, messages: known }, []);
+}
+
+async function write(
+  { context }: LiveReading,
+  folder: StoredFolder,
+  { messages, unreadable }: Lying,
+  scanNos: readonly number[],
+): Promise<void> {
+  if (messages.length === 0) return;
   const { db, organization, mailbox, leaseToken, scanId } = context;
-  await moveEmails(db, organization, { mailboxId: mailbox.id, leaseToken, scanId, folder, ids });
+  const ids = new Set(messages.map(({ id }) => id));
+  const faults = unreadable.filter(({ id }) => ids.has(id));
+  await quarantine(context, folder, faults);
+  const place = { mailboxId: mailbox.id, leaseToken, folder, scanNos, scanId };
+  const { refused } = await writeMessages(db, organization, { ...place, messages, removed: [], suspicious: true });
+  if (refused.length > 0) context.quarantine.occupied = true;
+  await release(context, messages, [...faults, ...refused]);
+  context.onPage(messages.length);
 }
 
 const hasMoved = (known: StoredMessage | undefined, folder: StoredFolder): boolean =>

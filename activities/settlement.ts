@@ -1,70 +1,152 @@
 import { GraphError } from '../graph/errors.ts';
-import { saveFolders } from '../store/folders.ts';
-import { markDeleted, moveEmails, noteVanished, unsettledEmails } from '../store/settlement.ts';
+import type { FoundMessage } from '../graph/graph.ts';
+import { changeKeyOf } from '../model/email.ts';
+import type { GraphMessage } from '../model/mail.ts';
+import type { StoredFolder } from '../store/named-messages.ts';
+import { writeMessages } from '../store/pages.ts';
+import { markDeleted, moveEmails, noteVanished, unsettledEmails, type UnsettledEmail } from '../store/settlement.ts';
 import type { FolderToRead, ReadingContext } from './folder-reader.ts';
+import { meetFolders } from './meeting-folders.ts';
+import { quarantine, release } from './quarantine.ts';
+import { readByIds, type FoundMessages } from './reading-by-id.ts';
 
 /** Messages asked about between two writes. */
 const STRETCH = 200;
+/** Messages read whole between two writes. */
+const WHOLE_AT_A_TIME = 30;
+/** Where a message lies, and in which version. */
+const WHEREABOUTS = ['id', 'changeKey', 'parentFolderId'];
 
 /**
  * After the round of all folders: what a delta said to be removed, and what a read from nothing no longer saw, is asked
- * for by id. Graph says `@removed` for a move as well as for a deletion, so nothing is taken for deleted before it has
- * answered 404. A message that cannot be asked about stays unsettled for the next read.
+ * for by id. Graph says `@removed` for a move as well as for a deletion, and of a message that left and came back nothing
+ * else, so nothing is taken for deleted before it has answered 404, and what is there in another version than stored is
+ * read whole. A message that cannot be asked about stays unsettled for the next read.
  */
 export async function settleMailbox(
   context: ReadingContext,
-  folders: readonly (Pick<FolderToRead, 'id' | 'path'> & Partial<FolderToRead>)[],
+  folders: readonly (Pick<FolderToRead, 'id'> & Partial<FolderToRead>)[],
   { begun }: { readonly begun: boolean },
 ): Promise<void> {
-  const { db, organization, mailbox, leaseToken, scanNos, scanId, mode, since, until, signal } = context;
-  const ids = { mailboxId: mailbox.id, leaseToken };
+  const { db, organization, mailbox, leaseToken, scanNos, mode, since, until } = context;
+  const held = { mailboxId: mailbox.id, leaseToken };
   const [scanNo] = scanNos;
   const readBefore = begun || folders.some(({ round }) => round !== undefined && round.round > 1);
   // A window of time is listed, from nothing, whatever the mode.
   const fromNothing = mode === 'full' || since !== undefined || until !== undefined;
   if (scanNo !== undefined && fromNothing && readBefore) {
-    await noteVanished(db, organization, { ...ids, scanNo, since, until });
+    await noteVanished(db, organization, { ...held, scanNo, since, until });
   }
-  const paths = new Map(folders.map(({ id, path }) => [id, path]));
   for (let after = 0; ;) {
     const unsettled = await unsettledEmails(db, organization, { mailboxId: mailbox.id, after, limit: STRETCH });
     const last = unsettled.at(-1);
     if (!last) return;
     after = last.no;
-    const answers = await mailbox.messagesById(
-      unsettled.map(({ id }) => id),
-      { select: ['id', 'parentFolderId'] },
-      signal,
-    );
-    const gone: string[] = [];
-    const moved = new Map<string, string[]>();
-    for (const { id } of unsettled) {
-      const answer = answers.get(id);
-      if (answer === 'missing') gone.push(id);
-      else if (answer && !(answer instanceof GraphError) && typeof answer['parentFolderId'] === 'string') {
-        moved.set(answer['parentFolderId'], [...(moved.get(answer['parentFolderId']) ?? []), id]);
-      }
-    }
-    if (gone.length > 0) await markDeleted(db, organization, { ...ids, scanId, scanNos, ids: gone });
-    for (const [folderId, movedIds] of moved) await moveTo(context, folderId, movedIds, paths);
+    await settle(context, unsettled);
   }
 }
 
-/** The folder may be one that no read has met yet. One that has gone again leaves its messages unsettled. */
-async function moveTo(
-  { db, organization, mailbox, leaseToken, scanNos, scanId, since, until, signal }: ReadingContext,
-  folderId: string,
-  ids: readonly string[],
-  paths: Map<string, string>,
+async function settle(context: ReadingContext, unsettled: readonly UnsettledEmail[]): Promise<void> {
+  const { mailbox, signal } = context;
+  const ids = unsettled.map(({ id }) => id);
+  const answers = await mailbox.messagesById(ids, { select: WHEREABOUTS }, signal);
+  await settleDeleted(
+    context,
+    ids.filter((id) => answers.get(id) === 'missing'),
+  );
+  const there = unsettled.flatMap(({ id, changeKey }) => {
+    const message = answers.get(id);
+    return isMessage(message) ? [{ message, isStale: changeKeyOf(message) !== changeKey }] : [];
+  });
+  await settleMoved(
+    context,
+    there.flatMap(({ message, isStale }) => (isStale ? [] : message)),
+  );
+  const stale = there.flatMap(({ message, isStale }) => (isStale ? message : []));
+  for (let at = 0; at < stale.length; at += WHOLE_AT_A_TIME) {
+    await settleStale(context, stale.slice(at, at + WHOLE_AT_A_TIME));
+  }
+}
+
+const isMessage = (answer: FoundMessage | undefined): answer is GraphMessage =>
+  answer !== undefined && answer !== 'missing' && !(answer instanceof GraphError);
+
+async function settleDeleted(context: ReadingContext, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  const { db, organization, mailbox, leaseToken, scanNos, scanId } = context;
+  await markDeleted(db, organization, { mailboxId: mailbox.id, leaseToken, scanNos, scanId, ids });
+}
+
+/** Messages that are stored as they are. */
+async function settleMoved(context: ReadingContext, messages: readonly GraphMessage[]): Promise<void> {
+  for (const [folder, lying] of await byFolder(context, messages)) await moveTo(context, folder, lying);
+}
+
+/** Reads messages whole that are stored in another version; of one that cannot be read, the place is known all the same. */
+async function settleStale(context: ReadingContext, messages: readonly GraphMessage[]): Promise<void> {
+  const found = await readByIds(
+    context,
+    { id: 'inbox' },
+    messages.map(({ id }) => id),
+  );
+  const missing = new Set(found.unreadable.filter(({ httpStatus }) => httpStatus === 404).map(({ id }) => id));
+  await settleDeleted(context, [...missing]);
+  const whereabouts = messages.filter(({ id }) => !missing.has(id));
+  const latest = whereabouts.map((message) => ({ ...message, ...placeOf(found.messages.get(message.id)) }));
+  for (const [folder, lying] of await byFolder(context, latest)) await store(context, folder, lying, found);
+}
+
+const placeOf = (message: GraphMessage | undefined): Partial<GraphMessage> =>
+  typeof message?.['parentFolderId'] === 'string' ? { parentFolderId: message['parentFolderId'] } : {};
+
+/** Those that lie in one folder. They are settled only when they are written, so that an interruption loses nothing. */
+async function store(
+  context: ReadingContext,
+  folder: StoredFolder,
+  lying: readonly GraphMessage[],
+  { messages: whole, unreadable }: FoundMessages,
 ): Promise<void> {
-  const held = { mailboxId: mailbox.id, leaseToken };
-  const known = paths.get(folderId);
-  const folder = known === undefined ? await mailbox.folder(folderId, signal) : undefined;
-  const path = known ?? folder?.displayName;
-  if (path === undefined) return;
-  paths.set(folderId, path);
-  const moved = { ...held, scanNos, scanId, folder: { id: folderId, path }, ids, since, until };
-  if ((await moveEmails(db, organization, moved)) > 0 || !folder) return;
-  await saveFolders(db, organization, { ...held, scanId, folders: [{ ...folder, path, wellKnownName: null }] });
-  await moveEmails(db, organization, moved);
+  const { db, organization, mailbox, leaseToken, scanId } = context;
+  await moveTo(context, folder, lying, { stale: true });
+  const ids = new Set(lying.map(({ id }) => id));
+  const faults = unreadable.filter(({ id }) => ids.has(id));
+  await quarantine(context, folder, faults);
+  const messages = lying.flatMap(({ id }) => whole.get(id) ?? []);
+  // Who has seen them was noted with the move.
+  const place = { mailboxId: mailbox.id, leaseToken, folder, scanNos: [], scanId };
+  const { refused } = await writeMessages(db, organization, { ...place, messages, removed: [], suspicious: true });
+  if (refused.length > 0) context.quarantine.occupied = true;
+  await release(context, messages, [...faults, ...refused]);
+  const unwritten = new Set(refused.map(({ id }) => id));
+  await moveTo(
+    context,
+    folder,
+    lying.filter(({ id }) => unwritten.has(id) || !whole.has(id)),
+  );
+}
+
+async function moveTo(
+  { db, organization, mailbox, leaseToken, scanNos, scanId, since, until }: ReadingContext,
+  folder: StoredFolder,
+  messages: readonly GraphMessage[],
+  { stale = false } = {},
+): Promise<void> {
+  if (messages.length === 0) return;
+  const place = { mailboxId: mailbox.id, leaseToken, folder, since, until };
+  await moveEmails(db, organization, { ...place, scanNos, scanId, stale, ids: messages.map(({ id }) => id) });
+}
+
+/** By the folders that are still there; messages in another stay unsettled. */
+async function byFolder(
+  context: ReadingContext,
+  messages: readonly GraphMessage[],
+): Promise<ReadonlyMap<StoredFolder, readonly GraphMessage[]>> {
+  const folderIds = messages.map(({ parentFolderId: id }) => (typeof id === 'string' ? id : undefined));
+  const folders = await meetFolders(context, [...new Set(folderIds.filter((id) => id !== undefined))]);
+  const lying = new Map<StoredFolder, GraphMessage[]>();
+  for (const [index, message] of messages.entries()) {
+    const folder = folders.get(folderIds[index] ?? '');
+    if (folder) lying.set(folder, [...(lying.get(folder) ?? []), message]);
+  }
+  return lying;
 }

@@ -16,37 +16,93 @@ const COLUMNS = [
   'well_known_name',
 ];
 
+/** Rows looked through at a time for the path of a folder that has moved. */
+const ROWS_A_LOOK = 10_000;
+
+interface FoldersToSave extends HeldMailbox {
+  /** The scan that rows changed now are said to have been changed by. */
+  readonly scanId: string | null;
+  readonly folders: readonly FolderWithPath[];
+}
+
 /**
- * Stores folders of a mailbox, new or known. Only what changed is rewritten; folders that are not named stay.
+ * Stores folders of a mailbox, new or known. Only what changed is rewritten; folders that are not named stay. Where the
+ * path of a folder is another by now, its messages have that path as well before the folder has it, so that the change is
+ * found again after an interruption.
  * @throws {LeaseLost}
  */
-export async function saveFolders(
+export async function saveFolders(db: Database, organization: Organization, saved: FoldersToSave): Promise<void> {
+  const renamed = await save(db, organization, saved, 'under their paths');
+  if (renamed.length === 0) return;
+  await renameFolders(db, organization, { ...saved, ids: renamed });
+  await save(db, organization, saved, 'all');
+}
+
+/**
+ * @param which `under their paths`: folders that have messages under another path are left out
+ * @returns the ids of those left out, as they are stored
+ */
+async function save(
   db: Database,
   organization: Organization,
-  {
-    scanId,
-    folders,
-    ...held
-  }: HeldMailbox & { readonly scanId: string | null; readonly folders: readonly FolderWithPath[] },
-): Promise<void> {
-  await queryHeld(db, organization, held, {
-    text: `answer AS (
-      INSERT INTO ${organization.schema}.mail_folders AS f (id, ${COLUMNS.join(', ')}, mailbox_no, _extracted_at, _scan_id,
+  { scanId, folders, ...held }: FoldersToSave,
+  which: 'under their paths' | 'all',
+): Promise<string[]> {
+  const { schema } = organization;
+  const rows = await queryHeld<{ id: string | null }>(db, organization, held, {
+    text: `told AS MATERIALIZED (
+      SELECT * FROM json_to_recordset($3::json) AS r(id text, display_name text, parent_folder_id text,
+        child_folder_count bigint, total_item_count bigint, is_hidden boolean, is_virtual boolean, path text,
+        well_known_name text)
+    ), renamed AS MATERIALIZED (
+      SELECT f.id FROM lease JOIN ${schema}.mail_folders f USING (mailbox_no) JOIN told r ON r.id = f.id
+      WHERE NOT $5::boolean AND f.path <> r.path
+        AND EXISTS (SELECT FROM ${schema}.sync_state s WHERE s.folder_no = f.folder_no)
+    ), saved AS (
+      INSERT INTO ${schema}.mail_folders AS f (id, ${COLUMNS.join(', ')}, mailbox_no, _extracted_at, _scan_id,
         _tenant_id, _user_email, _user_id, _user_display_name, _folder, _extraction_type)
       SELECT r.*, lease.mailbox_no, now(), $4::text,
         lease._tenant_id, lease._user_email, lease.id, lease.display_name, r.path, 'mail_folder'
-      FROM lease CROSS JOIN json_to_recordset($3::json) AS r(id text, display_name text, parent_folder_id text,
-        child_folder_count bigint, total_item_count bigint, is_hidden boolean, is_virtual boolean, path text,
-        well_known_name text)
+      FROM lease CROSS JOIN told r WHERE r.id NOT IN (SELECT id FROM renamed)
       ON CONFLICT (mailbox_no, id) DO UPDATE SET ${COLUMNS.map((name) => `${name} = excluded.${name}`).join(', ')},
         _folder = excluded._folder, _extracted_at = excluded._extracted_at, _scan_id = excluded._scan_id,
         _deleted_at = NULL
       WHERE (${COLUMNS.map((name) => `f.${name}`).join(', ')}, f._deleted_at)
         IS DISTINCT FROM (${COLUMNS.map((name) => `excluded.${name}`).join(', ')}, NULL)
-      RETURNING f.folder_no)`,
-    values: [JSON.stringify([...byId(folders).values()].map(toRow)), scanId],
+    ), answer AS (SELECT id FROM renamed)`,
+    values: [JSON.stringify([...byId(folders).values()].map(toRow)), scanId, which === 'all'],
     prepared: true,
   });
+  return rows.flatMap(({ id }) => id ?? []);
+}
+
+/** Puts the folders' new paths on the messages that lie in them. When these were extracted stays: mail has not changed. */
+async function renameFolders(
+  db: Database,
+  organization: Organization,
+  { folders, ids, ...held }: HeldMailbox & Pick<FoldersToSave, 'folders'> & { readonly ids: readonly string[] },
+): Promise<void> {
+  const { schema } = organization;
+  const renamed = new Set(ids);
+  const paths = [...byId(folders).values()].map(toRow).filter(({ id }) => renamed.has(id));
+  for (let after = ''; ;) {
+    const [answer] = await queryHeld<{ last: string | null }>(db, organization, held, {
+      text: `paths AS MATERIALIZED (
+          SELECT f.folder_no, r.path FROM lease JOIN ${schema}.mail_folders f USING (mailbox_no)
+            JOIN json_to_recordset($3::json) AS r(id text, path text) ON r.id = f.id
+        ), looked AS MATERIALIZED (
+          SELECT e._no, e.id, e._folder_no, e._folder FROM lease
+            JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no
+          WHERE e.id > $4 ORDER BY e.id LIMIT ${ROWS_A_LOOK}
+        ), renamed AS (
+          UPDATE ${schema}.emails e SET _folder = paths.path FROM looked JOIN paths ON paths.folder_no = looked._folder_no
+          WHERE e._no = looked._no AND looked._folder IS DISTINCT FROM paths.path
+        ), answer AS (SELECT max(id) AS last FROM looked)`,
+      values: [JSON.stringify(paths.map(({ id, path }) => ({ id, path }))), after],
+    });
+    if (answer?.last == null) return;
+    after = answer.last;
+  }
 }
 
 /** Folders of a mailbox that are stored, were not known to be gone, and are not among these. */
@@ -89,7 +145,13 @@ export async function noteFoldersGone(
   return answer?.noted ?? 0;
 }
 
-const toRow = (folder: FolderWithPath): object => ({
+interface FolderRow {
+  readonly id: string;
+  readonly path: string;
+  readonly [column: string]: string | number | boolean | null;
+}
+
+const toRow = (folder: FolderWithPath): FolderRow => ({
   id: storableText(folder.id),
   display_name: storableText(folder.displayName),
   parent_folder_id: folder.parentFolderId === null ? null : storableText(folder.parentFolderId),

@@ -41,6 +41,11 @@ export interface PageAnswer {
  * - `fresh` are the messages that were not stored yet. What conflicts is `rest`, and `known` where it is found; only
  *   what differs is rewritten. A message that another folder's page inserts at this very moment is neither: that page
  *   counts it, and if it lies here now, the other folder's delta will say that it left.
+ * - `gone` are messages of which nobody knows where they are now: those that the page says to have left, also where they
+ *   stand as deleted, for of a message that left and came back Graph says only that it left. And those that an incremental
+ *   round has not named (`untold`) although they were put into its folder before, by id or from a list (`placed`): a delta
+ *   does not say that a message has left where it never said that it came. Where such a message lies is not sure either
+ *   when another folder says that it left.
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
  * - `kinds` tells apart what is new, was changed, came from another folder, or is back though it was deleted. A page that
  *   is written again finds none of them.
@@ -58,7 +63,9 @@ WITH lease AS MATERIALIZED (
   SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
   WHERE id = $1 AND _lease_token = $2 FOR SHARE
 ), turn AS MATERIALIZED (
-  SELECT lease.*, s.folder_no, $4::int IS NOT NULL AND s.round_ended_at IS NULL
+  SELECT lease.*, s.folder_no, s.round_started_at, s.from_nothing,
+    $4::int IS NOT NULL AND s.method LIKE 'delta%' AS by_delta,
+    s.delta_link IS NOT NULL AS has_delta, $4::int IS NOT NULL AND s.round_ended_at IS NULL
     AND ($5::text IS NULL OR s.next_link IS DISTINCT FROM $5) AS forward
   FROM lease JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = $3
     JOIN ${schema}.sync_state s ON s.folder_no = f.folder_no AND s.round_no = coalesce($4, s.round_no)
@@ -88,10 +95,23 @@ WITH lease AS MATERIALIZED (
 ), left_folder AS MATERIALIZED (
   SELECT e._no FROM unnest($10::text[]) removed_id CROSS JOIN turn CROSS JOIN LATERAL (
     SELECT _no, _folder_no FROM ${schema}.emails WHERE _mailbox_no = turn.mailbox_no AND id = removed_id OFFSET 0) e
-  WHERE e._folder_no = turn.folder_no
+  WHERE e._folder_no = turn.folder_no OR EXISTS (SELECT FROM ${schema}.placed p WHERE p.email_no = e._no)
+), untold AS MATERIALIZED (
+  SELECT p.email_no AS _no FROM turn JOIN ${schema}.placed p ON p.folder_no = turn.folder_no
+  WHERE turn.by_delta AND turn.forward AND NOT turn.from_nothing AND $5::text IS NULL
+    AND p.placed_at < turn.round_started_at
+    AND p.email_no NOT IN (SELECT _no FROM known)
 ), gone AS (
   UPDATE ${schema}.emails SET _removed_at = now()
-  WHERE _no = ANY(ARRAY(SELECT _no FROM left_folder)) AND _removed_at IS NULL AND _deleted_at IS NULL
+  WHERE _no = ANY(ARRAY(SELECT _no FROM left_folder UNION SELECT _no FROM untold)) AND _removed_at IS NULL
+), told AS (
+  DELETE FROM ${schema}.placed WHERE email_no = ANY(ARRAY(SELECT _no FROM known CROSS JOIN turn WHERE turn.by_delta))
+), placed AS (
+  INSERT INTO ${schema}.placed (email_no, folder_no, placed_at)
+  SELECT _no, turn.folder_no, now() FROM turn
+    CROSS JOIN (SELECT _no FROM fresh UNION ALL SELECT _no FROM known WHERE moved OR deleted) put
+  WHERE NOT turn.by_delta AND (turn.has_delta OR $4::int IS NULL)
+  ON CONFLICT (email_no) DO UPDATE SET folder_no = excluded.folder_no, placed_at = excluded.placed_at
 ), marked AS (
   INSERT INTO outhaul.scan_messages (scan_no, email_no)
   SELECT scan_no, _no FROM unnest($11::int[]) scan_no CROSS JOIN (SELECT _no FROM fresh UNION ALL SELECT _no FROM known) seen

@@ -9,6 +9,8 @@ export interface UnsettledEmail {
   readonly no: number;
   readonly id: string;
   readonly folderId: string | null;
+  /** The version that is stored; null where only a part of the message is. */
+  readonly changeKey: string | null;
 }
 
 /**
@@ -81,7 +83,7 @@ export const unsettledEmails = (
   { mailboxId, after = 0, limit }: { readonly mailboxId: string; readonly after?: number; readonly limit: number },
 ): Promise<UnsettledEmail[]> =>
   query(db, {
-    text: `SELECT e._no AS no, e.id, f.id AS "folderId" FROM ${schema}.emails e
+    text: `SELECT e._no AS no, e.id, f.id AS "folderId", e.change_key AS "changeKey" FROM ${schema}.emails e
       JOIN ${schema}.mailboxes m ON m.mailbox_no = e._mailbox_no
       LEFT JOIN ${schema}.mail_folders f ON f.folder_no = e._folder_no
       WHERE m.id = $1 AND e._removed_at IS NOT NULL AND e._no > $2 ORDER BY e._no LIMIT $3`,
@@ -91,7 +93,8 @@ export const unsettledEmails = (
 
 /**
  * Messages turned out to lie in this folder, which may be the one that was known. Where the folder was never saved they
- * stay unsettled. Those of the scans that read this folder have seen them there, as far as they lie within their window.
+ * stay unsettled. Those of the scans, or the session, that read this folder have seen them there, as far as they lie within
+ * their window.
  * @returns how many of them are settled now
  * @throws {LeaseLost}
  */
@@ -103,6 +106,7 @@ export const moveEmails = (
     scanNos = [],
     folder,
     ids,
+    stale = false,
     since,
     until,
     ...held
@@ -112,6 +116,8 @@ export const moveEmails = (
     readonly scanNos?: readonly number[];
     readonly folder: { readonly id: string; readonly path: string };
     readonly ids: readonly string[];
+    /** What is stored of them is not what Graph holds: they stay unsettled until that is written. Default: false. */
+    readonly stale?: boolean;
     readonly since?: string | undefined;
     readonly until?: string | undefined;
   },
@@ -124,21 +130,38 @@ export const moveEmails = (
       ), state AS (
         INSERT INTO ${schema}.sync_state (folder_no, round_no, round_ended_at) SELECT folder_no, 1, now() FROM target
         ON CONFLICT DO NOTHING
+      ), came AS MATERIALIZED (
+        SELECT e._no, e._deleted_at IS NOT NULL AS deleted
+        FROM target CROSS JOIN lease JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no
+        WHERE e.id = ANY($3::text[]) AND (e._deleted_at IS NOT NULL OR e._folder_no IS DISTINCT FROM target.folder_no)
       ),`,
-    change: `parent_folder_id = $5, _folder_no = target.folder_no, _folder = $6, _deleted_at = NULL`,
+    change: `parent_folder_id = $5, _folder_no = target.folder_no, _folder = $6, _deleted_at = NULL,
+      _removed_at = CASE WHEN $10::boolean THEN e._removed_at END`,
     from: 'CROSS JOIN target',
-    after: `marked AS (
+    after: `told AS (
+        DELETE FROM ${schema}.placed WHERE email_no = ANY(ARRAY(SELECT _no FROM settled EXCEPT SELECT _no FROM came))
+      ), placed AS (
+        INSERT INTO ${schema}.placed (email_no, folder_no, placed_at)
+        SELECT came._no, folder_no, now() FROM came CROSS JOIN target
+        ON CONFLICT (email_no) DO UPDATE SET folder_no = excluded.folder_no, placed_at = excluded.placed_at
+      ), marked AS (
         INSERT INTO outhaul.scan_messages (scan_no, email_no)
-        SELECT f.scan_no, settled._no FROM settled CROSS JOIN outhaul.scan_folders f
-        WHERE f.scan_no = ANY($7::int[]) AND f.mailbox_id = $1 AND f.folder_id = $5 AND f.state <> 'missing'
-          AND ($8::timestamptz IS NULL OR settled.received_date_time >= $8)
+        SELECT reading.scan_no, settled._no FROM settled CROSS JOIN (
+          SELECT scan_no FROM outhaul.scan_folders f
+          WHERE f.scan_no = ANY($7::int[]) AND f.mailbox_id = $1 AND f.folder_id = $5 AND f.state <> 'missing'
+          UNION SELECT scan_no FROM target JOIN ${schema}.sync_state s USING (folder_no)
+            CROSS JOIN unnest(s.round_scans) AS scan_no WHERE scan_no = ANY($7::int[])
+        ) reading
+        WHERE ($8::timestamptz IS NULL OR settled.received_date_time >= $8)
           AND ($9::timestamptz IS NULL OR settled.received_date_time < $9)
         ON CONFLICT DO NOTHING
-        RETURNING scan_no
+        RETURNING scan_no, email_no
       ), tally AS MATERIALIZED (
-        SELECT scan_no, count(*) AS count FROM marked GROUP BY scan_no
+        SELECT scan_no, count(*) AS count, count(*) FILTER (WHERE came.deleted) AS restored
+        FROM marked LEFT JOIN came ON came._no = email_no GROUP BY scan_no
       ), folder_records AS (
-        UPDATE outhaul.scan_folders f SET records = f.records + tally.count FROM tally
+        UPDATE outhaul.scan_folders f SET records = f.records + tally.count, restored = f.restored + tally.restored
+        FROM tally
         WHERE f.scan_no = tally.scan_no AND f.mailbox_id = $1 AND f.folder_id = $5
       ), mailbox_records AS (
         UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.count FROM tally
@@ -146,7 +169,7 @@ export const moveEmails = (
       ),`,
     // Where they lie now, the page of a round counts them; here the folder that they have left does.
     count: { column: 'moved', scanNos: 7, others: 5 },
-    values: [ids, scanId, storableText(folder.id), storableText(folder.path), scanNos, since, until],
+    values: [ids, scanId, storableText(folder.id), storableText(folder.path), scanNos, since, until, stale],
   });
 };
 
@@ -169,12 +192,21 @@ export const markDeleted = (
     readonly scanNos?: readonly number[];
     readonly ids: readonly string[];
   },
-): Promise<number> =>
-  settle(db, organization, held, {
-    change: '_deleted_at = now()',
+): Promise<number> => {
+  const { schema } = organization;
+  return settle(db, organization, held, {
+    // One that is asked for again, and still not there, is not asked for a third time.
+    before: `again AS MATERIALIZED (
+        SELECT e._no FROM lease JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no
+        WHERE e.id = ANY($3::text[]) AND e._deleted_at IS NOT NULL
+      ), told AS (
+        DELETE FROM ${schema}.placed WHERE email_no = ANY(ARRAY(SELECT _no FROM again))
+      ),`,
+    change: '_deleted_at = coalesce(e._deleted_at, now()), _removed_at = NULL',
     count: { column: 'deleted', scanNos: 5 },
     values: [ids, scanId, scanNos],
   });
+};
 
 interface Settling {
   readonly change: string;
@@ -203,7 +235,7 @@ async function settle(
           JOIN ${schema}.mail_folders f ON f.folder_no = e._folder_no
         WHERE e.id = ANY($3::text[]) AND e._removed_at IS NOT NULL AND e._deleted_at IS NULL
       ), settled AS (
-        UPDATE ${schema}.emails e SET ${change}, _removed_at = NULL, _extracted_at = now(), _scan_id = $4
+        UPDATE ${schema}.emails e SET ${change}, _extracted_at = now(), _scan_id = $4
         FROM lease ${from} WHERE e._mailbox_no = lease.mailbox_no AND e.id = ANY($3::text[])
         RETURNING e._no, e.received_date_time
       ), counted AS (

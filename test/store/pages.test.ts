@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { LeaseLost, RoundLost, UnknownScan } from '../../store/errors.ts';
 import { acquireLease, releaseLease } from '../../store/leases.ts';
 import { mailboxTotals } from '../../store/mailbox-totals.ts';
-import { writePage } from '../../store/pages.ts';
+import { writeMessages, writePage } from '../../store/pages.ts';
 import { folderCoverage, startFolders } from '../../store/scan-folders.ts';
 import { recordUsers } from '../../store/scan-mailboxes.ts';
 import { discardScan } from '../../store/scan-end.ts';
 import { addScan } from '../../store/scans.ts';
-import { markDeleted, unsettledEmails } from '../../store/settlement.ts';
+import { markDeleted, moveEmails, unsettledEmails } from '../../store/settlement.ts';
 import { deltaLinkOf } from '../../store/sync-state.ts';
 import { message, openRound, startReading, unique, user, useStore, type Reading } from './support.ts';
 
@@ -224,6 +224,20 @@ describe('writePage', () => {
     expect(await unsettledEmails(store.db, organization, { mailboxId, limit: 10 })).toHaveLength(1);
   });
 
+  it('has asked again for what stands as deleted, when its folder says that it left', async () => {
+    const reading = await startReading(store.db);
+    const { organization, mailboxId, leaseToken } = reading;
+    await writePage(store.db, organization, reading.page([message('a')]));
+    const held = { mailboxId, leaseToken, scanId: 's', ids: ['a'] };
+    await markDeleted(store.db, organization, held);
+    const [before] = await emails(reading, '_deleted_at');
+    await writePage(store.db, organization, reading.page([], { removed: [{ id: 'a', reason: 'deleted' }] }));
+    expect(await unsettledEmails(store.db, organization, { mailboxId, limit: 10 })).toMatchObject([{ id: 'a' }]);
+    await markDeleted(store.db, organization, held);
+    expect(await unsettledEmails(store.db, organization, { mailboxId, limit: 10 })).toEqual([]);
+    expect(await emails(reading, '_deleted_at')).toEqual([before]);
+  });
+
   it('takes no removal for one where the message lies in another folder by now', async () => {
     const reading = await startReading(store.db, { folders: ['inbox-id', 'archive-id'] });
     const { organization, mailboxId } = reading;
@@ -356,5 +370,76 @@ describe('pages of one mailbox written side by side', () => {
     expect(await emails(reading, 'DISTINCT id, _no')).toHaveLength(60);
     expect(await mailboxTotals(db, reading.scanNo)).toMatchObject({ records: 60 });
     expect(await seen(reading)).toBe(60);
+  });
+});
+
+describe('messages that were read by id', () => {
+  const LATEST = { next: { deltaLink: 'https://graph/delta' } } as const;
+  /** A folder read to its end, into which messages are put by id. */
+  async function put(...ids: readonly string[]): Promise<{ reading: Reading; unsettled: () => Promise<string[]> }> {
+    const reading = await startReading(store.db, { folders: ['inbox-id', 'archive-id'] });
+    const { organization, mailboxId } = reading;
+    const { progress, ...first } = reading.page([message('paged')]);
+    await writePage(store.db, organization, { ...first, progress: { ...progress, ...LATEST } });
+    await writeMessages(store.db, organization, { ...first, messages: ids.map((id) => message(id)) });
+    return {
+      reading,
+      unsettled: async () => {
+        const rows = await unsettledEmails(store.db, organization, { mailboxId, limit: 10 });
+        return rows.map(({ id }) => id).sort();
+      },
+    };
+  }
+  /** One page is the folder's next round. */
+  async function nextRound(reading: Reading, ids: readonly string[], folder = { id: 'inbox-id', path: 'Inbox' }) {
+    const { organization, request } = reading;
+    const { round } = await openRound(store.db, organization, { ...request, folder, mode: 'incremental' });
+    const { progress, ...page } = reading.page(
+      ids.map((id) => message(id)),
+      { folder },
+    );
+    await writePage(store.db, organization, { ...page, progress: { ...progress, ...LATEST, round } });
+  }
+
+  it('are unsettled when the next round does not name them, for they may have left before it could tell', async () => {
+    const { reading, unsettled } = await put('named', 'not-named');
+    expect(await unsettled()).toEqual([]);
+    await nextRound(reading, ['named']);
+    expect(await unsettled()).toEqual(['not-named']);
+  });
+
+  it('are as good as others once a round has named them, or somebody has asked for them again', async () => {
+    const { reading, unsettled } = await put('named', 'asked', 'deleted');
+    const { organization, mailboxId, leaseToken } = reading;
+    await nextRound(reading, ['named']);
+    const held = { mailboxId, leaseToken, scanId: 's' };
+    await moveEmails(store.db, organization, { ...held, folder: { id: 'inbox-id', path: 'Inbox' }, ids: ['asked'] });
+    await markDeleted(store.db, organization, { ...held, ids: ['deleted'] });
+    await nextRound(reading, []);
+    expect(await unsettled()).toEqual(['deleted']);
+    await markDeleted(store.db, organization, { ...held, ids: ['deleted'] });
+    await nextRound(reading, []);
+    expect(await unsettled()).toEqual([]);
+  });
+
+  it('are unsettled when another folder says that they left, for they may have gone back there', async () => {
+    const { reading, unsettled } = await put('moved');
+    const archive = { id: 'archive-id', path: 'Archive' };
+    const { round } = await openRound(store.db, reading.organization, { ...reading.request, folder: archive });
+    const page = reading.page([], { folder: archive, removed: [{ id: 'moved', reason: 'deleted' }] });
+    await writePage(store.db, reading.organization, { ...page, progress: { ...page.progress, round } });
+    expect(await unsettled()).toEqual(['moved']);
+  });
+
+  it('are noted as such also where they are settled in a folder that they were not in', async () => {
+    const { reading, unsettled } = await put();
+    const { organization, mailboxId, leaseToken } = reading;
+    const archive = { id: 'archive-id', path: 'Archive' };
+    const { round } = await openRound(store.db, organization, { ...reading.request, folder: archive });
+    const page = reading.page([], { folder: archive });
+    await writePage(store.db, organization, { ...page, progress: { ...page.progress, ...LATEST, round } });
+    await moveEmails(store.db, organization, { mailboxId, leaseToken, scanId: 's', folder: archive, ids: ['paged'] });
+    await nextRound(reading, [], archive);
+    expect(await unsettled()).toEqual(['paged']);
   });
 });

@@ -153,6 +153,39 @@ describe('folders', () => {
     ]);
     expect(await open(reading, { folder: { id: 'odd' } })).toMatchObject({ round: 1 });
   });
+
+  it('that are renamed or moved give their messages the new path, also after an interruption', async () => {
+    const reading = await startReading(store.db, { folders: ['inbox-id', 'other-id'] });
+    const { organization, mailboxId, leaseToken } = reading;
+    await readToEnd(reading, ['a', 'b'], await open(reading));
+    const other = { id: 'other-id', path: 'other-id' };
+    const { round } = await open(reading, { folder: other });
+    const page = reading.page([message('c')], { folder: other });
+    await writePage(store.db, organization, { ...page, progress: { ...page.progress, round } });
+    const paths = () => store.sql(`SELECT id, _folder, _extracted_at FROM ${organization.schema}.emails ORDER BY id`);
+    const before = await paths();
+    const save = {
+      ...{ mailboxId, leaseToken, scanId: 'later' },
+      folders: [folder('inbox-id', { path: 'Above/Inbox' }), folder('other-id')],
+    };
+    const { schema } = organization;
+    await store.sql(
+      `CREATE FUNCTION ${schema}.fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''gone''; END'`,
+    );
+    const trigger = `CREATE TRIGGER fail BEFORE UPDATE ON ${schema}.mail_folders FOR EACH ROW WHEN (OLD.path <> NEW.path)`;
+    await store.sql(`${trigger} EXECUTE FUNCTION ${schema}.fail()`);
+    await expect(saveFolders(store.db, organization, save)).rejects.toThrow('gone');
+    await store.sql(`DROP FUNCTION ${schema}.fail CASCADE`);
+    await store.sql(`UPDATE ${schema}.emails SET _folder = 'inbox-id' WHERE id = 'b'`);
+
+    await saveFolders(store.db, organization, save);
+    expect(await paths()).toEqual(
+      before.map((row, at) => (at < 2 ? { ...row, _folder: 'Above/Inbox' } : { ...row, _folder: 'other-id' })),
+    );
+    expect(await store.sql(`SELECT path, _folder FROM ${schema}.mail_folders WHERE id = 'inbox-id'`)).toEqual([
+      { path: 'Above/Inbox', _folder: 'Above/Inbox' },
+    ]);
+  });
 });
 
 describe('what a read from nothing no longer sees', () => {
