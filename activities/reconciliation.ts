@@ -1,7 +1,9 @@
 import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { FoundMessage } from '../graph/graph.ts';
+import { storableText } from '../model/text.ts';
 import {
+  provenFolders,
   reconcileFolders,
   recordUnexplained,
   unnamedIds,
@@ -23,6 +25,8 @@ export type FolderAttempt = (folder: ReadFolder, work: () => Promise<unknown>) =
 
 /** Folders of a mailbox read at a time. */
 const AT_A_TIME = 3;
+/** Folders counted between two writes: what is proven of a mailbox with very many is not counted again. */
+const FOLDERS_A_COUNT = 500;
 /** Ids of stored messages looked through at a time. */
 const ROWS_A_LOOK = 10_000;
 
@@ -48,9 +52,10 @@ export interface Reconciling {
  */
 export async function reconcile(
   context: ReadingContext,
-  folders: readonly ReadFolder[],
+  all: readonly ReadFolder[],
   { attempt, stopping }: Reconciling,
 ): Promise<FolderEnd> {
+  const folders = all.length > FOLDERS_A_COUNT ? await unproven(context, all) : all;
   const read = (rounds: readonly FolderToRead[], how: ReadingContext): Promise<FolderEnd> =>
     readAll(how, rounds, { attempt, stopping });
   const { mode } = context;
@@ -79,14 +84,36 @@ interface DifferingFolder extends ReadFolder {
   readonly count: FolderCount;
 }
 
-/** Counts the folders anew; returns those for which it does not add up. One that has gone meanwhile holds nothing. */
+/** Without the folders that an earlier attempt has compared since they were last read. */
+async function unproven(
+  { db, organization, mailbox, scanNos }: ReadingContext,
+  folders: readonly ReadFolder[],
+): Promise<readonly ReadFolder[]> {
+  const proven = new Set(await provenFolders(db, organization, { mailboxId: mailbox.id, scanNos }));
+  return folders.filter(({ id }) => !proven.has(storableText(id)));
+}
+
+/** Counts the folders anew; returns those for which it does not add up. */
 async function differing(
   context: ReadingContext,
   folders: readonly ReadFolder[],
   stored: CountsToReconcile['stored'],
 ): Promise<DifferingFolder[]> {
+  const found: DifferingFolder[] = [];
+  if (context.scanNos.length === 0) return found;
+  for (let at = 0; at < folders.length; at += FOLDERS_A_COUNT) {
+    found.push(...(await differingOf(context, folders.slice(at, at + FOLDERS_A_COUNT), stored)));
+  }
+  return found;
+}
+
+/** A folder that has gone meanwhile holds nothing. */
+async function differingOf(
+  context: ReadingContext,
+  folders: readonly ReadFolder[],
+  stored: CountsToReconcile['stored'],
+): Promise<DifferingFolder[]> {
   const { db, organization, mailbox, leaseToken, scanNos, since, until, signal } = context;
-  if (folders.length === 0 || scanNos.length === 0) return [];
   const ids = folders.map(({ id }) => id);
   const all = await mailbox.messageCounts(ids, {}, signal);
   const windowed = since !== undefined || until !== undefined;
@@ -96,17 +123,8 @@ async function differing(
     return { folderId, graph, wanted: Math.min(graph, within.get(folderId) ?? 0) };
   });
   for (const folder of folders) if (!all.has(folder.id)) await loseFolder(context, folder);
-  const unequal = new Set(
-    await reconcileFolders(db, organization, {
-      scanNos,
-      mailboxId: mailbox.id,
-      leaseToken,
-      folders: counts,
-      stored,
-      since,
-      until,
-    }),
-  );
+  const read = { scanNos, mailboxId: mailbox.id, leaseToken };
+  const unequal = new Set(await reconcileFolders(db, organization, { ...read, folders: counts, stored, since, until }));
   const countOf = new Map(counts.map((count) => [count.folderId, count]));
   return folders.flatMap((folder) => {
     const count = unequal.has(folder.id) ? countOf.get(folder.id) : undefined;

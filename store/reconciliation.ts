@@ -81,6 +81,28 @@ export async function reconcileFolders(
   return rows.flatMap(({ id }) => (id === null ? [] : (storedIds.get(id) ?? id)));
 }
 
+/**
+ * Folders that were compared for all of these scans since their last round: what Graph counts is accounted for, or what
+ * is not is named. As they are stored.
+ */
+export async function provenFolders(
+  db: Database,
+  { schema }: Organization,
+  { scanNos, mailboxId }: ScannedMailbox,
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(db, {
+    text: `SELECT f.folder_id AS id FROM ${schema}.mailboxes m
+      JOIN ${schema}.mail_folders known ON known.mailbox_no = m.mailbox_no
+      JOIN ${schema}.sync_state s ON s.folder_no = known.folder_no
+      JOIN outhaul.scan_folders f ON f.scan_no = ANY($2::int[]) AND f.mailbox_id = m.id AND f.folder_id = known.id
+      WHERE m.id = $1 AND f.state = 'completed' AND f.reconciled_at >= s.round_ended_at
+        AND (f.unexplained IS NOT NULL OR f.graph_messages - f.left_out = f.stored + f.quarantined)
+      GROUP BY f.folder_id HAVING count(*) = cardinality($2)`,
+    values: [mailboxId, scanNos],
+  });
+  return rows.map(({ id }) => id);
+}
+
 /** Rows that lie in the folders now, within the window; what is unsettled lies nobody knows where. */
 const presentRows = (schema: string): string => `present AS MATERIALIZED (
         SELECT f.id, count(e._no) AS stored FROM lease CROSS JOIN counted c

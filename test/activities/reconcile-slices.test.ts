@@ -112,4 +112,20 @@ describe('the proof of a folder for which Graph counts what it does not name', (
     control.addFault({ mailbox, folder: 'inbox', effect: { type: 'count', off: 7 } });
     expect(await listedBy()).toBe(ordinary);
   });
+
+  it('counts what is proven of very many folders only once, though an attempt is lost in between', async () => {
+    const mailbox = stage.mailboxes[next++] ?? '';
+    const { control } = stage.simulator;
+    const { folders } = control.createTree(mailbox, 'inbox', { wide: 1_100 });
+    const { scanNo } = await stage.addScan();
+    const counted = (): number => control.stats().byKind.messagesCount ?? 0;
+    const before = counted();
+    control.addFault({ mailbox, kind: 'messagesCount', after: 700, effect: { type: 'status', status: 500 } });
+    await stage.read(mailbox, scanNo).catch(() => undefined);
+    control.clearFaults();
+    const lost = counted();
+    expect(lost - before).toBeLessThan(folders);
+    expect(await stage.read(mailbox, scanNo, { attempt: 2 })).toMatchObject({ done: true });
+    expect(counted() - lost).toBeLessThan(folders - 400);
+  });
 });
