@@ -124,14 +124,19 @@ describe('the end of a read', () => {
     expect(await stored(mailbox)).not.toContain(gone);
   });
 
-  it('reads a message again that is not in the store any more', async () => {
+  it('reads a message again that is not in the store any more, and in the same walk one that is in another version', async () => {
     const mailbox = ownMailbox();
     const { scanNo } = await stage.addScan();
     await stage.read(mailbox, scanNo);
-    const [lost = ''] = idsIn(mailbox, 'inbox');
-    await stage.store.sql(`DELETE FROM ${stage.organization.schema}.emails WHERE id = $1`, [lost]);
+    const [lost = '', stale = ''] = idsIn(mailbox, 'inbox');
+    const emails = `${stage.organization.schema}.emails`;
+    await stage.store.sql(`DELETE FROM ${emails} WHERE id = $1`, [lost]);
+    const versions = () => stage.store.sql(`SELECT subject, change_key FROM ${emails} WHERE id = $1`, [stale]);
+    const before = await versions();
+    await stage.store.sql(`UPDATE ${emails} SET subject = 'Old', change_key = 'old' WHERE id = $1`, [stale]);
     const again = await stage.addScan({}, 'incremental');
     await stage.read(mailbox, again.scanNo);
+    expect(await versions()).toEqual(before);
     expect(await stored(mailbox)).toEqual(idsIn(mailbox));
     expect(sums(await covered(again.scanNo, mailbox))).toEqual([120, 120, 0, 0, 0]);
   });
