@@ -37,6 +37,21 @@ describe('a slice that Graph fails', () => {
     expect(states.filter((state) => state === 'completed').length).toBeGreaterThan(1);
   });
 
+  it('gives up the folder whose sync state Graph loses again at once, and reads the others', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    for (let added = 0; added < 60; added++) control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'more' });
+    const expired = { type: 'expireLinks', links: 'next' } as const;
+    control.addFault({ mailbox, folder: 'inbox', kind: 'messagesDelta', effect: expired });
+    const { scanNo } = await stage.addScan();
+    const result = await stage.read(mailbox, scanNo, { pageSize: 20 });
+    expect(result).toMatchObject({ done: true, outcome: 'failed', reason: 'folder_failed' });
+    const folders = await folderCoverage(stage.store.db, scanNo, mailbox);
+    const failed = folders.filter(({ state }) => state === 'failed');
+    expect(failed).toMatchObject([{ path: 'inbox', errorCode: 'SyncStateNotFound' }]);
+    expect(folders.filter(({ state }) => state === 'completed').length).toBeGreaterThan(1);
+  });
+
   it('waits for a busy mailbox for half an hour, and then gives it up', async () => {
     const mailbox = ownMailbox();
     const { scanNo } = await stage.addScan();

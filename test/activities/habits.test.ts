@@ -5,7 +5,7 @@ import { useMailboxes } from './stage.ts';
 type Habit = Omit<FaultRule, 'effect' | 'mailbox'> & { readonly effect: FaultEffect };
 
 describe('every message is stored once, as Graph has it, though', () => {
-  const stage = useMailboxes({ mailboxes: 24, messagesPerMailbox: 90, folders: 3 });
+  const stage = useMailboxes({ mailboxes: 27, messagesPerMailbox: 90, folders: 3 });
   afterEach(() => stage.simulator.control.clearFaults());
   let next = 0;
   /** A mailbox that no other test of this file uses. */
@@ -65,6 +65,10 @@ describe('every message is stored once, as Graph has it, though', () => {
       'an answer is cut off with status 200',
       { kind: 'messagesDelta', times: 2, effect: { type: 'truncate', error: { code: 'ErrorInvalidIdMalformed' } } },
     ],
+    ...[500, 502, 504].map((status): readonly [string, Habit] => [
+      `Graph fails twice with status ${status}`,
+      { kind: 'messagesDelta', after: 1, times: 2, effect: { type: 'status', status } },
+    ]),
     ['a connection is reset before an answer', { times: 2, effect: { type: 'reset', moment: 'before' } }],
     ['a connection is reset in the middle of a body', { times: 2, effect: { type: 'reset', moment: 'during' } }],
     [

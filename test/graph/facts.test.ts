@@ -9,7 +9,7 @@ function namedTests(): [fact: string, file: string, title: string][] {
     .split('\n')
     .filter((line) => line.startsWith('|'))
     .map((line) => line.split(' | ').map((cell) => cell.replaceAll(/^\| | \|$/g, '').trim()))
-    .filter(([fact = '']) => fact !== 'fact' && !fact.startsWith('---') && !fact.startsWith('| ---'));
+    .filter(([fact = '']) => !['fact', 'fault'].includes(fact) && !fact.startsWith('---') && !fact.startsWith('| ---'));
   return rows.flatMap(([fact = '', , tests = '']) =>
     tests.split(/; (?=`)/).map((named): [string, string, string] => {
       const [, file = '', title = ''] = /^`([\w/-]+)`: (.+)$/.exec(named) ?? [];
