@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, type EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Answer, Delivery } from './msgraph/answer.ts';
@@ -44,11 +44,20 @@ async function trickle(
   response.flushHeaders();
   for (let at = 0; at < body.length && !response.destroyed; at += bytes) {
     if (at > 0) await delay(every);
-    if (!response.write(body.subarray(at, at + bytes))) {
-      await Promise.race([once(response, 'drain'), once(response, 'close')]);
-    }
+    if (!response.write(body.subarray(at, at + bytes))) await drained(response);
   }
   response.end();
+}
+
+/** Resolves when what was written has gone out, or when nobody waits for it any more. Leaves no listener behind. */
+export async function drained(response: EventEmitter): Promise<void> {
+  const waited = new AbortController();
+  const { signal } = waited;
+  try {
+    await Promise.race([once(response, 'drain', { signal }), once(response, 'close', { signal })]);
+  } finally {
+    waited.abort();
+  }
 }
 
 function head(response: ServerResponse, { status, headers, body }: Answer): Buffer {

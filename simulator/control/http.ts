@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Bytes, JsonObject } from '../mail/bytes.ts';
 import type { Fault } from '../faults/fault-rule.ts';
+import { drained } from '../delivery.ts';
 import { readFaults } from '../faults/read-fault.ts';
 import type { Hold } from '../msgraph/holds.ts';
 import { readBody } from '../server.ts';
@@ -117,7 +117,7 @@ async function streamLines(response: ServerResponse, lines: Iterable<Bytes>): Pr
     const isFull = !response.write(Buffer.from(chunk, 'latin1'));
     chunk = '';
     if (response.destroyed) return;
-    if (isFull) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (isFull) await drained(response);
   }
   response.end(Buffer.from(chunk, 'latin1'));
 }
