@@ -113,6 +113,19 @@ describe('reading a mailbox for a session', () => {
     expect(await live.state(mailbox)).toMatchObject({ told: 0, missed: 0 });
   });
 
+  it('stores what is dated by clocks that are a day off, before or behind ours', async () => {
+    const mailbox = await followed();
+    const dated = (hours: number) => ({ receivedDateTime: new Date(Date.now() + hours * 3600_000).toISOString() });
+    const [told, ...found] = [1, -24, 24].map((hours) => arrive(mailbox, `At ${hours}`, 'inbox', dated(hours)));
+    await live.hint(mailbox, told ?? '');
+    await live.wantDelta(mailbox);
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(await live.stored(mailbox)).toEqual(live.truth(mailbox));
+    for (const id of found) expect(await live.row(mailbox, id)).toMatchObject({ _deleted_at: null });
+    // Only the share of lost notifications leans on the clocks: what seems older than the subscription is left out.
+    expect(await live.state(mailbox)).toMatchObject({ told: 1, missed: 1, wanted: false });
+  });
+
   it('follows a message that was changed, moved, deleted, and one that has left the wanted folders', async () => {
     const mailbox = await followed({ filters: { folders: ['inbox', 'deleteditems'] } });
     const { control } = stage.simulator;

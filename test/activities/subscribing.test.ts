@@ -168,6 +168,19 @@ describe('the life that is asked for', () => {
     expect(minutes).toBe(9_000);
   });
 
+  it.each([-3, 0, 3])('is renewed at about its half though Graph’s clock goes %i hours ahead', async (hours) => {
+    const { subscriptions } = played();
+    const granted: GraphSubscriptions = {
+      ...subscriptions,
+      create: async (wanted, signal) => {
+        const expiresAt = new Date(wanted.expiresAt.getTime() + hours * HOUR).toISOString();
+        return { ...(await subscriptions.create(wanted, signal)), expiresAt };
+      },
+    };
+    const { outcome } = await lookAfter(due(), subscribing(granted, { lifetime: new Lifetime(10_000) }));
+    expect(outcome.dueMs / 60_000 / 10_000).toBeCloseTo(0.5, 1);
+  });
+
   it('is shortened once for all that were refused together', () => {
     const lifetime = new Lifetime(20_000);
     for (let at = 0; at < 4; at++) lifetime.shorten(20_000, 10_070);

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { scheduleWorkflowId } from '../../model/ids.ts';
 import { startSimulator, type Simulator } from '../../simulator/index.ts';
 import { query } from '../../store/database.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
@@ -168,6 +170,29 @@ describe('schedules, over the API, with the real worker and the simulator', () =
     const after = await shown('sealed');
     expect(after['changedAt']).not.toBeNull();
     expect({ ...after, changedAt: null }).toEqual(before);
+  });
+
+  it('does not outlive its organization: when it is next due it takes itself away', async () => {
+    const gone = stage.organization('deleted');
+    const { tenantId, clientId, clientSecret } = simulator;
+    const auth = { tenantId, clientId, clientSecret };
+    const connected = await stage.call('POST', '/api/v1/connections', { body: { organizationId: gone, auth } });
+    expect(connected.status).toBe(201);
+    const own = await stage.keyOf(gone);
+    const schedule = { scheduleId: 'orphan', intervalSeconds: 86_400 };
+    expect((await stage.call('POST', PATH, { key: own, body: schedule })).status).toBe(201);
+    for (const table of ['api_keys', 'connection_checks', 'connections', 'audit_log', 'organizations']) {
+      await query(stage.db, { text: `DELETE FROM outhaul.${table} WHERE organization_id = $1`, values: [gone] });
+    }
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    try {
+      const { schedule: schedules } = new Client({ connection, namespace: inject('temporalNamespace') });
+      const handle = schedules.getHandle(scheduleWorkflowId(gone, 'orphan'));
+      await handle.trigger();
+      await vi.waitFor(() => expect(handle.pause()).rejects.toBeInstanceOf(ScheduleNotFoundError), LONG);
+    } finally {
+      await connection.close();
+    }
   });
 
   it('is removed, and another organization never sees it', async () => {

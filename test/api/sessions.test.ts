@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ensureOrganization } from '../../store/organizations.ts';
+import { addHints } from '../../store/hints.ts';
+import { ensureOrganization, organizationOf } from '../../store/organizations.ts';
+import { endSession } from '../../store/session-status.ts';
+import { sessionByNo } from '../../store/sessions.ts';
+import { seedSession } from './support/notifications.ts';
 import { listOf, openApiStage, textOf, type ApiStage } from './support/stage.ts';
 
 const CONNECTION = { TENANT_ID: 'tenant.example', CLIENT_ID: 'client-of-test', CLIENT_SECRET: 'secret-of-test' };
@@ -130,6 +134,68 @@ describe('sessions over the API, without a worker', () => {
     expect(all).toContain('outhaul_receiver_events_total');
     const open = await stage.call('GET', '/metrics', { key, headers: { Accept: 'application/openmetrics-text' } });
     expect(open.headers.get('content-type')).toMatch(/^application\/openmetrics-text/);
+  });
+
+  it('lists sessions that have ended, newest first, with reason and totals', async () => {
+    const ended = stage.organization('history');
+    const own = await stage.keyOf(ended);
+    const ids: string[] = [];
+    for (const reason of ['first', 'second', 'third']) {
+      const { sessionNo } = await seedSession(stage.db, ended);
+      ids.unshift((await sessionByNo(stage.db, sessionNo)).sessionId);
+      await endSession(stage.db, sessionNo, { status: 'stopped', reason });
+    }
+    const history = async (query = '') =>
+      listOf((await stage.call('GET', `/session/history${query}`, { key: own })).body['sessions']);
+    expect(await history()).toMatchObject(
+      ids.map((session_id, index) => ({
+        ...{ session_id, status: 'stopped', stop_reason: ['third', 'second', 'first'][index] },
+        totals: { mailboxes: 1, messages: 0, told: 0, missed: 0, notifications: 0, marked_as_read: 0 },
+      })),
+    );
+    expect((await history('?limit=1')).map((each) => each['session_id'])).toEqual(ids.slice(0, 1));
+  });
+
+  it('tells how much waits, is in work, and has failed', async () => {
+    const busy = stage.organization('busy');
+    const own = await stage.keyOf(busy);
+    const { sessionNo, subscriptions } = await seedSession(stage.db, busy, 2);
+    const { schema } = await organizationOf(stage.db, busy);
+    const [read = '', waiting = ''] = subscriptions.map(({ mailboxId }) => mailboxId);
+    await addHints(
+      stage.db,
+      [read, waiting, waiting].map((mailboxId, index) => ({ sessionNo, mailboxId, messageId: `message-${index}` })),
+    );
+    await stage.db.pool.query(
+      `INSERT INTO ${schema}.mailboxes (id, _extracted_at, _extraction_type, _lease_token, _lease_ends_at)
+        VALUES ($1, now(), 'mailbox', 'held', now() + interval '1 hour')`,
+      [read],
+    );
+    await stage.db.pool.query(
+      `INSERT INTO outhaul.quarantine (organization_id, mailbox_id, folder_id, message_id, message_key, cause, unreadable,
+        stored) VALUES ($1, $2, 'inbox', 'bad', 'bad', 'ErrorCorruptData', '{}', false)`,
+      [busy, waiting],
+    );
+    await stage.db.pool.query(
+      'UPDATE outhaul.sessions SET last_sweep_at = $2, last_notification_at = $3 WHERE session_no = $1',
+      [sessionNo, '2026-11-21T09:00:00Z', '2026-11-21T10:00:00Z'],
+    );
+    const queue = { waiting: 2, in_work: 1, failed: 1 };
+    expect((await stage.call('GET', '/session/status', { key: own })).body).toMatchObject({
+      queue,
+      services: { processing: { status: 'working', mailboxes_being_read: 1 } },
+      last_poll_at: expect.stringMatching(/^2026-11-21T09:00:00/) as string,
+      last_notification_at: expect.stringMatching(/^2026-11-21T10:00:00/) as string,
+      workflow: { status: 'not_running' },
+    });
+    expect((await stage.call('GET', '/metrics', { key: own })).body).toMatchObject({ queue });
+    const headers = { Accept: 'text/plain' };
+    const text = textOf((await stage.call('GET', '/metrics', { key: own, headers })).body['text']);
+    for (const [name, count] of Object.entries(queue)) expect(text).toMatch(new RegExp(`state="${name}"\\} ${count}`));
+    // A session that Temporal does not run ends in the store when it is stopped.
+    expect((await stage.call('POST', '/session/stop', { key: own, body: { reason: 'enough' } })).body).toMatchObject({
+      session: { status: 'stopped', stop_reason: 'enough' },
+    });
   });
 });
 
