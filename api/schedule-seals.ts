@@ -8,8 +8,8 @@ export interface ScheduleSeals {
   /** The keys of its arguments. */
   readonly keyIds: readonly string[];
   /**
-   * When its last run started, ISO 8601; null: none yet. Temporal hands the result of a run to the next, sealed as it is,
-   * and a worker that cannot open it does not begin: so the Schedule needs the keys of that time, too.
+   * When the last run started that has ended, ISO 8601; null: none yet. Temporal hands the result of a run to the next,
+   * sealed as it is, and a worker that cannot open it does not begin: so the Schedule needs the keys of that time, too.
    */
   readonly lastStartedAt: string | null;
 }
@@ -26,7 +26,9 @@ export async function sealsOf(client: Client, scheduleId: string): Promise<Sched
     const keyIds = payloads.flatMap(({ metadata, data }) =>
       data && Buffer.from(metadata?.['encoding'] ?? []).toString() === ENCODING ? [sealedUnder(data)] : [],
     );
-    const seconds = info?.recentActions?.at(-1)?.actualTime?.seconds;
+    const running = new Set(info?.runningWorkflows?.map(({ runId }) => runId));
+    const ended = info?.recentActions?.filter(({ startWorkflowResult: run }) => !running.has(run?.runId)).at(-1);
+    const seconds = ended?.actualTime?.seconds;
     return { keyIds, lastStartedAt: seconds == null ? null : new Date(Number(seconds) * 1000).toISOString() };
   } catch (error) {
     if (grpcCodeOf(error) === GRPC.NOT_FOUND) return undefined;
