@@ -5,6 +5,8 @@ import { lookUpNamed, type StoredFolder } from '../store/named-messages.ts';
 import type { ReadingContext } from './folder-reader.ts';
 
 const ROOT = 'msgfolderroot';
+/** Where deleted mail is kept for a while; outside of the tree. */
+const KEPT = 'recoverableitemsdeletions';
 
 /**
  * Folders in which messages turned out to lie, by id. One that no read has met yet is looked up in Graph, and stored
@@ -35,7 +37,7 @@ export async function meetFolders(
 
 /** Well-known names by folder id, that of the root among them. */
 async function namesOfFolders({ mailbox, signal }: ReadingContext): Promise<ReadonlyMap<string, string>> {
-  const found = await mailbox.foldersByName([...STANDARD_FOLDERS, ROOT], signal);
+  const found = await mailbox.foldersByName([...STANDARD_FOLDERS, KEPT, ROOT], signal);
   return new Map([...found].map(([name, { id }]) => [id, name]));
 }
 
@@ -57,7 +59,7 @@ async function meet(
     const folder: MailFolder | undefined = await mailbox.folder(at, signal);
     if (!folder) break;
     unknown.set(folder.id, folder);
-    at = folder.parentFolderId;
+    at = names.has(folder.id) ? null : folder.parentFolderId;
   }
   if (unknown.size === 0) return [];
   let above = known.get(at ?? '')?.path;

@@ -198,3 +198,24 @@ describe('settlement', () => {
     control().clearFaults();
   });
 });
+
+describe('settlement in a mailbox of many folders', () => {
+  const stage = useMailboxes({ mailboxes: 1, messagesPerMailbox: 60 });
+
+  it('knows folders outside of the tree, and hidden ones', async () => {
+    const [mailbox = ''] = stage.mailboxes;
+    const { control } = stage.simulator;
+    const [kept = '', put = ''] = control.truth
+      .page({ mailbox, folder: 'inbox', limit: 2 })
+      .value.map(({ message }) => message['id'] as string);
+    await stage.read(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo);
+    control.moveMessage({ mailbox, id: kept }, 'recoverableitemsdeletions');
+    control.moveMessage({ mailbox, id: put }, control.createFolder(mailbox, 'archive', 'Hidden', true).id);
+    await stage.read(mailbox, (await stage.addScan({ folders: ['inbox'] }, 'incremental')).scanNo);
+    const rows = await stage.store.sql(
+      `SELECT _folder FROM ${stage.organization.schema}.emails WHERE id = ANY($1) AND _deleted_at IS NULL ORDER BY _folder`,
+      [[kept, put]],
+    );
+    expect(rows).toEqual([{ _folder: 'archive/Hidden' }, { _folder: 'recoverableitemsdeletions' }]);
+  });
+});
