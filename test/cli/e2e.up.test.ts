@@ -19,9 +19,9 @@ afterEach(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function up(env: NodeJS.ProcessEnv = {}): Outhaul {
+function up(env: NodeJS.ProcessEnv = {}, ...options: readonly string[]): Outhaul {
   const ports = ['--port', '0', '--temporal-port', '0', '--ui-port', '0'];
-  command = startOuthaul(['up', ...ports, '--data-dir', join(folder, 'data')], env);
+  command = startOuthaul(['up', ...ports, ...options, '--data-dir', join(folder, 'data')], env);
   return command;
 }
 
@@ -88,6 +88,20 @@ describe('outhaul up', { timeout: 180_000 }, () => {
     expect((await client(running, 'keys', 'list')).code).toBe(0);
     running.kill('SIGTERM');
     expect(await running.ended).toBe(0);
+    await expectNothingLeft();
+  });
+
+  it('takes notifications, and with --no-webhook does not', async () => {
+    const handshake = async (running: Outhaul): Promise<number> => {
+      await running.says(RUNS);
+      const url = `${urlOf(running)}/webhooks/graph?validationToken=hello`;
+      const { status } = await fetch(url, { method: 'POST' });
+      running.kill('SIGINT');
+      expect(await running.ended).toBe(0);
+      return status;
+    };
+    expect(await handshake(up())).toBe(200);
+    expect(await handshake(up({}, '--no-webhook'))).toBe(401);
     await expectNothingLeft();
   });
 
