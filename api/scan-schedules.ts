@@ -1,17 +1,11 @@
-import {
-  ScheduleAlreadyRunning,
-  ScheduleNotFoundError,
-  type Client,
-  type ScheduleDescription,
-  type ScheduleHandle,
-  type ScheduleOverlapPolicy,
-} from '@temporalio/client';
+import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client, type ScheduleHandle } from '@temporalio/client';
 import pLimit from 'p-limit';
-import { scheduleWorkflowId, scheduledScanId, sweepWorkflowId } from '../model/ids.ts';
-import type { ScheduleOverlap, ScheduleSettings, ScheduleTiming, ScheduledScan } from '../model/schedule.ts';
+import { scheduleWorkflowId, sweepWorkflowId } from '../model/ids.ts';
+import type { ScheduleOverlap, ScheduleSettings } from '../model/schedule.ts';
 import type { startScheduledScan } from '../workflows/scheduled-scan.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
 import { badRequest } from './errors.ts';
+import { fromTemporal, policyOf, toTemporal } from './schedule-form.ts';
 import { sealsOf, type ScheduleSeals } from './schedule-seals.ts';
 
 /** Which schedule. */
@@ -181,67 +175,6 @@ function isScheduleOf(organizationIds: readonly string[]): (scheduleId: string) 
 }
 
 const keyOf = ({ organizationId, scheduleId }: ScheduleName): string => `${organizationId}/${scheduleId}`;
-const policyOf = (overlap: ScheduleOverlap) => overlap.toUpperCase() as ScheduleOverlapPolicy;
-
-function toTemporal(name: ScheduleName, settings: ScheduleSettings, taskQueue: string) {
-  const { organizationId, scheduleId } = name;
-  const { timing, mode, filters, overlap, catchUpSeconds, jitterSeconds } = settings;
-  return {
-    // Temporal keeps a cron expression as a calendar, and of the text only what stands behind `#`.
-    spec: {
-      ...('cron' in timing
-        ? { cronExpressions: [`${timing.cron} # ${timing.cron}`], timezone: timing.timeZone }
-        : { intervals: [{ every: timing.intervalSeconds * 1000 }] }),
-      jitter: jitterSeconds * 1000,
-    },
-    action: {
-      type: 'startWorkflow' as const,
-      workflowType: 'startScheduledScan',
-      workflowId: scheduleWorkflowId(organizationId, scheduleId),
-      taskQueue,
-      args: [{ organizationId, scheduleId, mode, filters }] as [ScheduledScan],
-      typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
-      staticSummary: `Scans of ${organizationId}, ${scheduleId}`,
-    },
-    policies: { overlap: policyOf(overlap), catchupWindow: catchUpSeconds * 1000 },
-  };
-}
-
-function fromTemporal({ action, spec, policies, state, info }: ScheduleDescription): ScanSchedule {
-  const [due] = action.args as unknown as [ScheduledScan];
-  const { organizationId, scheduleId, mode, filters } = due;
-  const scanIdOf = (workflowId: string): string => scheduledScanId(scheduleId, workflowId);
-  return {
-    organizationId,
-    scheduleId,
-    mode,
-    filters,
-    timing: timingOf(spec),
-    overlap: (policies.overlap ?? 'SKIP').toLowerCase() as ScheduleOverlap,
-    catchUpSeconds: policies.catchupWindow / 1000,
-    jitterSeconds: (spec.jitter ?? 0) / 1000,
-    paused: state.paused,
-    note: state.note ? state.note : null,
-    createdAt: info.createdAt.toISOString(),
-    changedAt: info.lastUpdatedAt?.toISOString() ?? null,
-    nextAt: info.nextActionTimes.slice(0, 5).map((time) => time.toISOString()),
-    running: info.runningActions.map(({ workflow }) => scanIdOf(workflow.workflowId)),
-    recent: info.recentActions.map(({ action: { workflow }, scheduledAt, takenAt }) => ({
-      scanId: scanIdOf(workflow.workflowId),
-      due: scheduledAt.toISOString(),
-      startedAt: takenAt.toISOString(),
-    })),
-    started: info.numActionsTaken,
-    skipped: info.numActionsSkippedOverlap,
-    missed: info.numActionsMissedCatchupWindow,
-  };
-}
-
-function timingOf({ calendars, intervals, timezone }: ScheduleDescription['spec']): ScheduleTiming {
-  const [interval] = intervals ?? [];
-  if (interval) return { intervalSeconds: Number(interval.every) / 1000 };
-  return { cron: calendars?.[0]?.comment ?? '', timeZone: timezone ? timezone : 'UTC' };
-}
 
 /** `missing` where Temporal knows no such Schedule. */
 async function orElse<T>(missing: T, call: () => Promise<T>): Promise<T> {
