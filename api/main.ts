@@ -147,11 +147,11 @@ async function prepare(
   { db, client, address }: { db: Database; client: Client; address: string },
   { config, log, patienceMs = 60_000, signal }: ApiOptions,
 ): Promise<string | undefined> {
-  await whenDatabaseAnswers(db, { patienceMs, log: (line) => log.info(line), signal });
-  await migrate(db);
+  const waiting = { patienceMs, log: (line: string) => log.info(line), signal };
+  await whenDatabaseAnswers(db, waiting, () => migrate(db));
   await whenTemporalIsReady(client, { address, patienceMs, log, signal });
   if (config.http.auth === 'none') return undefined;
-  const first = await firstAdminKey(db);
+  const first = await whenDatabaseAnswers(db, waiting, () => firstAdminKey(db));
   if (first) log.info({ keyId: first.id }, 'Made the first key of an administrator');
   return first?.key;
 }

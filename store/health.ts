@@ -12,12 +12,14 @@ export async function health(db: Database): Promise<{ readonly version: string }
 }
 
 /**
- * Waits until the database answers.
+ * Waits until the database answers, and does `work` with it; again, should the database go away under it.
  * @throws {StoreUnavailable} when time is up. What waiting does not mend (a wrong password, no such database) is thrown
  *   at once, as PostgreSQL said it.
  */
-export async function whenDatabaseAnswers(db: Database, patience: Patience): Promise<void> {
-  await patiently('the database', () => health(db), patience, {
-    mayPass: (error) => error instanceof StoreUnavailable,
-  });
+export function whenDatabaseAnswers<T>(db: Database, patience: Patience, work: () => Promise<T>): Promise<T> {
+  const attempt = async (): Promise<T> => {
+    await health(db);
+    return work();
+  };
+  return patiently('the database', attempt, patience, { mayPass: (error) => error instanceof StoreUnavailable });
 }

@@ -72,8 +72,7 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
   const address = config.temporal.address ?? 'localhost:7233';
   const waiting = { patienceMs, log: (line: string) => log.info(line), ...(signal && { signal }) };
   try {
-    await whenDatabaseAnswers(db, waiting);
-    await migrate(db);
+    await whenDatabaseAnswers(db, waiting, () => migrate(db));
     const options = await connectionOptions({ ...config.temporal, address });
     const connection = await whenTemporalAnswers(address, () => NativeConnection.connect(options), waiting);
     const connections = connectionsOf(config, db, log);

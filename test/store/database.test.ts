@@ -30,10 +30,12 @@ describe('a database that is away', () => {
   it('is waited for with a word, until patience ends', async () => {
     const db = openDatabase({ host: '127.0.0.1', port: await deadPort(), user: 'u', database: 'd', sealer, log });
     const lines: string[] = [];
-    const waiting = whenDatabaseAnswers(db, { patienceMs: 700, log: (line) => lines.push(line) });
+    const never = (): Promise<void> => Promise.reject(new Error('it does not answer'));
+    const waiting = whenDatabaseAnswers(db, { patienceMs: 700, log: (line) => lines.push(line) }, never);
     await expect(waiting).rejects.toThrow(StoreUnavailable);
     expect(lines).toHaveLength(1);
-    const aborted = whenDatabaseAnswers(db, { patienceMs: 60_000, log: () => undefined, signal: AbortSignal.abort() });
+    const signal = AbortSignal.abort();
+    const aborted = whenDatabaseAnswers(db, { patienceMs: 60_000, log: () => undefined, signal }, never);
     await expect(aborted).rejects.toThrow('aborted');
     await closeDatabase(db);
   });
@@ -42,8 +44,22 @@ describe('a database that is away', () => {
     const url = new URL(store.url);
     url.pathname = '/no_such_database';
     const db = store.open({ url: url.href });
-    const failure = await whenDatabaseAnswers(db, { patienceMs: 60_000, log: () => undefined }).catch(String);
+    const patience = { patienceMs: 60_000, log: () => undefined };
+    const failure = await whenDatabaseAnswers(db, patience, () => health(db)).catch(String);
     expect(failure).toContain('does not exist');
+  });
+
+  it('may go away again in what is done as soon as it answers: that is done once more', async () => {
+    const db = store.open({ poolSize: 1 });
+    let tries = 0;
+    const work = async (): Promise<string> => {
+      tries += 1;
+      if (tries === 1) await query(db, { text: 'SELECT pg_terminate_backend(pg_backend_pid())' });
+      return 'done';
+    };
+    const patience = { patienceMs: 60_000, log: () => undefined };
+    expect(await whenDatabaseAnswers(db, patience, work)).toBe('done');
+    expect(tries).toBe(2);
   });
 });
 
