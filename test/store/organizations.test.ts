@@ -18,7 +18,14 @@ describe('an organization', () => {
   it('has the schema that operators expect', async () => {
     const { schema } = await ensureOrganization(store.db, 'test-tenant.123');
     expect(schema).toBe('"outlook_emails_test_tenant_123"');
-    expect(await tables(schema)).toEqual(['_migrations', 'emails', 'mail_folders', 'mailboxes', 'sync_state']);
+    expect(await tables(schema)).toEqual([
+      '_migrations',
+      'emails',
+      'mail_folders',
+      'mailboxes',
+      'placed',
+      'sync_state',
+    ]);
   });
 
   it('is made once by several processes that use it first at once', async () => {
