@@ -19,7 +19,7 @@ export interface SliceResult {
   readonly reason?: MailboxReason;
   /** Messages of the pages that this slice committed. */
   readonly messages: number;
-  /** Whether the waiters have been told that the read is done. */
+  /** Whether the waiters have been told that the read is done, but for who is told by the end of the reader. */
   readonly told?: boolean;
 }
 
@@ -28,13 +28,15 @@ export interface SliceWaiter {
   readonly scanId: string;
   readonly scanNo: number;
   readonly ask: number;
+  /** Is told by the end of the reader, not by the slice. Default false. */
+  readonly byEnd?: boolean;
 }
 
 /** What `syncMailbox` has done for it outside. */
 export interface MailboxActivities {
   /**
    * Reads pages of a mailbox for some minutes, for the scans given, records how the mailbox stands, and tells the scans
-   * once it is done.
+   * once it is done, but for the one that hears of the reader's end.
    */
   readMailbox(input: {
     organizationId: string;
@@ -98,7 +100,8 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
         if (!result.done) return { ...result, messages };
         const { outcome, reason } = result;
         const report = { mailboxId, outcome, ...(reason && { reason }) };
-        await Promise.all(waiters.map(({ scanId, ask }) => tellScan(organizationId, scanId, { ...report, ask })));
+        const toTell = waiters.filter(({ byEnd }) => !byEnd);
+        await Promise.all(toTell.map(({ scanId, ask }) => tellScan(organizationId, scanId, { ...report, ask })));
         return { ...result, messages, told: true };
       });
     },

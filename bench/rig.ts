@@ -16,7 +16,7 @@ import { findTemporalBinary, freePort, startPostgres, startTemporal } from '../e
 import { taskQueues } from '../model/task-queues.ts';
 import type { SimulatorOptions } from '../simulator/index.ts';
 import { createTemporalClient } from '../temporal/connection.ts';
-import { WORKER_NODE_OPTIONS } from '../workers/node-options.ts';
+import { WORKER_ENVIRONMENT } from '../workers/memory.ts';
 import { usageOf, type Usage } from './usage.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -89,7 +89,7 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
           ...environment,
           OUTLOOK_API_BASE_URL: url,
           OUTHAUL_AUTHORITY_URL: url,
-          NODE_OPTIONS: WORKER_NODE_OPTIONS,
+          ...WORKER_ENVIRONMENT,
           ...more,
         },
         stdio: ['ignore', 'ignore', 'inherit'],

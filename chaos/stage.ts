@@ -6,7 +6,7 @@ import { saidReady } from '../cli/processes/ready-file.ts';
 import { answersAt, startOuthaulProcess } from '../cli/stack/outhaul-process.ts';
 import type { DataFolder } from '../embedded/data-folder.ts';
 import { freePort, startPostgres } from '../embedded/index.ts';
-import { WORKER_NODE_OPTIONS } from '../workers/node-options.ts';
+import { WORKER_ENVIRONMENT } from '../workers/memory.ts';
 import { PageLog } from './pages.ts';
 import type { Pair, ProcessKind } from './plan.ts';
 import { openProxy, type Proxy } from './proxy.ts';
@@ -136,7 +136,7 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
       startOuthaulProcess({
         name: `Worker ${number}`,
         args: ['worker', '--ready-file', readyFile],
-        env: { NODE_OPTIONS: WORKER_NODE_OPTIONS, ...environment(network) },
+        env: { ...WORKER_ENVIRONMENT, ...environment(network) },
         logFile: folder.path(`logs/worker-${number}.log`),
         isReady: ({ pid }) => saidReady(readyFile, pid),
         ...{ say, signal },

@@ -1,4 +1,4 @@
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ChildWorkflowFailure, TerminatedFailure, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ChildWorkflowCancellationType,
   ParentClosePolicy,
@@ -6,23 +6,39 @@ import {
   startChild,
 } from '@temporalio/workflow';
 import { mailboxWorkflowId, scanWorkflowId } from '../model/ids.ts';
+import type { MailboxReport } from '../model/scan.ts';
 import { readRequestedSignal, readWithdrawnSignal, turnFreedSignal } from './messages.ts';
 import { PRIORITY } from './policies.ts';
 import { withRequest, type ReadRequest } from './requests.ts';
 import { organizationIdKey, scanIdKey } from './search-attributes.ts';
 import { syncMailbox } from './sync-mailbox.ts';
 
+/** What who asks hears of a reader that it has started. */
+export interface ReaderEnd {
+  /** The reader has ended with the report that its starter waits for; undefined: that was told by a signal, or withdrawn. */
+  readonly ended: (report: MailboxReport | undefined) => void;
+  /** It was terminated and reports nothing. */
+  readonly lost: () => void;
+}
+
 /**
- * Has a mailbox read: starts its reader, or signals the one that runs. The reader may end between the two, then it is
- * started again; the loop settles because one of the two holds at any moment.
+ * Has a mailbox read: starts its reader, or signals the one that runs, which then reports by a signal. The reader may end
+ * between the two, then it is started again; the loop settles because one of the two holds at any moment.
  */
-export async function askMailbox(organizationId: string, mailboxId: string, request: ReadRequest): Promise<void> {
+export async function askMailbox(
+  organizationId: string,
+  mailboxId: string,
+  request: ReadRequest,
+  { ended, lost }: ReaderEnd,
+): Promise<void> {
   const workflowId = mailboxWorkflowId(organizationId, mailboxId);
   const { urgency, waiter } = request;
-  const asked = [withRequest({ urgency, waiters: [] }, request)];
+  const asked = [
+    withRequest({ urgency, waiters: [] }, { urgency, ...(waiter && { waiter: { ...waiter, byEnd: true } }) }),
+  ];
   for (;;) {
     try {
-      await startChild(syncMailbox, {
+      const reader = await startChild(syncMailbox, {
         workflowId,
         args: [{ organizationId, mailboxId, reads: { begun: [], asked } }],
         // Both, or a scan that is cancelled would take readers with it that others wait for.
@@ -34,6 +50,9 @@ export async function askMailbox(organizationId: string, mailboxId: string, requ
           ...(waiter ? [{ key: scanIdKey, value: waiter.scanId }] : []),
         ],
         staticSummary: `Reader of mailbox ${mailboxId}`,
+      });
+      reader.result().then(ended, (error: unknown) => {
+        if (error instanceof ChildWorkflowFailure && error.cause instanceof TerminatedFailure) lost();
       });
       return;
     } catch (error) {

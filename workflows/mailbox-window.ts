@@ -67,6 +67,8 @@ export class MailboxWindow {
     this.#asked = progress.asked;
     this.#finished = progress.finished;
     this.#failure = progress.failure;
+    // An earlier run would have heard of the ends of the readers that it started; this one does not.
+    this.#reviewWanted = this.#open.size > 0;
   }
 
   get progress(): WindowProgress {
@@ -111,9 +113,10 @@ export class MailboxWindow {
     this.#reviewWanted = true;
   }
 
-  /** Asks for as many mailboxes as there is room for. */
+  /** Where a review is due, asks again for what the store says is not finished; then for as many as there is room for. */
   async fill(): Promise<void> {
     const { window } = this.#of;
+    if (this.#reviewWanted) await this.#lookAfter();
     const room = window - this.#open.size;
     // A few more than there is room for, so that who reports is followed at once.
     const wanted = Math.max(room, Math.min(window, STRETCH));
@@ -121,14 +124,13 @@ export class MailboxWindow {
     await this.#ask(this.#ready.splice(0, window - this.#open.size));
   }
 
-  /**
-   * Waits for a report, or until `interrupted`. Where a review is due, the store is asked, and the unfinished are asked
-   * again.
-   */
+  /** Waits for a report, until a review is due, or until `interrupted`. */
   async next(interrupted: () => boolean): Promise<void> {
     const seen = this.#reports;
     await condition(() => this.#reports > seen || this.#reviewWanted || this.#open.size === 0 || interrupted());
-    if (!this.#reviewWanted || interrupted()) return;
+  }
+
+  async #lookAfter(): Promise<void> {
     this.#reviewWanted = false;
     const { scanNo } = this.#of;
     const asked = [...this.#open];
@@ -191,7 +193,16 @@ export class MailboxWindow {
         mailboxIds.map((mailboxId) => {
           const ask = ++this.#asked;
           this.#open.set(mailboxId, ask);
-          return askMailbox(organizationId, mailboxId, { urgency: 'full', waiter: { scanId, scanNo, ask } });
+          const waiter = { scanId, scanNo, ask };
+          return askMailbox(
+            organizationId,
+            mailboxId,
+            { urgency: 'full', waiter },
+            {
+              ended: (report) => report && this.hear(report),
+              lost: () => this.review(),
+            },
+          );
         }),
       ),
     );

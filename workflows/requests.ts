@@ -8,6 +8,8 @@ export interface Waiter {
   readonly scanNo: number;
   /** Tells the report awaited from a late one of an earlier ask. */
   readonly ask: number;
+  /** Has started the reader as its child, and is told by its end, which costs no signal. Default: by a signal. */
+  readonly byEnd?: boolean;
 }
 
 /** What someone asks of a mailbox's reader. */

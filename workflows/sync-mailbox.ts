@@ -51,7 +51,7 @@ interface Ending extends Pick<SliceResult, 'outcome' | 'reason'> {
  * what there is to do stands in the store, and every slice looks there first. A more urgent request cancels the running
  * slice, which loses nothing: every committed page stays, and the interrupted read goes on afterwards from where it was.
  */
-export async function syncMailbox(input: SyncMailboxInput): Promise<void> {
+export async function syncMailbox(input: SyncMailboxInput): Promise<MailboxReport | undefined> {
   const { organizationId, mailboxId, maxEvents } = input;
   const queue = new RequestQueue(input.reads);
   let running: RunningRead | undefined;
@@ -92,13 +92,23 @@ export async function syncMailbox(input: SyncMailboxInput): Promise<void> {
     if (isWanted(served) && (!ending || interrupted)) queue.putBack(served);
     else if (ending) {
       const { told, ...result } = ending;
-      await report(organizationId, withoutTold(served.waiters, told), { mailboxId, ...result });
+      const owed = withoutTold(served.waiters, told);
+      const starter = owed.find(({ byEnd }) => byEnd);
+      const report = { mailboxId, ...result };
+      await tell(
+        organizationId,
+        owed.filter((waiter) => waiter !== starter),
+        report,
+      );
+      if (starter && queue.isEmpty) return { ...report, ask: starter.ask };
+      if (starter) await tell(organizationId, [starter], report);
     }
   }
   if (!queue.isEmpty) {
     await condition(allHandlersFinished);
     await continueAsNew<typeof syncMailbox>({ ...input, reads: queue.waiting });
   }
+  return undefined;
 }
 
 interface RunningRead {
@@ -129,7 +139,8 @@ async function readSlice(
   const { waiters } = read;
   try {
     const { done, outcome, reason, told } = await scope.run(() => readMailbox({ organizationId, mailboxId, waiters }));
-    return done ? { outcome, ...(reason && { reason }), told: told ? waiters : [] } : undefined;
+    const heard = told ? waiters.filter(({ byEnd }) => !byEnd) : [];
+    return done ? { outcome, ...(reason && { reason }), told: heard } : undefined;
   } catch (error) {
     if (isCancellation(error)) return { outcome: 'cancelled', told: [] };
     const reason = reasonOf(error);
@@ -154,16 +165,16 @@ function reasonOf(error: unknown): MailboxReason {
 }
 
 /**
- * Tells every scan that still waits. A slice that has ended the read told those that it knew of, for a signal of the
- * workflow's own costs it another task; so this is for failures, and for who asked again meanwhile. A scan that has ended
- * needs no telling.
+ * Signals every scan that still waits. Who started the reader hears of its end, unless there is more to read; the others
+ * were told by the slice that has ended the read, for a signal of the workflow's own costs it another task. So this is for
+ * failures, and for who asked again meanwhile. A scan that has ended needs no telling.
  */
-async function report(
+async function tell(
   organizationId: string,
   waiters: readonly Waiter[],
   result: Omit<MailboxReport, 'ask'>,
 ): Promise<void> {
-  const tell = async ({ scanId, ask }: Waiter): Promise<void> => {
+  const signal = async ({ scanId, ask }: Waiter): Promise<void> => {
     try {
       const scan = getExternalWorkflowHandle(scanWorkflowId(organizationId, scanId));
       await scan.signal(mailboxFinishedSignal, { ...result, ask });
@@ -171,5 +182,5 @@ async function report(
       log.info('A scan that asked has ended meanwhile', { scanId });
     }
   };
-  await CancellationScope.nonCancellable(() => Promise.all(waiters.map(tell)));
+  await CancellationScope.nonCancellable(() => Promise.all(waiters.map(signal)));
 }

@@ -1,6 +1,7 @@
 import { loadConfig } from '../../config/config.ts';
 import { createLogger } from '../../config/logging.ts';
 import { startWorker } from '../../workers/main.ts';
+import { keepHeapSmall } from '../../workers/memory.ts';
 import { installRuntime } from '../../workers/runtime.ts';
 import type { Cli } from '../cli.ts';
 import type { WorkerProcessOptions } from '../commands/worker.ts';
@@ -8,6 +9,7 @@ import { tellReady } from './ready-file.ts';
 
 /** Runs a worker until it is told to end. */
 export async function runWorker({ env, interrupts }: Cli, options: WorkerProcessOptions): Promise<void> {
+  keepHeapSmall();
   const { taskQueues, readyFile } = options;
   const { config, warnings } = loadConfig(env);
   const log = createLogger(config.log, { process: 'worker' });

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import type { DataFolder } from '../../embedded/data-folder.ts';
-import { WORKER_NODE_OPTIONS } from '../../workers/node-options.ts';
+import { WORKER_ENVIRONMENT } from '../../workers/memory.ts';
 import { API_KEY_FILE } from '../client-options.ts';
 import type { Interrupts } from '../interrupts.ts';
 import { saidReady } from '../processes/ready-file.ts';
@@ -60,7 +60,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       [
         keep(
           options,
-          { NODE_OPTIONS: WORKER_NODE_OPTIONS, ...env },
+          { ...WORKER_ENVIRONMENT, ...env },
           {
             command: 'worker',
             args: ['--ready-file', readyFile],

@@ -10,7 +10,7 @@ import { closeDatabase, openDatabase } from '../../store/database.ts';
 import { countEmails } from '../../store/email-lookup.ts';
 import { organizationOf } from '../../store/organizations.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
-import { WORKER_NODE_OPTIONS } from '../../workers/node-options.ts';
+import { WORKER_ENVIRONMENT } from '../../workers/memory.ts';
 import { openStage, ORGANIZATION, type Stage } from '../e2e/stage.ts';
 import { readHistories, type HistoryFigures } from './histories.ts';
 
@@ -38,7 +38,7 @@ export interface HugeStage extends Stage {
 export async function openHugeStage(tenant: TenantOptions, settings: Record<string, string> = {}): Promise<HugeStage> {
   const keys = generateKey();
   const stage = await openStage({ oddMessages: false, ...tenant }, { OUTHAUL_KEYS: keys, ...settings });
-  const worker = stage.startWorker({ NODE_OPTIONS: WORKER_NODE_OPTIONS });
+  const worker = stage.startWorker(WORKER_ENVIRONMENT);
   const connection = await Connection.connect({ address: stage.services.temporal.address });
   const client = new Client({ connection, dataConverter: createDataConverter(parseKeyRing(keys)) });
   const peak = async (): Promise<number> => (await usageOf(worker.pid)).peakRssMb;

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../config/config.ts';
 import { parseKeyRing } from '../../config/key-ring.ts';
 import { VARIABLES, type Variable, type VariableName } from '../../config/variables.ts';
-import { WORKER_NODE_OPTIONS } from '../../workers/node-options.ts';
+import { WORKER_ENVIRONMENT } from '../../workers/memory.ts';
 import { organizationIdKey, scanIdKey } from '../../workflows/search-attributes.ts';
 import { namesIn, readCompose, type ComposeFile, type Service } from './compose-file.ts';
 
@@ -103,7 +103,7 @@ describe('docker-compose.yml', () => {
   it('gives our processes variables that exist, and they accept them', () => {
     for (const name of OURS) {
       const { environment = {} } = service(name);
-      const ours = Object.keys(environment).filter((variable) => variable !== 'NODE_OPTIONS');
+      const ours = Object.keys(environment).filter((variable) => !(variable in WORKER_ENVIRONMENT));
       for (const variable of ours) expect(Object.keys(VARIABLES)).toContain(variable);
       const { config, warnings } = loadConfig(environment);
       expect(warnings).toEqual([]);
@@ -113,9 +113,8 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('starts workers with the small heap that they are measured with', () => {
-    const options = service('worker').environment?.['NODE_OPTIONS'] ?? '';
-    expect(options.split(' ')).toEqual(['--enable-source-maps', ...WORKER_NODE_OPTIONS.split(' ')]);
+  it('starts workers with the settings of memory that they are measured with', () => {
+    expect(service('worker').environment).toMatchObject(WORKER_ENVIRONMENT);
   });
 
   it('passes on every variable that a scan or a log depends on', () => {

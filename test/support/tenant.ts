@@ -67,7 +67,11 @@ export class Tenant {
         this.ends.push({ scanNo, end, ...(message !== undefined && { message }) });
         return { status: end === 'ran' ? 'completed' : end, waiting: [] };
       },
-      readMailbox: ({ mailboxId }) => this.reading(mailboxId, async () => DONE),
+      readMailbox: async ({ mailboxId }) => {
+        const result = await this.reading(mailboxId, async () => DONE);
+        this.finished.add(mailboxId);
+        return result;
+      },
       ...over,
     };
   }

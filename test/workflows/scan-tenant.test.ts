@@ -3,7 +3,6 @@ import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MailboxActivities } from '../../activities/mailbox-activities.ts';
 import { mailboxWorkflowId } from '../../model/ids.ts';
-import { reviewSignal } from '../../workflows/messages.ts';
 import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
@@ -191,7 +190,24 @@ describe('scanTenant', () => {
     },
   );
 
-  it('asks again when a reader was terminated and never reported', async () => {
+  it('hears of the readers that it has started by their ends, without a signal from any', async () => {
+    const tenant = new Tenant(12);
+    const told: (boolean | undefined)[] = [];
+    const readMailbox: MailboxActivities['readMailbox'] = async ({ waiters }) => {
+      told.push(...waiters.map(({ byEnd }) => byEnd));
+      return DONE;
+    };
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const { handle } = await start('by-ends', { window: 3 });
+      expect(await handle.result()).toBe('completed');
+      const { events = [] } = await handle.fetchHistory();
+      expect(events?.filter((event) => event.childWorkflowExecutionCompletedEventAttributes)).toHaveLength(12);
+      expect(events?.filter((event) => event.workflowExecutionSignaledEventAttributes)).toEqual([]);
+    });
+    expect(told).toEqual(Array.from({ length: 12 }, () => true));
+  });
+
+  it('asks again at once when a reader is terminated, which reports nothing', async () => {
     const tenant = new Tenant(3);
     const [lost] = tenant.mailboxes as [string];
     let hang = true;
@@ -206,13 +222,12 @@ describe('scanTenant', () => {
       await vi.waitUntil(() => tenant.reads.includes(lost) && tenant.finished.size === 2, { timeout: 20_000 });
       hang = false;
       await stage.client.workflow.getHandle(mailboxWorkflowId(stage.organizationId, lost)).terminate();
-      await handle.signal(reviewSignal);
       expect(await handle.result()).toBe('completed');
     });
     expect(tenant.reads.filter((id) => id === lost)).toHaveLength(2);
   });
 
-  it('continues as new as often as it needs and still reads each mailbox once', async () => {
+  it('continues as new as often as it needs, asks after the readers of the run before, and has each mailbox read', async () => {
     const tenant = new Tenant(120);
     await stage.run(tenant.activities(), async () => {
       const { handle } = await start('continued', { window: 20, maxEvents: 300 });
@@ -222,6 +237,28 @@ describe('scanTenant', () => {
       expect(started?.continuedExecutionRunId).toBeTruthy();
       expect(last.events?.length).toBeLessThan(1000);
     });
-    expect([...tenant.reads].sort()).toEqual([...tenant.mailboxes].sort());
+    expect(new Set(tenant.reads)).toEqual(new Set(tenant.mailboxes));
+    expect(tenant.peakReadsOfOneMailbox).toBe(1);
+  });
+
+  it('hears, too, of a reader that it started before it continued as new', async () => {
+    const tenant = new Tenant(60);
+    const [slow] = tenant.mailboxes;
+    const state = { released: false };
+    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
+      tenant.reading(mailboxId, async () => {
+        for (; mailboxId === slow && !state.released; await sleep(50)) Context.current().heartbeat();
+        tenant.finished.add(mailboxId);
+        return DONE;
+      });
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const { handle } = await start('slow-one', { window: 5, maxEvents: 200 });
+      await vi.waitUntil(() => tenant.finished.size === 59, { timeout: 40_000 });
+      state.released = true;
+      expect(await handle.result()).toBe('completed');
+      const { events } = await handle.fetchHistory();
+      expect(events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId).toBeTruthy();
+    });
+    expect(tenant.reads).toHaveLength(60);
   });
 });

@@ -93,6 +93,31 @@ describe('a reader that is asked without a scan', () => {
     expect(tenant.peakReadsOfOneMailbox).toBe(1);
   });
 
+  it('signals the scan that started it where it has more to read, instead of letting it wait for its end', async () => {
+    const tenant = new Tenant(1);
+    const state = { asked: false, over: false };
+    const { served, activities } = reading(tenant, async (waiters) => {
+      while (waiters === 1 ? !state.asked : !state.over) {
+        Context.current().heartbeat();
+        await sleep(50);
+      }
+      return DONE;
+    });
+    const { client, organizationId } = stage;
+    await stage.run(activities, async () => {
+      const { handle } = await stage.startScan('not-the-last');
+      await vi.waitUntil(() => served.length === 1, PATIENCE);
+      const reader = client.workflow.getHandle(mailboxWorkflowId(organizationId, tenant.mailboxes[0] ?? ''));
+      await reader.signal(readRequestedSignal, { urgency: 'full' });
+      state.asked = true;
+      expect(await handle.result()).toBe('completed');
+      expect((await reader.describe()).status.name).toBe('RUNNING');
+      state.over = true;
+      await reader.result();
+    });
+    expect(served).toEqual([1, 0]);
+  });
+
   it('is read for nobody in particular when the scan that it was read for, too, has withdrawn', async () => {
     const tenant = new Tenant(1);
     const [mailboxId] = tenant.mailboxes as [string];
