@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { FaultEffect, FaultRule } from '../../simulator/faults/fault-rule.ts';
 import { useMailboxes } from './stage.ts';
 
@@ -6,7 +6,10 @@ type Habit = Omit<FaultRule, 'effect' | 'mailbox'> & { readonly effect: FaultEff
 
 describe('every message is stored once, as Graph has it, though', () => {
   const stage = useMailboxes({ mailboxes: 27, messagesPerMailbox: 90, folders: 3 });
-  afterEach(() => stage.simulator.control.clearFaults());
+  afterEach(() => {
+    stage.simulator.control.clearFaults();
+    stage.simulator.control.setLatency(0);
+  });
   let next = 0;
   /** A mailbox that no other test of this file uses. */
   const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
@@ -33,8 +36,11 @@ describe('every message is stored once, as Graph has it, though', () => {
     );
   const scanOf = async (mailbox: string, mode?: 'incremental'): Promise<void> => {
     const { scanNo } = await stage.addScan({ folders: ['all'] }, mode);
+    await readAll(mailbox, scanNo);
+  };
+  const readAll = async (mailbox: string, scanNo: number, pageSize = 20): Promise<void> => {
     for (let slices = 0; ; slices++) {
-      if ((await stage.read(mailbox, scanNo, { pageSize: 20 })).done) return;
+      if ((await stage.read(mailbox, scanNo, { pageSize })).done) return;
       if (slices > 5) throw new Error('it does not end');
     }
   };
@@ -65,7 +71,7 @@ describe('every message is stored once, as Graph has it, though', () => {
       'an answer is cut off with status 200',
       { kind: 'messagesDelta', times: 2, effect: { type: 'truncate', error: { code: 'ErrorInvalidIdMalformed' } } },
     ],
-    ...[500, 502, 504].map((status): readonly [string, Habit] => [
+    ...[500, 502, 503, 504].map((status): readonly [string, Habit] => [
       `Graph fails twice with status ${status}`,
       { kind: 'messagesDelta', after: 1, times: 2, effect: { type: 'status', status } },
     ]),
@@ -87,6 +93,22 @@ describe('every message is stored once, as Graph has it, though', () => {
     await scanOf(mailbox);
     expect(await stored(mailbox)).toEqual(truth(mailbox));
     expect(stage.simulator.control.faults().find((each) => each.id === id)?.struck).toBeGreaterThan(0);
+  });
+
+  it('tokens live for seconds', async () => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    const { scanNo } = await stage.addScan({ folders: ['all'] });
+    control.changeTenant({ tokenLifetimeSeconds: 2, revokeTokens: true });
+    control.setLatency(500);
+    const before = control.stats().tokens;
+    try {
+      await readAll(mailbox, scanNo, 5);
+    } finally {
+      control.changeTenant({ tokenLifetimeSeconds: 3_599, revokeTokens: true });
+    }
+    expect(control.stats().tokens - before).toBeGreaterThan(2);
+    expect(await stored(mailbox)).toEqual(truth(mailbox));
   });
 
   it('a message leaves its folder and comes back between two rounds, of which delta tells the leaving only', async () => {
@@ -133,5 +155,34 @@ describe('every message is stored once, as Graph has it, though', () => {
     control.changeFolder({ mailbox, folder }, { displayName: 'Elsewhere', parent: 'sentitems' });
     await scanOf(mailbox, 'incremental');
     expect(await stored(mailbox)).toEqual(truth(mailbox));
+  });
+
+  it.each([
+    ['renamed', { displayName: 'Renamed' }, ['inbox/Renamed']],
+    ['moved', { parent: 'sentitems' }, ['sentitems/Under way']],
+    ['deleted', undefined, []],
+  ])('a folder is %s under the walk', async (_, change, paths) => {
+    const mailbox = ownMailbox();
+    const { control } = stage.simulator;
+    const { id: folder } = control.createFolder(mailbox, 'inbox', 'Under way');
+    for (let number = 0; number < 60; number++)
+      control.addMessage({ mailbox, folder }, { subject: `Letter ${number}` });
+    const effect = { type: 'delay', milliseconds: 1_500 } as const;
+    const { id } = control.addFault({ mailbox, folder, kind: 'messagesDelta', after: 1, times: 1, effect });
+    const scan = scanOf(mailbox);
+    await vi.waitUntil(() => control.faults().find((fault) => fault.id === id)?.struck === 1, { timeout: 30_000 });
+    if (change) control.changeFolder({ mailbox, folder }, change);
+    else control.removeFolder({ mailbox, folder });
+    expect(control.stats().inFlight, 'its second page is still under way').toBeGreaterThan(0);
+    await scan;
+    expect(await stored(mailbox)).toEqual(truth(mailbox));
+    await scanOf(mailbox, 'incremental');
+    expect(await stored(mailbox)).toEqual(truth(mailbox));
+    const found = await stage.store.sql<{ path: string }>(
+      `SELECT DISTINCT _folder AS path FROM ${stage.organization.schema}.emails
+       WHERE _user_id = $1 AND parent_folder_id = $2 AND _deleted_at IS NULL`,
+      [mailbox, folder],
+    );
+    expect(found.map(({ path }) => path)).toEqual(paths);
   });
 });

@@ -82,10 +82,15 @@ describe('while a mailbox is read', () => {
     const { scanNo } = await stage.addScan({ mailboxes: { include: [mailbox] } });
     control.setLatency(20);
     const { id } = control.startChurn({ mailbox, perSecond: 150, folders: true, seed: 11 });
-    const churned = () => control.churns().find((flow) => flow.id === id)?.changes ?? 0;
+    const churn = () => control.churns().find((flow) => flow.id === id);
     expect(await stage.read(mailbox, scanNo, { pageSize: 20 })).toMatchObject(DONE);
-    expect(churned()).toBeGreaterThan(20);
+    expect(churn()?.changes).toBeGreaterThan(20);
     expect(await totals(scanNo)).toMatchObject({ unexplained: 0, quarantined: 0, foldersNotRead: 0 });
+    await vi.waitFor(() => {
+      for (const kind of ['renameFolder', 'moveFolder', 'removeFolder'] as const) {
+        expect(churn()?.byKind[kind], kind).toBeGreaterThan(0);
+      }
+    }, 30_000);
     control.stopChurn(id);
     control.setLatency(0);
 

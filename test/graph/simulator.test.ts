@@ -222,7 +222,7 @@ describe('Against the simulator', () => {
     },
   );
 
-  test('a token is renewed when it ends, and when Graph takes it back', async () => {
+  test('a token that Graph takes back is renewed once, by however many requests', async () => {
     await using opened = open();
     const request = { folderId: 'inbox', mode: 'delta', pageSize: 5 } as const;
     const read = () => opened.graph.mailbox(mailboxId(3)).messages(request, unhurried());
