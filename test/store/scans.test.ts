@@ -5,10 +5,11 @@ import { ensureOrganization } from '../../store/organizations.ts';
 import { markCancelling } from '../../store/scan-controls.ts';
 import { discardScan, finishScan, markCrashed } from '../../store/scan-end.ts';
 import { openScans, staleScans, statistics } from '../../store/scan-figures.ts';
+import { recordUnexplained } from '../../store/reconciliation.ts';
 import { failFolder } from '../../store/scan-folders.ts';
 import { finishMailbox, recordUsers, type FoundUser, type MailboxEnd } from '../../store/scan-mailboxes.ts';
 import { addScan, scanByNo, scanOf, scansOf, takeSlot, type NewScan } from '../../store/scans.ts';
-import { hold, unique, user, useStore } from './support.ts';
+import { hold, startReading, unique, user, useStore } from './support.ts';
 
 const store = useStore();
 const ORGANIZATION = 'scans';
@@ -203,6 +204,18 @@ describe('a scan that ran to its end', () => {
     await failFolder(store.db, organization, { ...held, folder, errorCode: 'ErrorCorrupt', requestId: 'r' });
     await finishMailbox(store.db, { scanNos: [scanNo], mailboxId, outcome: 'completed' });
     expect((await finishScan(store.db, scanNo, end)).status).toBe('completed_with_errors');
+  });
+
+  it.each([
+    [[], 'completed', null],
+    [['m-1', 'm-2'], 'completed_with_errors', 'messages unexplained: 2'],
+  ])('with %j unexplained is %s', async (unexplained, status, errorMessage) => {
+    const { organization, scanNo, mailboxId, leaseToken, request } = await startReading(store.db);
+    const scanned = { scanNos: [scanNo], mailboxId, leaseToken };
+    await recordUnexplained(store.db, organization, { ...scanned, folderId: request.folder.id, unexplained });
+    await finishMailbox(store.db, { scanNos: [scanNo], mailboxId, outcome: 'completed' });
+    expect((await finishScan(store.db, scanNo, end)).status).toBe(status);
+    expect(await scanByNo(store.db, scanNo)).toMatchObject({ status, errorMessage });
   });
 
   it('keeps its first end', async () => {
