@@ -115,10 +115,6 @@ export function loadConfig(environment: Environment): LoadedConfig {
       'OUTHAUL_AUTH=none is accepted only where HOST is a loopback address; set HOST=127.0.0.1 or use keys',
     );
   }
-  const connectionParts = [values.TENANT_ID, values.CLIENT_ID, values.CLIENT_SECRET];
-  if (connectionParts.some(Boolean) && !connectionParts.every(Boolean)) {
-    problems.push('TENANT_ID, CLIENT_ID and CLIENT_SECRET belong together: set all three or none');
-  }
   if (Boolean(values.TEMPORAL_TLS_CLIENT_CERT_PATH) !== Boolean(values.TEMPORAL_TLS_CLIENT_KEY_PATH)) {
     problems.push('TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH belong together: set both or none');
   }
@@ -126,7 +122,7 @@ export function loadConfig(environment: Environment): LoadedConfig {
     problems.push('TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID belong together: set both or none');
   }
   if (problems.length > 0) throw new ConfigError(problems);
-  return { config: toConfig(values, environment), warnings: warningsFor(environment) };
+  return { config: toConfig(values, environment), warnings: warningsFor(values, environment) };
 }
 
 function readValues(environment: Environment, problems: string[]): Values {
@@ -237,10 +233,19 @@ export function cacheDir(environment: Environment): string {
   return join(baseDir(environment, 'XDG_CACHE_HOME', '.cache'), 'outhaul');
 }
 
-function warningsFor(environment: Environment): string[] {
-  return Object.entries(WITHOUT_MEANING)
+function warningsFor(values: Values, environment: Environment): string[] {
+  const warnings = Object.entries(WITHOUT_MEANING)
     .filter(([name]) => environment[name])
     .map(([name, why]) => `${name} is set and has no effect: ${why}`);
+  const parts = ['TENANT_ID', 'CLIENT_ID', 'CLIENT_SECRET'] as const;
+  const missing = parts.filter((name) => !values[name]);
+  // A secret alone is what the command line asks for with `scan`; it must not keep `up` from starting.
+  if (missing.length === 1 || missing.length === 2) {
+    warnings.push(
+      `There is no default connection: ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not set`,
+    );
+  }
+  return warnings;
 }
 
 /** Name, value (secrets hidden), where it comes from and what it means, of every variable; `outhaul config` prints it. */

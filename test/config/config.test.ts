@@ -37,12 +37,22 @@ describe('the configuration', () => {
       HOST: '0.0.0.0',
       OUTHAUL_AUTH: 'none',
     });
-    expect(faults).toHaveLength(6);
+    expect(faults).toHaveLength(5);
     expect(faults.join('\n')).toMatch(/PORT must be between 0 and 65535 \(it is "99999"\)/);
     expect(faults.join('\n')).toMatch(/OUTLOOK_RETRY_ATTEMPTS must be a whole number/);
     expect(faults.join('\n')).toMatch(/OUTLOOK_API_BASE_URL must be https/);
     expect(faults.join('\n')).toMatch(/OUTHAUL_AUTH=none is accepted only where HOST is a loopback address/);
-    expect(faults.join('\n')).toMatch(/TENANT_ID, CLIENT_ID and CLIENT_SECRET belong together/);
+  });
+
+  it('takes a part of the default connection for none, and says what is missing', () => {
+    for (const [set, missing] of [
+      [{ CLIENT_SECRET: 'a secret' }, 'TENANT_ID and CLIENT_ID are not set'],
+      [{ AZURE_TENANT_ID: 'contoso.example', CLIENT_ID: 'an-app' }, 'CLIENT_SECRET is not set'],
+    ] as const) {
+      const { config, warnings } = loadConfig({ HOME: '/home/someone', ...set });
+      expect(config.connection).toBeUndefined();
+      expect(warnings).toEqual([`There is no default connection: ${missing}`]);
+    }
   });
 
   it('accepts plain http on loopback', () => {
