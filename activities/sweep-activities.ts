@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
-import type { Graph, TreeProbe } from '../graph/graph.ts';
+import { MOST_PROBED, type Graph, type TreeProbe } from '../graph/graph.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
 import { openSession } from '../store/sessions.ts';
@@ -45,8 +45,7 @@ export interface SweepActivitiesOptions {
   readonly pauseMs?: number;
 }
 
-/** Mailboxes in one request, and requests at a time. */
-const BATCH = 20;
+/** Requests at a time, each for several mailboxes. */
 const BATCHES_AT_ONCE = 8;
 /** Readers asked between two pauses. */
 const WOKEN_AT_ONCE = 20;
@@ -81,9 +80,12 @@ export function createSweepActivities(options: SweepActivitiesOptions): SweepAct
         const isSame = before?.sessionNo === sessionNo;
         let progress: SweepProgress = isSame ? before : { ...NOTHING, sessionNo, after: '', startedAt: Date.now() };
         for (;;) {
-          const stretch = await mailboxesToProbe(db, organization, { sessionNo, after: progress.after, limit });
-          const probes = await probeAll(await connections.graphFor(organizationId), stretch, signal);
-          const outcomes = [...probes].flatMap(([mailboxId, probe]) => outcomeOf(mailboxId, probe) ?? []);
+          const graph = await connections.graphFor(organizationId);
+          const lostForMs = 2 * graph.requestTimeoutMs;
+          const stretch = await mailboxesToProbe(db, organization, {
+            ...{ sessionNo, after: progress.after, limit, lostForMs },
+          });
+          const outcomes = await look(graph, stretch, signal);
           const due = await saveProbes(db, organization, { sessionNo, outcomes });
           await wake(organizationId, due, signal);
           progress = {
@@ -112,8 +114,8 @@ async function probeAll(
   mailboxes: readonly SweptMailbox[],
   signal: AbortSignal,
 ): Promise<Map<string, TreeProbe>> {
-  const batches = Array.from({ length: Math.ceil(mailboxes.length / BATCH) }, (_, at) =>
-    mailboxes.slice(at * BATCH, (at + 1) * BATCH),
+  const batches = Array.from({ length: Math.ceil(mailboxes.length / MOST_PROBED) }, (_, at) =>
+    mailboxes.slice(at * MOST_PROBED, (at + 1) * MOST_PROBED),
   );
   const failing = new AbortController();
   const both = AbortSignal.any([signal, failing.signal]);
@@ -130,6 +132,21 @@ async function probeAll(
   const settled = await Promise.allSettled(probes);
   if (failing.signal.aborted) throw failing.signal.reason;
   return new Map(settled.flatMap((one) => (one.status === 'fulfilled' ? [...one.value] : [])));
+}
+
+/**
+ * Probes what is at rest. A mailbox that is being read is not probed but read for changes: where its reader has taken over
+ * from a lost one, whose requests may go on at Graph, a probe would be the fifth at a time.
+ */
+async function look(graph: Graph, stretch: readonly SweptMailbox[], signal: AbortSignal): Promise<ProbeOutcome[]> {
+  const probes = await probeAll(
+    graph,
+    stretch.filter(({ busy }) => !busy),
+    signal,
+  );
+  const told = [...probes].flatMap(([mailboxId, probe]) => outcomeOf(mailboxId, probe) ?? []);
+  const busy = stretch.filter((mailbox) => mailbox.busy);
+  return [...told, ...busy.map(({ mailboxId }) => ({ mailboxId, changed: true, link: null }))];
 }
 
 /** Undefined where the probe told nothing. */

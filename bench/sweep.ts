@@ -89,7 +89,12 @@ async function follow(db: Database, organization: Organization, tenant: Simulate
       await followUsers(db, organization, { sessionNo, tenantId: tenant.tenantId, users: found });
     }
     for (let after = ''; ;) {
-      const stretch = await mailboxesToProbe(db, organization, { sessionNo, after, limit: BATCH * AT_ONCE });
+      const stretch = await mailboxesToProbe(db, organization, {
+        sessionNo,
+        after,
+        limit: BATCH * AT_ONCE,
+        lostForMs: 0,
+      });
       const batches = Array.from({ length: Math.ceil(stretch.length / BATCH) }, (_, at) =>
         stretch.slice(at * BATCH, (at + 1) * BATCH),
       );

@@ -21,7 +21,7 @@ export type { IdsPage, IdsRequest, MessagesPage, PageRequest } from './messages.
 export type { GraphLogger, GraphOptions, RequestReport } from './options.ts';
 export type { PiecemealMessage, UnreadableMember } from './piecemeal.ts';
 export type { GraphSubscriptions, NewSubscription, Subscription } from './subscriptions.ts';
-export type { MailboxToProbe, TreeProbe } from './tree-probe.ts';
+export { MOST_PROBED, type MailboxToProbe, type TreeProbe } from './tree-probe.ts';
 export type { GraphOrganization, UsersPage, UsersRequest } from './users.ts';
 
 /**

@@ -32,8 +32,8 @@ export type TreeProbe =
   | GraphError;
 
 /**
- * Probes up to 20 mailboxes for changes with one batch: one request for each, by the delta of its folder tree. It is the
- * fourth request that Graph allows for a mailbox at a time, three being its reader's, and takes no slot. Only a tree that
+ * Probes up to 20 mailboxes for changes with one batch: one request for each, by the delta of its folder tree. It
+ * takes no slot of its mailbox's reader, for Graph allows one request more at a time than readers make. Only a tree that
  * is new to us, or changed on more than a page, costs more. A mailbox that cannot be probed has its error as its result.
  * https://learn.microsoft.com/graph/api/mailfolder-delta
  * @throws GraphError where the batch itself fails, or Graph throttles the app for long

@@ -11,28 +11,39 @@ const DELTA_EVERY = '1 day';
 export interface SweptMailbox {
   readonly mailboxId: string;
   readonly link: string | null;
+  /** It is being read, or its reader was lost a short while ago. */
+  readonly busy: boolean;
 }
 
-/** What a probe told of a mailbox. */
+/** What is known of a mailbox after a probe, or without one: then there is no new link. */
 export type ProbeOutcome = { readonly mailboxId: string } & (
-  | { readonly changed: boolean; readonly link: string }
+  | { readonly changed: boolean; readonly link: string | null }
   | { readonly skip: Extract<MailboxReason, 'no_mailbox' | 'denied'> }
 );
 
-/** The next mailboxes to probe, by id. Start after ''; fewer than `limit` are the last. */
+/**
+ * The next mailboxes to probe, by id. Start after ''; fewer than `limit` are the last.
+ * @param lostForMs how long a lost reader's requests may go on at Graph
+ */
 export const mailboxesToProbe = (
   db: Database,
   { schema }: Organization,
-  { sessionNo, after, limit }: { readonly sessionNo: number; readonly after: string; readonly limit: number },
+  {
+    sessionNo,
+    after,
+    limit,
+    lostForMs,
+  }: { readonly sessionNo: number; readonly after: string; readonly limit: number; readonly lostForMs: number },
 ): Promise<SweptMailbox[]> =>
   query(db, {
-    text: `SELECT s.mailbox_id AS "mailboxId", m._tree_link AS link
+    text: `SELECT s.mailbox_id AS "mailboxId", m._tree_link AS link, m._lease_token IS NOT NULL
+        AND m._lease_ends_at > clock_timestamp() - $4 * interval '1 millisecond' AS busy
       FROM outhaul.session_mailboxes s JOIN ${schema}.mailboxes m ON m.id = s.mailbox_id
       WHERE s.session_no = $1 AND s.mailbox_id > $2 AND (s.state = 'followed' OR (s.state = 'skipped'
         AND s.reason IN ('no_mailbox', 'denied')
         AND (m._probed_at IS NULL OR m._probed_at < now() - interval '${SKIPPED_FOR}')))
       ORDER BY s.mailbox_id LIMIT $3`,
-    values: [sessionNo, after, limit],
+    values: [sessionNo, after, limit, lostForMs],
   });
 
 /**

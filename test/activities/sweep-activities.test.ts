@@ -99,6 +99,24 @@ describe('a sweep', () => {
     expect(await stateOf(mailbox(0))).toMatchObject({ wanted: true });
   });
 
+  it('does not probe a mailbox whose reader is at work, or was lost a moment ago, but has it read', async () => {
+    await settle();
+    const { schema } = stage.organization;
+    const lease = (mailboxId: string, end: string) =>
+      stage.store.sql(
+        `UPDATE ${schema}.mailboxes SET _lease_token = 'reader', _lease_ends_at = now() + $2::interval WHERE id = $1`,
+        [mailboxId, end],
+      );
+    await lease(mailbox(0), '10 seconds');
+    await lease(mailbox(1), '-1 second');
+    await lease(mailbox(2), '-1 hour');
+    const before = await links();
+    expect(await sweep()).toMatchObject({ mailboxes: MAILBOXES, changed: 2 });
+    expect([...woken].sort()).toEqual([mailbox(0), mailbox(1)].sort());
+    expect(probes()).toBe(MAILBOXES - 2);
+    expect((await links()).get(mailbox(0))).toBe(before.get(mailbox(0)));
+  });
+
   it('asks the readers once more that have not done what an earlier sweep asked for', async () => {
     await settle();
     stage.simulator.control.addMessage({ mailbox: mailbox(), folder: 'inbox' });
