@@ -37,6 +37,9 @@ const ARROWS = {
 
 const rooms = Object.keys(ARROWS);
 
+/** Beside the store: who starts a PostgreSQL, and who measures one or looks into it from outside. */
+const SPEAKS_SQL = ['store', 'embedded', 'bench', 'chaos'];
+
 /** Forbids the imports for which `room` has no arrow. */
 function arrowsOf(room) {
   const forbidden = rooms.filter((other) => other !== room && !ARROWS[room].includes(other));
@@ -53,9 +56,21 @@ function arrowsOf(room) {
       },
     );
   }
+  patterns.push({ regex: '^(\\.\\./)+test/', message: 'The product imports nothing of its tests.' });
+  if (!SPEAKS_SQL.includes(room)) patterns.push({ regex: '^pg$', message: 'SQL is spoken in store/ only.' });
+  const dynamic = [...forbidden, 'test'].join('|');
   return {
     files: [`${room}/**/*.ts`],
-    rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
+    rules: {
+      '@typescript-eslint/no-restricted-imports': ['error', { patterns }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: `ImportExpression > Literal[value=/^(\\.\\.\\/)+(${dynamic})\\//]`,
+          message: `${room}/ must not import this room (see ARROWS in eslint.config.js).`,
+        },
+      ],
+    },
   };
 }
 
