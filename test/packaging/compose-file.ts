@@ -65,7 +65,8 @@ function interpolate(tree: Tree, env: Readonly<Record<string, string>>): Tree {
   return Object.fromEntries(Object.entries(tree).map(([name, value]) => [name, interpolate(value, env)]));
 }
 
-const VARIABLE = /\$\$|\$\{(\w+)(?::([-?])([^}]*))?\}/g;
+/** With one more `${…}` within a default at most. */
+const VARIABLE = /\$\$|\$\{(\w+)(?::([-?])((?:[^${}]|\$\{[^{}]*\})*))?\}/g;
 
 function interpolateText(text: string, env: Readonly<Record<string, string>>): string {
   return text.replace(VARIABLE, (match, name: string | undefined, operator: string | undefined, rest = '') => {
@@ -73,7 +74,7 @@ function interpolateText(text: string, env: Readonly<Record<string, string>>): s
     const value = env[name ?? ''] ?? '';
     if (value !== '') return value;
     if (operator === '?') throw new Error(`${name} is not set: ${rest}`);
-    return operator === '-' ? String(rest) : '';
+    return operator === '-' ? interpolateText(String(rest), env) : '';
   });
 }
 

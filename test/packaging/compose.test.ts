@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../config/config.ts';
 import { parseKeyRing } from '../../config/key-ring.ts';
-import { VARIABLES, type Variable, type VariableName } from '../../config/variables.ts';
+import { ALIASES, VARIABLES, type Variable, type VariableName } from '../../config/variables.ts';
 import { WORKER_ENVIRONMENT } from '../../workers/memory.ts';
 import { organizationIdKey, scanIdKey } from '../../workflows/search-attributes.ts';
 import { namesIn, readCompose, type ComposeFile, type Service } from './compose-file.ts';
@@ -113,6 +113,14 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('takes the names that existing installations set', async () => {
+    const set = Object.fromEntries(Object.keys(ALIASES).map((name) => [name, name.endsWith('ATTEMPTS') ? '7' : name]));
+    const { services: named } = await readCompose({ ...ENV, ...set }, file('docker-compose.yml'));
+    const { config } = loadConfig(named['worker']?.environment ?? {});
+    const [tenantId, clientId, clientSecret] = ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET'];
+    expect(config).toMatchObject({ connection: { tenantId, clientId, clientSecret }, graph: { attempts: 7 } });
+  });
+
   it('starts workers with the settings of memory that they are measured with', () => {
     expect(service('worker').environment).toMatchObject(WORKER_ENVIRONMENT);
   });
@@ -206,7 +214,8 @@ describe('.env.example', () => {
       ...namesIn(await text('docker-compose.prod.yml')),
     ]);
     const offered = (await text('.env.example')).matchAll(/^#?([A-Z_]+)=/gm);
-    expect([...offered].map(([, name]) => name).sort()).toEqual([...asked].sort());
+    const names = [...asked].filter((name) => !(name in ALIASES));
+    expect([...offered].map(([, name]) => name).sort()).toEqual(names.sort());
   });
 
   it('shows the defaults of the code', async () => {
