@@ -63,7 +63,7 @@ export async function roundTrip(dispatcher: Dispatcher, request: RoundTripReques
       },
       onResponseError(_controller, cause) {
         off();
-        reject(networkError(cause, answer?.status));
+        reject(networkError(cause, request.origin, answer?.status));
       },
     };
     const { origin, path, method, headers: sent, body: content } = request;
@@ -71,7 +71,7 @@ export async function roundTrip(dispatcher: Dispatcher, request: RoundTripReques
   });
 }
 
-function networkError(cause: Error, status: number | undefined): Error {
+function networkError(cause: Error, origin: string, status: number | undefined): Error {
   if (cause instanceof GraphError) return cause;
   const errno = (cause as NodeJS.ErrnoException).code;
   if (errno === 'UND_ERR_INVALID_ARG') {
@@ -82,7 +82,7 @@ function networkError(cause: Error, status: number | undefined): Error {
     });
   }
   return status === undefined
-    ? exchangeError('NetworkError', `No answer came (${errno ?? cause.name})`, { cause })
+    ? exchangeError('NetworkError', `No answer came from ${new URL(origin).host} (${errno ?? cause.name})`, { cause })
     : exchangeError('Truncated', `The answer stopped short (${errno ?? cause.name})`, { status, cause });
 }
 

@@ -155,13 +155,14 @@ describe('a scan, over the API, with the real worker and the simulator', () => {
     await until('after', organizationId, 'completed');
   });
 
-  it('of a tenant whose permission is missing answers 422 and names the permission', async () => {
-    const organizationId = stage.organization('permission');
-    simulator.control.changeTenant({ roles: ['Mail.Read'] });
+  it.each(['User.Read.All', 'Mail.Read'])('of a tenant without %s answers 422 and names it', async (missing) => {
+    const organizationId = stage.organization(`without-${missing}`);
+    const roles = ['User.Read.All', 'Mail.Read'] as const;
+    simulator.control.changeTenant({ roles: roles.filter((role) => role !== missing) });
     const { status, body } = await start('denied', organizationId);
-    simulator.control.changeTenant({ roles: ['User.Read.All', 'Mail.Read'] });
+    simulator.control.changeTenant({ roles: [...roles] });
     expect(status).toBe(422);
-    expect(body['reason']).toContain('User.Read.All');
+    expect(body['reason']).toContain(missing);
   });
 
   it('is cancelled while it reads: 202, again 202, and 409 once it has ended', async () => {

@@ -110,6 +110,19 @@ describe('the start of a scan', () => {
     await worker.stop();
   });
 
+  it('answers 503 and names the host where Entra answers and Graph does not', async () => {
+    const stage = await openApiStage({
+      environment: { ...environment(), OUTLOOK_API_BASE_URL: 'http://127.0.0.1:1' },
+    });
+    const worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    const { status, body } = await start(stage, stage.organization());
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ success: false, reason: 'No answer came from 127.0.0.1:1 (ECONNREFUSED)' });
+    expect(await scansOf(stage)).toEqual([]);
+    await stage.close();
+    await worker.stop();
+  });
+
   it('works with a certificate instead of a secret', async () => {
     const stage = await openApiStage({ environment: environment() });
     const worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
