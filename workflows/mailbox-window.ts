@@ -5,7 +5,7 @@ import { askMailbox, withdrawFrom } from './asking.ts';
 
 /** How many mailbox ids are taken from the store at once: their payload stays under 2 KB. */
 const STRETCH = 40;
-/** After this long without a report the store is asked who still owes one: a terminated reader never reports. */
+/** After this long without a report the store is asked who still owes one: one that another started may be terminated. */
 const SILENCE = '5 minutes';
 
 /** What a window carries from run to run: a few KB, whatever the tenant's size. */
