@@ -9,6 +9,7 @@ import {
   forgetSubscriptions,
   knownSubscriptions,
   saveSubscriptions,
+  tryNotReached,
   unsubscribedMailboxes,
   unwantedSubscriptions,
   wantSubscriptions,
@@ -83,13 +84,19 @@ export class SessionSubscriptions {
     }
   }
 
-  /** Looks after everything that is due, or until Graph does not reach us. @throws GraphError that concerns all of them */
+  /**
+   * Looks after everything that is due, or until Graph does not reach us. Where it has taken some, those that wait for it
+   * to reach us are tried as well.
+   * @throws GraphError that concerns all of them
+   */
   async keepAll(): Promise<KeptAll> {
+    const { db, sessionNo } = this.#options;
     for (let [kept, active] = [0, 0]; ;) {
       const stretch = await this.keep(STRETCH);
       kept += stretch.kept;
       active += stretch.active;
-      if (stretch.kept === 0 || stretch.unreachable !== undefined) return { ...stretch, kept, active };
+      const isLast = stretch.kept === 0 && (active === 0 || (await tryNotReached(db, sessionNo)) === 0);
+      if (isLast || stretch.unreachable !== undefined) return { ...stretch, kept, active };
     }
   }
 

@@ -2,11 +2,13 @@ import { GraphError } from '../graph/errors.ts';
 import type { GraphSubscriptions, Subscription } from '../graph/graph.ts';
 import { SubscriptionError } from '../graph/subscription-error.ts';
 import { isFor } from '../graph/subscriptions.ts';
-import type { DueSubscription, SubscriptionOutcome } from '../store/subscriptions.ts';
+import { NOT_REACHED, type DueSubscription, type SubscriptionOutcome } from '../store/subscriptions.ts';
 
 const DAY_MS = 24 * 3600_000;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 15 * 60_000;
+/** Until Graph, which did not reach us, is asked again; twice as long each time. */
+const NOT_REACHED_PAUSES = { firstMs: 15_000, longestMs: 5 * 60_000 };
 /** Between two looks at the same subscription, whatever the clocks say. */
 const LEAST_MS = 1_000;
 /** How often a subscription is tried to be created or renewed, before the rest is left to another time. */
@@ -95,9 +97,14 @@ export async function lookAfter(due: DueSubscription, subscribing: Subscribing):
       const { reason } = refusal;
       return { outcome: { mailboxId, before, dueMs: DAY_MS, state: 'refused', errorCode, reason, lost } };
     }
+    const failed = { mailboxId, before, state: 'failed', lost } as const;
+    if (refusal?.kind === 'unreachable') {
+      const { reason } = refusal;
+      const dueMs = Math.min(NOT_REACHED_PAUSES.firstMs * 2 ** attempts, NOT_REACHED_PAUSES.longestMs);
+      return { outcome: { ...failed, dueMs, errorCode: NOT_REACHED, reason }, unreachable: reason };
+    }
     const dueMs = Math.max(retryAfterMs, Math.min(FIRST_PAUSE_MS * 2 ** attempts, LONGEST_PAUSE_MS));
-    const outcome = { mailboxId, before, dueMs, state: 'failed', errorCode, lost } as const;
-    return { outcome, ...(refusal?.kind === 'unreachable' ? { unreachable: refusal.reason } : { error }) };
+    return { outcome: { ...failed, dueMs, errorCode }, error };
   }
 }
 

@@ -59,8 +59,6 @@ export interface SubscriptionActivitiesOptions {
 /** Mailboxes by which Graph is asked whether it reaches us, where it refuses the first. */
 const TRIED = 5;
 const DAY_MS = 24 * 3600_000;
-/** Until Graph, which could not reach us, is asked again. */
-const UNREACHABLE_MS = 5 * 60_000;
 
 export function createSubscriptionActivities(options: SubscriptionActivitiesOptions): SubscriptionActivities {
   const { db, connections, wakeReader, subscriptionMinutes = 10_000, perSecond = 20, patienceMs = 3_000 } = options;
@@ -108,14 +106,20 @@ export function createSubscriptionActivities(options: SubscriptionActivitiesOpti
 
     keepSubscriptions: (name) =>
       whileBeating(async () => {
+        const none = { nextDueMs: DAY_MS, active: 0, refused: 0 };
+        const { notifications, notificationUrl, endedAt } = await sessionByNo(db, name.sessionNo);
+        const fault = notifications === 'off' || endedAt !== null ? undefined : faultOfUrl(notificationUrl);
+        if (fault !== undefined) return { ...none, unreachable: reasonOf(fault) };
         const subscriptions = await open(name);
-        if (!subscriptions) return { nextDueMs: DAY_MS, active: 0, refused: 0 };
+        if (!subscriptions) return none;
         await subscriptions.remove({ all: false });
         await subscriptions.wantAll();
         const { unreachable: words } = await subscriptions.keepAll();
-        const { nextDueMs, ...counts } = await subscriptionCounts(db, name.sessionNo);
-        if (words === undefined) return { nextDueMs: nextDueMs ?? DAY_MS, ...counts };
-        return { nextDueMs: UNREACHABLE_MS, ...counts, unreachable: reasonOf(words) };
+        const { active, refused, ...counts } = await subscriptionCounts(db, name.sessionNo);
+        // What waits for Graph to reach us says so until it is tried again.
+        const reason = words ?? counts.notReached ?? undefined;
+        if (reason === undefined) return { nextDueMs: counts.nextDueMs ?? DAY_MS, active, refused };
+        return { nextDueMs: counts.notReachedDueMs ?? 0, active, refused, unreachable: reasonOf(reason) };
       }),
 
     removeSubscriptions: (name) =>

@@ -27,8 +27,11 @@ export type SubscriptionOutcome = {
     }
   | { readonly state: 'refused'; readonly errorCode: string; readonly reason: string; readonly lost: boolean }
   /** Not now: it stays what it was, unless Graph has lost it. */
-  | { readonly state: 'failed'; readonly errorCode: string; readonly lost: boolean }
+  | { readonly state: 'failed'; readonly errorCode: string; readonly reason?: string; readonly lost: boolean }
 );
+
+/** The `errorCode` of what is not created because Graph does not reach us; `reason` says how it was answered. */
+export const NOT_REACHED = 'NotificationUrlNotReached';
 
 /** Mailboxes that the session follows and that have no row, by id. */
 export async function unsubscribedMailboxes(db: Database, sessionNo: number, limit: number): Promise<string[]> {
@@ -58,12 +61,15 @@ export async function wantSubscriptions(
   });
 }
 
-/** The next that are due; those that Graph has, and that would end, before those that are to be created. */
+/**
+ * The next that are due; those that Graph has, and that would end, before those that are to be created. What has failed
+ * comes first, so that few learn whether it passes.
+ */
 export const dueSubscriptions = (db: Database, sessionNo: number, limit: number): Promise<DueSubscription[]> =>
   query(db, {
     text: `SELECT mailbox_id AS "mailboxId", subscription_id AS "subscriptionId", attempts
       FROM outhaul.subscriptions WHERE session_no = $1 AND due_at <= now()
-      ORDER BY subscription_id IS NULL, due_at, mailbox_id LIMIT $2`,
+      ORDER BY subscription_id IS NULL, attempts DESC, due_at, mailbox_id LIMIT $2`,
     values: [sessionNo, limit],
   });
 
@@ -106,18 +112,39 @@ export async function saveSubscriptions(
   return rows.map(({ mailbox_id: id }) => id);
 }
 
-/** How the session's subscriptions stand; `nextDueMs`: null where there are none. */
-export async function subscriptionCounts(
-  db: Database,
-  sessionNo: number,
-): Promise<{ readonly active: number; readonly refused: number; readonly nextDueMs: number | null }> {
-  const [row] = await query<{ active: number; refused: number; nextDueMs: number | null }>(db, {
+/** How the subscriptions of a session stand. */
+export interface SubscriptionCounts {
+  readonly active: number;
+  readonly refused: number;
+  /** Null where there are none. */
+  readonly nextDueMs: number | null;
+  /** Why Graph does not reach us, as those say that wait for it; null: none does. */
+  readonly notReached: string | null;
+  /** Until the last of those is due. */
+  readonly notReachedDueMs: number | null;
+}
+
+export async function subscriptionCounts(db: Database, sessionNo: number): Promise<SubscriptionCounts> {
+  const untilDue = (due: string): string => `ceil(extract(epoch FROM greatest(${due} - now(), interval '0')) * 1000)`;
+  const waits = `FILTER (WHERE state = 'wanted' AND error_code = $2)`;
+  const [row] = await query<SubscriptionCounts>(db, {
     text: `SELECT count(*) FILTER (WHERE state = 'active') AS active, count(*) FILTER (WHERE state = 'refused') AS refused,
-        ceil(extract(epoch FROM greatest(min(due_at) - now(), interval '0')) * 1000) AS "nextDueMs"
+        ${untilDue('min(due_at)')} AS "nextDueMs", max(reason) ${waits} AS "notReached",
+        ${untilDue(`max(due_at) ${waits}`)} AS "notReachedDueMs"
       FROM outhaul.subscriptions WHERE session_no = $1`,
-    values: [sessionNo],
+    values: [sessionNo, NOT_REACHED],
   });
-  return row ?? { active: 0, refused: 0, nextDueMs: null };
+  return row ?? { active: 0, refused: 0, nextDueMs: null, notReached: null, notReachedDueMs: null };
+}
+
+/** Makes those due at once that wait for Graph to reach us. @returns how many */
+export async function tryNotReached(db: Database, sessionNo: number): Promise<number> {
+  const rows = await query(db, {
+    text: `UPDATE outhaul.subscriptions SET due_at = clock_timestamp()
+      WHERE session_no = $1 AND state = 'wanted' AND error_code = $2 RETURNING mailbox_id`,
+    values: [sessionNo, NOT_REACHED],
+  });
+  return rows.length;
 }
 
 /** A subscription that is to go. */

@@ -286,12 +286,65 @@ describe('subscriptions of a session', () => {
     const kept = await keep();
     expect(kept).toMatchObject({ active: 0, refused: 0 });
     expect(kept.unreachable).toMatch(/OUTHAUL_PUBLIC_URL.*answered "Forbidden"/);
-    expect(kept.nextDueMs).toBeGreaterThan(MINUTE);
     expect(receiver.came.length).toBeLessThan(12);
     receiver.answering = () => undefined;
     await makeDue();
     expect(await keep()).toMatchObject({ active: MAILBOXES });
     expect((await keep()).unreachable).toBeUndefined();
+  });
+
+  it('are tried again soon where Graph could not reach us, and then ever less often', async () => {
+    receiver.answering = ({ token }, response) => {
+      if (token === null) return undefined;
+      response.writeHead(403).end();
+      return true;
+    };
+    const pauses: number[] = [];
+    for (let look = 0; look < 7; look++) {
+      await makeDue();
+      const { nextDueMs, unreachable } = await keep();
+      expect(unreachable).toMatch(/answered "Forbidden"/);
+      pauses.push(Math.round(nextDueMs / 1000));
+    }
+    expect(pauses).toEqual([15, 30, 60, 120, 240, 300, 300]);
+    expect(receiver.came.length).toBeLessThan(7 * 12);
+  });
+
+  it('leave it at that where it is looked at them before any is due', async () => {
+    receiver.answering = ({ token }, response) => {
+      if (token === null) return undefined;
+      response.writeHead(403).end();
+      return true;
+    };
+    const [one] = stage.mailboxes;
+    await stage.store.sql(
+      `UPDATE outhaul.session_mailboxes SET state = 'left' WHERE session_no = $1 AND mailbox_id <> $2`,
+      [stage.session.sessionNo, one],
+    );
+    const first = await keep();
+    receiver.came.length = 0;
+    const second = await keep();
+    expect(second.unreachable).toBe(first.unreachable);
+    expect(second.unreachable).toMatch(/answered "Forbidden"/);
+    expect(second.nextDueMs).toBeLessThanOrEqual(15_000);
+    expect(receiver.came).toEqual([]);
+    receiver.answering = () => undefined;
+    await makeDue();
+    const third = await keep();
+    expect(third).toMatchObject({ active: 1 });
+    expect(third.unreachable).toBeUndefined();
+  });
+
+  it.each([
+    ['there is none', null, /OUTHAUL_PUBLIC_URL is not set/],
+    ['it is not https', 'http://outhaul.example', /must begin with https/],
+  ])('are not asked for where no address leads to us: %s', async (_, notificationUrl, reason) => {
+    await stage.start({ notificationUrl });
+    const { nextDueMs, ...kept } = await keep();
+    expect(kept).toEqual({ active: 0, refused: 0, unreachable: expect.stringMatching(reason) as string });
+    expect(nextDueMs).toBe(24 * 60 * MINUTE);
+    expect(await ask('checkPublicUrl')).toEqual({ reachable: false, reason: kept.unreachable });
+    expect(stage.simulator.control.stats().byKind.subscriptions).toBeUndefined();
   });
 
   it('survive an endpoint that is away for a moment', async () => {
@@ -372,7 +425,9 @@ describe('subscriptions of a session', () => {
   it('need no removing where there are none', async () => {
     await stage.start({ notifications: false, notificationUrl: null });
     expect(await ask('removeSubscriptions')).toEqual({ removed: 0 });
-    expect(await keep()).toMatchObject({ active: 0, refused: 0 });
+    const kept = await keep();
+    expect(kept).toMatchObject({ active: 0, refused: 0 });
+    expect(kept.unreachable).toBeUndefined();
   });
 
   describe('and the address that Graph is to reach', () => {
