@@ -1,15 +1,18 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { pino, destination, multistream, type DestinationStream, type Logger } from 'pino';
-import type { LogConfig } from './config.ts';
+import { ConfigError, type LogConfig } from './config.ts';
 
 export type { Logger } from 'pino';
 
 /**
  * The process's logger: JSON lines on standard output (`LOG_FORMAT=text` for people and grep), and the same into
  * `LOG_FILE`. Personal data and secrets are not logged; members that could hold one are blanked all the same.
+ * @throws {ConfigError} where the file cannot be written
  */
 export function createLogger(config: LogConfig, bindings: Record<string, string>, stream?: DestinationStream): Logger {
   const streams = [stream ?? destination({ fd: 1, sync: false })];
-  if (config.file) streams.push(destination({ dest: config.file, mkdir: true, sync: false }));
+  if (config.file) streams.push(destination({ dest: writable(config.file), sync: false }));
   const form = config.format === 'text' ? streams.map(textStream) : streams;
   return pino(
     {
@@ -22,6 +25,18 @@ export function createLogger(config: LogConfig, bindings: Record<string, string>
     },
     multistream(form.map((one) => ({ stream: one, level: config.level }))),
   );
+}
+
+/** The stream opens its file later, and has nobody to tell of a fault then. */
+function writable(file: string): string {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    closeSync(openSync(file, 'a'));
+    return file;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ConfigError([`LOG_FILE cannot be written (${code}): choose another file, or leave it out`]);
+  }
 }
 
 /** An error for the log: what PostgreSQL adds to its errors holds rows, so only what names the fault is kept. */
