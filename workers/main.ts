@@ -39,7 +39,7 @@ const SLICE_MS = 5 * 60_000;
 /** How long slices have to store the pages that they have asked for, once the process is told to end. */
 const GRACE = '10 seconds';
 /** After which what still runs is left behind; Temporal gives it to another worker. */
-const FORCE_MS = 15_000;
+const FORCE_MS = 13_000;
 
 export interface WorkerSettings {
   readonly config: Config;
