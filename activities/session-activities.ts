@@ -9,12 +9,12 @@ import { beginListing, endListing, followUsers, type Followed } from '../store/s
 import {
   beginSession,
   endSession,
-  hintsWait,
   markRunning,
   markStopping,
   setNotifications,
   setSweepSeconds,
   setTrouble,
+  workWaits,
 } from '../store/session-status.ts';
 import { sessionByNo } from '../store/sessions.ts';
 import type { GraphConnections } from './graph-connections.ts';
@@ -44,8 +44,8 @@ export interface SessionActivities {
   recordTrouble(input: SessionName & { trouble: string | null }): Promise<void>;
   recordRunning(input: SessionName): Promise<void>;
   recordStopping(input: SessionName & { reason: string }): Promise<void>;
-  /** Whether messages that were named wait for their readers. */
-  hintsWait(input: SessionName): Promise<boolean>;
+  /** Whether messages that were named wait for their readers, or a mailbox is being read. */
+  workWaits(input: SessionName): Promise<boolean>;
   endSession(input: SessionName & { status: 'stopped' | 'failed'; reason: string }): Promise<SessionStatus>;
 }
 
@@ -129,7 +129,8 @@ export function createSessionActivities({ db, connections, sweeps, log }: Sessio
       await markStopping(db, sessionNo, reason);
     },
 
-    hintsWait: ({ organizationId }) => hintsWait(db, organizationId),
+    workWaits: async ({ organizationId, sessionNo }) =>
+      workWaits(db, await organizationOf(db, organizationId), sessionNo),
 
     async endSession({ organizationId, sessionNo, status, reason }) {
       const ended = await endSession(db, sessionNo, { status, reason });

@@ -37,6 +37,8 @@ const REMAINING = `_lease_ends_at AS "endsAt",
   greatest(0, ceil(extract(epoch FROM _lease_ends_at - clock_timestamp()) * 1000)) AS "remainingMs"`;
 /** Stands in a free mailbox, where the end is that of a lost reader's lease. */
 const LOST_TOKEN = 'lost';
+/** SQL: whether the mailbox is being read, by whomever. */
+export const BEING_READ = `_lease_ends_at > clock_timestamp() AND _lease_token <> '${LOST_TOKEN}'`;
 
 /**
  * Takes the right to read a mailbox, if it is free, ran out, or is held under the same token. Waits for page

@@ -1,4 +1,5 @@
 import { query, type Database } from './database.ts';
+import { BEING_READ } from './leases.ts';
 import type { Organization } from './organizations.ts';
 
 /** A mailbox that a session does not read, or is not told of, and why. */
@@ -52,7 +53,7 @@ export interface WorkFigures {
 export async function workFigures(db: Database, { organizationId, schema }: Organization): Promise<WorkFigures> {
   const [row] = await query<WorkFigures>(db, {
     text: `WITH reading AS MATERIALIZED (
-        SELECT id FROM ${schema}.mailboxes WHERE _lease_ends_at > clock_timestamp() AND _lease_token <> 'lost')
+        SELECT id FROM ${schema}.mailboxes WHERE ${BEING_READ})
       SELECT (SELECT count(*) FROM reading) AS mailboxes,
         (SELECT count(*) FROM reading CROSS JOIN LATERAL (
           SELECT FROM outhaul.hints h WHERE h.organization_id = $1 AND h.mailbox_id = reading.id) hinted) AS hints`,

@@ -1,6 +1,8 @@
 import type { NotificationState, SessionStatus } from '../model/session.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownSession } from './errors.ts';
+import { BEING_READ } from './leases.ts';
+import type { Organization } from './organizations.ts';
 import { messagesOf } from './partitions.ts';
 import { sessionByNo, type SessionRow } from './sessions.ts';
 
@@ -128,11 +130,17 @@ export async function setTrouble(db: Database, sessionNo: number, trouble: strin
   });
 }
 
-/** Whether messages that notifications named wait for the readers of an organization. */
-export async function hintsWait(db: Database, organizationId: string): Promise<boolean> {
-  const [row] = await query<{ wait: boolean }>(db, {
-    text: 'SELECT EXISTS (SELECT FROM outhaul.hints WHERE organization_id = $1) AS wait',
-    values: [organizationId],
+/** Whether messages that notifications named wait for their readers, or a mailbox of the session is being read. */
+export async function workWaits(
+  db: Database,
+  { organizationId, schema }: Organization,
+  sessionNo: number,
+): Promise<boolean> {
+  const [row] = await query<{ waits: boolean }>(db, {
+    text: `SELECT EXISTS (SELECT FROM outhaul.hints WHERE organization_id = $1)
+        OR EXISTS (SELECT FROM ${schema}.mailboxes m JOIN outhaul.session_mailboxes s ON s.mailbox_id = m.id
+          WHERE s.session_no = $2 AND s.state = 'followed' AND ${BEING_READ}) AS waits`,
+    values: [organizationId, sessionNo],
   });
-  return row?.wait ?? false;
+  return row?.waits ?? false;
 }

@@ -21,12 +21,12 @@ export interface KeptEnd {
 
 /** Between two tries at what has to be done before a session has ended. */
 const AGAIN = '1 minute';
-/** What was named when Graph was told to be silent is read within moments. */
+/** What is in flight when nothing more comes is read within moments. */
 const DRAIN = { times: 10, pause: '2 seconds' } as const;
 
 /**
- * Ends a session: no sweep comes any more, Graph notifies of nothing more, and what it has named by then is read as far as
- * that takes moments. Goes to its end even when cancelled again, and tries again what is refused, so that nothing is left
+ * Ends a session: no sweep comes any more, Graph notifies of nothing more, and what is in flight by then, named or being
+ * read, is finished as far as that takes moments. Goes to its end even when cancelled again, and tries again what is refused, so that nothing is left
  * behind; but subscriptions that Graph does not remove expire by themselves.
  */
 export function endSession(
@@ -37,11 +37,9 @@ export function endSession(
   return CancellationScope.nonCancellable(async () => {
     await surely(() => store.recordStopping({ ...name, reason }));
     await surely(() => store.removeSweeps(name));
-    if (subscribed) {
-      await unsubscribe(name);
-      for (let time = 0; time < DRAIN.times && (await surely(() => store.hintsWait(name))); time++)
-        await sleep(DRAIN.pause);
-    }
+    if (subscribed) await unsubscribe(name);
+    for (let time = 0; time < DRAIN.times && (await surely(() => store.workWaits(name))); time++)
+      await sleep(DRAIN.pause);
     await surely(() => store.endSession({ ...name, reason, status: status === 'stopped' ? 'stopped' : 'failed' }));
   });
 }

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { freePort } from '../../embedded/index.ts';
 import { sweepWorkflowId } from '../../model/ids.ts';
 import { startSimulator, type Simulator } from '../../simulator/index.ts';
-import { listOf, openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
+import { query } from '../../store/database.ts';
+import { organizationOf } from '../../store/organizations.ts';
+import { listOf, openApiStage, textOf, type ApiStage, type Body, type TestAnswer } from './support/stage.ts';
 import { startTestWorker, type TestWorker } from './support/worker.ts';
 
 const MAILBOXES = 3;
@@ -195,6 +197,33 @@ describe('a session, over the API, with the real worker and the simulator', () =
     const again = await stage.call('POST', '/session/start', { key: other, body: { enable_webhook: false } });
     expect(again.status).toBe(200);
     expect((await stage.call('POST', '/session/stop', { key: other, body: {} })).status).toBe(200);
+  });
+
+  it('finishes what is in flight when it is stopped, and its totals have all of that', async () => {
+    const id = stage.organization('in-flight');
+    const other = await stage.keyOf(id);
+    const call = (method: string, path: string, body?: object) => stage.call(method, path, { key: other, body });
+    const hold = simulator.control.hold({ kind: 'messagesDelta' });
+    let stopping: Promise<TestAnswer> | undefined;
+    try {
+      expect((await call('POST', '/session/start', { enable_webhook: false })).status).toBe(200);
+      await hold.reached();
+      stopping = call('POST', '/session/stop', {});
+      await vi.waitFor(async () => {
+        expect((await call('GET', '/session/status')).body).toMatchObject({ session: { status: 'stopping' } });
+      }, LONG);
+    } finally {
+      hold.release();
+    }
+    expect((await stopping).status).toBe(200);
+    await vi.waitFor(async () => {
+      expect((await call('GET', '/session/status')).body).toMatchObject({ session: { status: 'stopped' } });
+    }, LONG);
+    const { schema } = await organizationOf(stage.db, id);
+    const [rows] = await query<{ count: number }>(stage.db, { text: `SELECT count(*) FROM ${schema}.emails` });
+    const [session] = listOf((await call('GET', '/session/history')).body['sessions']);
+    expect(session?.['totals']).toMatchObject({ messages: rows?.count });
+    expect(rows?.count).toBeGreaterThan(0);
   });
 
   it('is stopped while it starts, and leaves nothing behind', async () => {

@@ -49,7 +49,7 @@ it('a session from start to stop: told of changes, by polling alone, nudged, and
   const polling = { beginSession: async () => ({ scanNo: 7, notifications: false }) };
   await record('polling', polling, (_session, handle) => stop(handle));
   const waits = [true, false];
-  await record('nudged', { hintsWait: async () => waits.shift() ?? false }, async (session, handle) => {
+  await record('nudged', { workWaits: async () => waits.shift() ?? false }, async (session, handle) => {
     await keptTimes(session, 1);
     await handle.signal(sessionNudgedSignal);
     await keptTimes(session, 2);

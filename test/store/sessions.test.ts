@@ -3,6 +3,7 @@ import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
 import { loadConnection } from '../../store/connections.ts';
 import { connectionById, listConnections, removeConnection } from '../../store/connection-list.ts';
 import { UnknownOrganization, UnknownSession } from '../../store/errors.ts';
+import { acquireLease, releaseLease } from '../../store/leases.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
 import { promoteCandidate } from '../../store/connections.ts';
 import { openScans, statistics } from '../../store/scan-figures.ts';
@@ -14,12 +15,12 @@ import { beginListing, endListing, followUsers } from '../../store/session-mailb
 import {
   beginSession,
   endSession,
-  hintsWait,
   markRunning,
   markStopping,
   setNotifications,
   setSweepSeconds,
   setTrouble,
+  workWaits,
 } from '../../store/session-status.ts';
 import {
   addSession,
@@ -172,8 +173,23 @@ describe('a session', () => {
     expect(await sessionByNo(store.db, sessionNo)).toMatchObject({ notifications: 'on', notificationsReason: null });
   });
 
+  it('has work in flight while one of its mailboxes is being read', async () => {
+    const harbour = await organization();
+    const { sessionNo } = await add(harbour.organizationId);
+    const users = [{ user: user('read') }, { user: user('left out'), skip: 'guest' as const }];
+    await followUsers(store.db, harbour, { sessionNo, tenantId: 't', users });
+    const lease = (mailboxId: string) => ({ mailboxId, token: `token-${mailboxId}`, seconds: 30 });
+    await acquireLease(store.db, harbour, lease('left out'));
+    expect(await workWaits(store.db, harbour, sessionNo)).toBe(false);
+    await acquireLease(store.db, harbour, lease('read'));
+    expect(await workWaits(store.db, harbour, sessionNo)).toBe(true);
+    await releaseLease(store.db, harbour, lease('read'));
+    expect(await workWaits(store.db, harbour, sessionNo)).toBe(false);
+  });
+
   it('keeps its totals when it has ended, and the history has the newest first', async () => {
-    const { organizationId } = await organization();
+    const harbour = await organization();
+    const { organizationId } = harbour;
     const ended: number[] = [];
     for (const reason of ['first', 'second']) {
       const { sessionNo, scanNo } = await add(organizationId);
@@ -190,9 +206,9 @@ describe('a session', () => {
       await store.sql(`INSERT INTO outhaul.hints (organization_id, mailbox_id, message_id) VALUES ($1, 'a', 'm')`, [
         organizationId,
       ]);
-      expect(await hintsWait(store.db, organizationId)).toBe(true);
+      expect(await workWaits(store.db, harbour, sessionNo)).toBe(true);
       await endSession(store.db, sessionNo, { status: 'stopped', reason });
-      expect(await hintsWait(store.db, organizationId)).toBe(false);
+      expect(await workWaits(store.db, harbour, sessionNo)).toBe(false);
       expect(await store.sql('SELECT FROM outhaul.subscriptions WHERE session_no = $1', [sessionNo])).toEqual([]);
       ended.unshift(sessionNo);
     }

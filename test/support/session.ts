@@ -39,7 +39,7 @@ export class PlayedSession {
       recordTrouble: async ({ trouble }) => void (this.trouble = trouble),
       recordRunning: async () => undefined,
       recordStopping: async () => undefined,
-      hintsWait: async () => false,
+      workWaits: async () => false,
       endSession: async ({ status, reason }) => {
         this.end = { status, reason };
         return status;

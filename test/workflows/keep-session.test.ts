@@ -8,7 +8,7 @@ import { untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
 const patience = { timeout: 30_000 };
-const ENDING = ['recordStopping', 'removeSweeps', 'removeSubscriptions', 'hintsWait', 'endSession'];
+const ENDING = ['recordStopping', 'removeSweeps', 'removeSubscriptions', 'workWaits', 'endSession'];
 
 describe('a session', () => {
   let stage: WorkflowStage;
@@ -102,7 +102,7 @@ describe('a session', () => {
       });
       const ended = session.calls.slice(session.calls.indexOf(at) + 1);
       expect(ended).toEqual(
-        ENDING.filter((call) => (at !== 'checkCredential' && at !== 'followMailboxes') || !/hints|Subs/.test(call)),
+        ENDING.filter((call) => (at !== 'checkCredential' && at !== 'followMailboxes') || !/Subs/.test(call)),
       );
       expect(session.end).toEqual({ status: 'stopped', reason: 'user_requested' });
     },
@@ -122,7 +122,7 @@ describe('a session', () => {
       expect(await handle.result()).toBe('stopped');
       expect(await answer).toEqual({ status: 'stopping' });
     });
-    expect(session.calls).toEqual(['recordStopping', 'removeSweeps', 'endSession']);
+    expect(session.calls).toEqual(['recordStopping', 'removeSweeps', 'workWaits', 'endSession']);
     expect(session.end).toEqual({ status: 'stopped', reason: 'at once' });
   });
 
@@ -204,14 +204,14 @@ describe('a session', () => {
     expect(session.end).toEqual({ status: 'stopped', reason: 'cancelled' });
   });
 
-  it('waits for the messages that were named before it ends', async () => {
+  it('waits for what is in flight before it ends', async () => {
     const waits = [true, true, false];
-    await stage.run(session.activities({ hintsWait: async () => waits.shift() ?? false }), async () => {
+    await stage.run(session.activities({ workWaits: async () => waits.shift() ?? false }), async () => {
       const { handle } = startSession(stage);
       await isKept();
       await stop(handle);
     });
-    expect(session.times('hintsWait')).toBe(3);
+    expect(session.times('workWaits')).toBe(3);
   });
 
   it('has ended where it was forgotten meanwhile', async () => {
