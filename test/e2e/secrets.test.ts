@@ -5,6 +5,7 @@ import { Client, Connection } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parseKeyRing } from '../../config/key-ring.ts';
+import { freePort } from '../../embedded/index.ts';
 import { isFinal, type ScanStatus } from '../../model/scan.ts';
 import { sealedUnder } from '../../model/sealing.ts';
 import { startSimulator, type Simulator } from '../../simulator/index.ts';
@@ -17,6 +18,7 @@ const ORGANIZATION = 'harbour';
 const MAILBOX = PLANTED.ownerAddress;
 /** Of every access token that the simulator issues: `{"typ":"JWT"` in base64. */
 const TOKEN = 'eyJ0eXAiOiJKV1Qi';
+const LONG = { timeout: 90_000, interval: 200 };
 
 let folder: string;
 let simulator: Simulator;
@@ -49,8 +51,10 @@ beforeAll(async () => {
   }
   failing = simulator.control.createFolder(MAILBOX, 'inbox', PLANTED.folder).id;
   simulator.control.addMessage({ mailbox: MAILBOX, folder: failing }, plantedMessage(100));
-  command = startOuthaul(['up', ...['port', 'temporal-port', 'ui-port'].flatMap((name) => [`--${name}`, '0'])], {
+  const port = String(await freePort());
+  command = startOuthaul(['up', '--port', port, '--temporal-port', '0', '--ui-port', '0'], {
     OUTHAUL_DATA_DIR: dataPath(),
+    OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${port}`,
     OUTLOOK_API_BASE_URL: simulator.url,
     OUTHAUL_AUTHORITY_URL: simulator.url,
     LOG_LEVEL: 'debug',
@@ -119,9 +123,9 @@ const pidOf = (option: string): number =>
 
 const keyIds = async (): Promise<readonly string[]> => parseKeyRing(await readFile(dataPath('keys'), 'utf8')).keyIds;
 
-/** Every workflow's history and description, as Temporal holds them, without decoding anything. */
+/** Every workflow's history and description, and every Schedule, as Temporal holds them, without decoding anything. */
 async function storedHistories(): Promise<Record<string, Buffer>> {
-  const { workflow, workflowService } = new Client({ connection: temporal });
+  const { workflow, schedule, workflowService } = new Client({ connection: temporal });
   const stored: Record<string, Buffer> = {};
   for await (const { workflowId, runId } of workflow.list()) {
     const execution = { workflowId, runId };
@@ -130,6 +134,12 @@ async function storedHistories(): Promise<Record<string, Buffer>> {
     const description = await workflowService.describeWorkflowExecution({ namespace: 'default', execution });
     stored[`description of ${workflowId} ${runId}`] = Buffer.from(
       proto.temporal.api.workflowservice.v1.DescribeWorkflowExecutionResponse.encode(description).finish(),
+    );
+  }
+  for await (const { scheduleId } of schedule.list()) {
+    const description = await workflowService.describeSchedule({ namespace: 'default', scheduleId });
+    stored[`Schedule ${scheduleId}`] = Buffer.from(
+      proto.temporal.api.workflowservice.v1.DescribeScheduleResponse.encode(description).finish(),
     );
   }
   return stored;
@@ -266,9 +276,18 @@ describe('secrets and mail', { timeout: 300_000 }, () => {
         text: 'SELECT schema_name AS schema FROM outhaul.organizations WHERE organization_id = $1',
         values: [ORGANIZATION],
       });
+      // As PostgreSQL itself does it: the details hold the row.
+      const emails = `"${organization?.schema}".emails`;
       await query(db, {
-        text: `ALTER TABLE "${organization?.schema}".emails
-          ADD CONSTRAINT refused CHECK (subject <> '${PLANTED.subject} 666') NOT VALID`,
+        text: `CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            RAISE EXCEPTION USING ERRCODE = '22P02', MESSAGE = 'refused', DETAIL = 'Failing row contains ' || NEW::text;
+          END $$`,
+        values: [],
+      });
+      await query(db, {
+        text: `CREATE TRIGGER refused BEFORE INSERT ON ${emails} FOR EACH ROW
+          WHEN (NEW.subject = '${PLANTED.subject} 666') EXECUTE FUNCTION public.refuse()`,
+        values: [],
       });
     } finally {
       await closeDatabase(db);
@@ -286,6 +305,65 @@ describe('secrets and mail', { timeout: 300_000 }, () => {
     await command.says('PostgreSQL runs again.');
     hold.release();
     expect(await ended('second')).toBe('completed_with_errors');
+    const { text } = await call('GET', '/api/v1/scan/second/status');
+    expect(text).toContain('folders failed: 1; messages in quarantine: 1');
+  });
+
+  it('go through a session with a notification', async () => {
+    simulator.control.clearFaults();
+    const filters = { folders: ['all'], mailboxes: { include: [MAILBOX] } };
+    expect((await call('POST', '/session/start', { polling_interval: 3600, filters })).status).toBe(200);
+    const until = (wanted: object) =>
+      vi.waitFor(
+        async () => expect(JSON.parse((await call('GET', '/session/status')).text)).toMatchObject(wanted),
+        LONG,
+      );
+    await until({
+      session: { status: 'running' },
+      services: { webhook: { subscriptions: { active: 1 } }, processing: { status: 'idle', mailboxes_due: 0 } },
+    });
+    const hold = simulator.control.hold({ mailbox: MAILBOX });
+    simulator.control.addMessage({ mailbox: MAILBOX, folder: 'inbox' }, plantedMessage(200));
+    await hold.reached();
+    storedMeanwhile = { ...storedMeanwhile, ...(await storedHistories()) };
+    hold.release();
+    await until({ loss: { told: 1, missed: 0 }, queue: { waiting: 0, in_work: 0 } });
+    expect((await call('POST', '/session/stop', { reason: 'the test is over' })).status).toBe(200);
+    await until({ session: { status: 'stopped' } });
+  });
+
+  it('go through a schedule that starts a scan of one address', async () => {
+    const filters = { folders: ['all'], mailboxes: { include: [MAILBOX] } };
+    const schedule = { scheduleId: 'nightly', organizationId: ORGANIZATION, intervalSeconds: 86_400, filters };
+    expect((await call('POST', '/api/v1/schedules', schedule)).status).toBe(201);
+    expect((await call('POST', '/api/v1/schedules/nightly/trigger')).status).toBe(202);
+    const scanId = await vi.waitFor(async () => {
+      const { text } = await call('GET', '/api/v1/schedules/nightly');
+      const [run] = (JSON.parse(text) as { schedule: { recent: { scanId: string }[] } }).schedule.recent;
+      if (!run) throw new Error(text);
+      return run.scanId;
+    }, LONG);
+    expect(await ended(scanId)).toBe('completed_with_errors');
+  });
+
+  it('go through a retry of what PostgreSQL refused', async () => {
+    const retried = await call('POST', '/api/v1/quarantine/retry', { all: true });
+    expect(retried).toMatchObject({ status: 202, text: expect.stringContaining('"mailboxes":1') as string });
+    await vi.waitFor(async () => {
+      const { text } = await call('GET', '/api/v1/quarantine');
+      const { messages } = JSON.parse(text) as { messages: { retryRequestedAt: string | null; attempts: number }[] };
+      expect(messages).not.toEqual([]);
+      for (const message of messages) expect(message.retryRequestedAt).toBeNull();
+      expect(Math.max(...messages.map(({ attempts }) => attempts))).toBeGreaterThan(1);
+    }, LONG);
+  });
+
+  it('go through a check of the connection by the address of a mailbox, known and unknown', async () => {
+    const { text } = await call('GET', '/api/v1/connections');
+    const [id = ''] = (JSON.parse(text) as { connections: { id: string }[] }).connections.map((one) => one.id);
+    const check = (mailbox: string) => call('POST', `/api/v1/connections/${id}/check`, { mailbox });
+    expect((await check(MAILBOX)).status).toBe(200);
+    expect((await check(PLANTED.recipientAddress)).status).toBe(200);
   });
 
   it('stand in no error answer', async () => {
@@ -302,6 +380,10 @@ describe('secrets and mail', { timeout: 300_000 }, () => {
     const stored = await storedHistories();
     expect(Object.keys(stored).length).toBeGreaterThan(4);
     expect(Object.keys(storedMeanwhile).length).toBeGreaterThan(3);
+    expect(Object.keys(storedMeanwhile)).toContain(`Schedule sweep/${ORGANIZATION}`);
+    const kinds = ['scan', 'mailbox', 'connection', 'session', 'sweep', 'retry', 'schedule'];
+    for (const kind of kinds) expect(Object.keys(stored).join('\n')).toContain(` ${kind}/${ORGANIZATION}`);
+    expect(Object.keys(stored)).toContain(`Schedule schedule/${ORGANIZATION}/nightly`);
     expect(findPlanted({ ...PLANTED, TOKEN, adminKey }, storedMeanwhile)).toEqual([]);
     expect(findPlanted({ scanId: 'first' }, stored)).not.toEqual([]);
     expect(findPlanted({ ...PLANTED, TOKEN, adminKey }, stored)).toEqual([]);
