@@ -6,7 +6,7 @@ const DONE = { done: true, outcome: 'completed' };
 
 describe('reading a mailbox for a session', () => {
   const stage = useMailboxes({
-    mailboxes: 30,
+    mailboxes: 36,
     messagesPerMailbox: 60,
     folders: 3,
     users: [{ kind: 'denied', displayName: 'Denied' }],
@@ -293,6 +293,61 @@ describe('reading a mailbox for a session', () => {
     expect(control.stats().byStatus['410']).toBe(1);
     expect(await live.state(mailbox)).toMatchObject({ wanted: false });
   });
+
+  it('keeps every row of a folder that it begins anew while that is read', async () => {
+    const mailbox = await followed({ filters: { folders: ['inbox'] } });
+    const { control } = stage.simulator;
+    const [gone] = inInbox(mailbox) as [string];
+    control.removeMessage({ mailbox, id: gone });
+    const before = await live.stored(mailbox);
+    expect(before).toContain(gone);
+    control.expireDelta({ mailbox, folder: 'inbox' });
+    await live.wantDelta(mailbox);
+    // The first request is answered with 410, the second with the new round's first page.
+    const hold = control.hold({ mailbox, kind: 'messagesDelta', after: 2 });
+    const reading = live.read(mailbox, {}, { pageSize: 5 });
+    await hold.reached();
+    expect([control.stats().byStatus['410'], requests().messagesDelta]).toEqual([1, 3]);
+    expect(await live.stored(mailbox)).toEqual(before);
+    hold.release();
+    expect(await reading).toMatchObject(DONE);
+    expect(await live.stored(mailbox)).toEqual(before.filter((id) => id !== gone));
+  });
+
+  it('lists a folder whose delta is refused because the mailbox is over its quota', async () => {
+    const mailbox = await followed();
+    const { control } = stage.simulator;
+    const { id: fault } = control.addFault({ mailbox, effect: { type: 'mailbox', state: 'overQuota' } });
+    const [named, found] = [arrive(mailbox, 'Named'), arrive(mailbox, 'Found')];
+    const [gone] = inInbox(mailbox).slice(-1) as [string];
+    control.removeMessage({ mailbox, id: gone });
+    await live.hint(mailbox, named);
+    await live.wantDelta(mailbox);
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(control.faults().find(({ id }) => id === fault)?.struck).toBeGreaterThan(0);
+    for (const id of [named, found]) expect(await live.row(mailbox, id)).toMatchObject({ _deleted_at: null });
+    expect(await live.stored(mailbox)).toEqual(live.truth(mailbox));
+    expect(await live.hints(mailbox)).toEqual([]);
+    expect(await live.state(mailbox)).toMatchObject({ state: 'followed', told: 1, missed: 1, wanted: false });
+  });
+
+  it.each(['message', 'messagesDelta'] as const)(
+    'keeps what was named, and the wish for a delta round, where Graph throttles the %s for ten minutes',
+    async (kind) => {
+      const mailbox = await followed();
+      const ids = arriveMany(mailbox, kind === 'message' ? 2 : 11);
+      await live.hint(mailbox, ...ids);
+      await live.wantDelta(mailbox);
+      const effect = { type: 'status', status: 429, code: 'ApplicationThrottled', retryAfter: 600 } as const;
+      stage.simulator.control.addFault({ mailbox, kind, effect });
+      await expect(live.read(mailbox)).rejects.toMatchObject({ kind: 'throttled', retryAfterMs: 600_000 });
+      expect((await live.hints(mailbox)).sort()).toEqual([...ids].sort());
+      expect(await live.state(mailbox)).toMatchObject({ state: 'followed', wanted: true });
+      const asked = stage.simulator.control.stats().requests;
+      await expect(live.read(mailbox)).rejects.toMatchObject({ kind: 'throttled' });
+      expect(stage.simulator.control.stats().requests).toBe(asked);
+    },
+  );
 
   it('reads the other folders where one fails, and has the next sweep ask again', async () => {
     const mailbox = await followed();
