@@ -100,8 +100,8 @@ export function createSessionActivities({ db, connections, sweeps, log }: Sessio
       const { pollingMode, pollingSeconds, notifications, startedAt } = session;
       const ends = session.endedAt !== null || session.stoppingAt !== null;
       if (ends || pollingMode === 'manual') return { sweepSeconds: null };
-      const { subscribed } = await sessionFigures(db, session);
-      const seconds = sweepSecondsFor(pollingSeconds, { ...subscribed, notifications });
+      const { found } = await sessionFigures(db, session);
+      const seconds = sweepSecondsFor(pollingSeconds, { ...found, notifications });
       await sweeps.keep({ organizationId, seconds, startedAt });
       await setSweepSeconds(db, sessionNo, seconds);
       return { sweepSeconds: seconds };

@@ -12,7 +12,7 @@ export interface Measured {
 
 /** The figures of the current session, as JSON. */
 export function jsonMetrics({ organizationId, session, figures }: Measured, now: number): object {
-  const { mailboxes, found, subscribed, subscriptions, work, losses } = figures;
+  const { mailboxes, found, subscriptions, work, losses } = figures;
   return {
     organization_id: organizationId,
     session_id: session?.sessionId ?? null,
@@ -31,7 +31,7 @@ export function jsonMetrics({ organizationId, session, figures }: Measured, now:
       taken: session?.notificationsTaken ?? 0,
       joined: session?.notificationsJoined ?? 0,
       refused: session?.notificationsRefused ?? 0,
-      loss_rate: lossRate(subscribed),
+      loss_rate: lossRate(found),
     },
     subscriptions,
     sweep: {
@@ -97,10 +97,10 @@ const FAMILIES: readonly Family[] = [
     samples: ({ session, figures: { messages } }) => one(session && messages),
   },
   {
-    name: 'outhaul_session_new_messages_total',
+    // A notification that comes late makes a missed message a told one.
+    name: 'outhaul_session_new_messages',
     help: 'New messages while Graph was asked to notify: named by a notification (told), found by a delta alone (missed)',
     labels: ['found'],
-    counts: true,
     samples: ({ session, figures: { found } }) => (session ? by('found', { ...found }) : []),
   },
   {
@@ -129,8 +129,8 @@ const FAMILIES: readonly Family[] = [
   },
   {
     name: 'outhaul_notification_loss_ratio',
-    help: 'Share of new messages that no notification named, in mailboxes with an active subscription',
-    samples: ({ figures: { subscribed } }) => one(lossRate(subscribed)),
+    help: 'Share of new messages that no notification named, while Graph was asked to notify',
+    samples: ({ figures: { found } }) => one(lossRate(found)),
   },
   {
     name: 'outhaul_mailbox_notification_loss_ratio',

@@ -58,7 +58,7 @@ export const endedSessionOf = (session: SessionRow) => {
 
 /** How a session and its parts stand; without one: that nothing runs. */
 export function stateOf(session: SessionRow | undefined, figures: Figures, details: SessionDetails) {
-  const { mailboxes, subscribed, hints, losses } = figures;
+  const { mailboxes, found, hints, losses } = figures;
   return {
     session: session ? sessionOf(session) : null,
     services: {
@@ -77,7 +77,7 @@ export function stateOf(session: SessionRow | undefined, figures: Figures, detai
       skipped_for: details.skippedFor,
       skipped_mailboxes: details.skipped.map(({ mailboxId, reason }) => ({ mailbox_id: mailboxId, reason })),
     },
-    loss: { ...subscribed, rate: lossRate(subscribed), worst: losses.map(lossOf) },
+    loss: { ...found, rate: lossRate(found), worst: losses.map(lossOf) },
   };
 }
 

@@ -12,10 +12,8 @@ export interface SessionFigures {
     /** Of those followed, how many wait for a delta round, or are in one. */
     readonly due: number;
   };
-  /** New messages that came while Graph was asked to notify, by how they were found. */
+  /** New messages that came while Graph was asked to notify, by how they were found: what the loss is measured by. */
   readonly found: Told;
-  /** Those of mailboxes whose notifications come: what the loss is measured by. */
-  readonly subscribed: Told;
   readonly subscriptions: { readonly wanted: number; readonly active: number; readonly refused: number };
   /** Messages that a notification named and that are not read yet, and since when the first of them waits. */
   readonly hints: { readonly waiting: number; readonly oldestAt: string | null };
@@ -23,7 +21,7 @@ export interface SessionFigures {
   readonly quarantined: number;
 }
 
-/** Those of a session that has not ended; afterwards its totals stand in its row. */
+/** Of a session that has ended there are no subscriptions any more; what was found stays. */
 export async function sessionFigures(
   db: Database,
   { organizationId, sessionNo }: Pick<SessionRow, 'organizationId' | 'sessionNo'>,
@@ -57,49 +55,35 @@ interface MailboxRow extends Told {
   readonly left: number;
   readonly skipped: number;
   readonly due: number;
-  readonly subscribedTold: number;
-  readonly subscribedMissed: number;
 }
 
-async function mailboxFigures(
-  db: Database,
-  sessionNo: number,
-): Promise<Pick<SessionFigures, 'mailboxes' | 'found' | 'subscribed'>> {
+async function mailboxFigures(db: Database, sessionNo: number): Promise<Pick<SessionFigures, 'mailboxes' | 'found'>> {
   const [row] = await query<MailboxRow>(db, {
     text: `SELECT count(*) FILTER (WHERE m.state = 'followed') AS followed,
         count(*) FILTER (WHERE m.state = 'left') AS left, count(*) FILTER (WHERE m.state = 'skipped') AS skipped,
         count(*) FILTER (WHERE m.state = 'followed' AND m.delta_wanted_at IS NOT NULL) AS due,
-        coalesce(sum(m.told), 0) AS told, coalesce(sum(m.missed), 0) AS missed,
-        coalesce(sum(m.told) FILTER (WHERE s.state = 'active'), 0) AS "subscribedTold",
-        coalesce(sum(m.missed) FILTER (WHERE s.state = 'active'), 0) AS "subscribedMissed"
-      FROM outhaul.session_mailboxes m LEFT JOIN outhaul.subscriptions s USING (session_no, mailbox_id)
-      WHERE m.session_no = $1`,
+        coalesce(sum(m.told), 0) AS told, coalesce(sum(m.missed), 0) AS missed
+      FROM outhaul.session_mailboxes m WHERE m.session_no = $1`,
     values: [sessionNo],
   });
   const { followed = 0, left = 0, skipped = 0, due = 0, told = 0, missed = 0 } = row ?? {};
-  return {
-    mailboxes: { followed, left, skipped, due },
-    found: { told, missed },
-    subscribed: { told: row?.subscribedTold ?? 0, missed: row?.subscribedMissed ?? 0 },
-  };
+  return { mailboxes: { followed, left, skipped, due }, found: { told, missed } };
 }
 
-/** How the followed mailboxes of a session lose notifications, one by one; those that lose most first. */
+/** How the mailboxes of a session lose notifications, one by one. */
 export interface MailboxLoss extends Told {
   readonly mailboxId: string;
 }
 
-/** Mailboxes with an active subscription that had new messages. */
+/** Mailboxes that had new messages while Graph was asked to notify; those that lose most first. */
 export const mailboxLosses = (
   db: Database,
   sessionNo: number,
   { limit }: { readonly limit: number },
 ): Promise<MailboxLoss[]> =>
   query<MailboxLoss>(db, {
-    text: `SELECT m.mailbox_id AS "mailboxId", m.told, m.missed
-      FROM outhaul.session_mailboxes m JOIN outhaul.subscriptions s USING (session_no, mailbox_id)
-      WHERE m.session_no = $1 AND s.state = 'active' AND m.told + m.missed > 0
-      ORDER BY m.missed DESC, m.mailbox_id LIMIT $2`,
+    text: `SELECT mailbox_id AS "mailboxId", told, missed FROM outhaul.session_mailboxes
+      WHERE session_no = $1 AND told + missed > 0 ORDER BY missed DESC, mailbox_id LIMIT $2`,
     values: [sessionNo, limit],
   });
 

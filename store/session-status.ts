@@ -75,8 +75,9 @@ export const endSession = (db: Database, sessionNo: number, { status, reason }: 
     await run(client, {
       text: `UPDATE outhaul.sessions s SET status = $2, ended_at = now(), stop_reason = coalesce(stop_reason, $3),
           sealed_client_state_key = NULL, trouble = NULL,
-          (mailboxes, told, missed) = (SELECT count(*), coalesce(sum(told), 0), coalesce(sum(missed), 0)
-            FROM outhaul.session_mailboxes m WHERE m.session_no = s.session_no AND state <> 'skipped'),
+          (mailboxes, told, missed) = (
+            SELECT count(*) FILTER (WHERE state <> 'skipped'), coalesce(sum(told), 0), coalesce(sum(missed), 0)
+            FROM outhaul.session_mailboxes m WHERE m.session_no = s.session_no),
           messages = (SELECT count(*) FROM ${messagesOf(session.scanNo)} seen)
         WHERE session_no = $1`,
       values: [sessionNo, status, reason],

@@ -10,7 +10,8 @@ export const lastNumber = (schema: string): string =>
 
 /**
  * SQL, parts of a `WITH`: how many of the messages that the session has stored since $4 were told by a notification, and
- * how many only a delta has found. Only what was received while Graph was asked to notify counts; it tells whole seconds.
+ * how many only a delta has found. Only what was received while Graph was asked to notify counts, and not where there is
+ * no subscription (any more): nobody was to tell of that. Graph tells whole seconds.
  *
  * A message that a hint names, taken or still waiting, was told. The others are missed, so far: they are kept by name, and
  * a hint that comes late for one of them takes it out again and makes it told. What is counted is lost where a reader is
@@ -24,7 +25,8 @@ export const tally = ({ schema }: Organization, scanNo: number): string => `fres
           CROSS JOIN LATERAL (
             SELECT id, _mailbox_no, received_date_time FROM ${schema}.emails WHERE _no = seen.email_no OFFSET 0) e
         WHERE sub.session_no = $3 AND sub.mailbox_id = $2 AND e._mailbox_no = m.mailbox_no
-          AND e.received_date_time >= date_trunc('second', sub.created_at)
+          AND sub.state = 'active' AND e.received_date_time >= date_trunc('second', sub.created_at)
+          AND e.received_date_time < coalesce(sub.expires_at, 'infinity')
       ), late AS (
         DELETE FROM outhaul.missed_messages WHERE session_no = $3 AND mailbox_id = $2
           AND message_id = ANY(ARRAY(SELECT message_id FROM done)) RETURNING message_id

@@ -178,7 +178,7 @@ export const SessionState = z
       skipped_for: z.array(z.strictObject({ reason: z.string().nullable(), mailboxes: Count })),
       skipped_mailboxes: z.array(z.strictObject(Refusal)),
     }),
-    loss: Loss.meta({ description: 'Of mailboxes with an active subscription' }),
+    loss: Loss.meta({ description: 'Of messages that came while Graph was asked to notify' }),
     workflow: z
       .strictObject({
         id: z.string(),

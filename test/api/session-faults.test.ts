@@ -143,6 +143,8 @@ describe('a session among faults, over the API, with the real worker and the sim
     await stored('Polled', [polled]);
     // Where nobody was to tell, nothing is lost.
     await until({ loss: { told: 1, missed: 0 } });
+    expect((await ask('POST', '/session/stop', {})).status).toBe(200);
+    await until({ session: { status: 'stopped' }, loss: { told: 1, missed: 0, rate: 0, worst: [{ told: 1 }] } });
   });
 
   it('stores a message once that a notification, a poll and a scan bring at the same time', async () => {

@@ -7,8 +7,7 @@ import type { SessionRow } from '../../store/sessions.ts';
 
 const figures: Figures = {
   mailboxes: { followed: 100, left: 1, skipped: 2, due: 3 },
-  found: { told: 90, missed: 30 },
-  subscribed: { told: 80, missed: 20 },
+  found: { told: 80, missed: 20 },
   subscriptions: { wanted: 1, active: 98, refused: 1 },
   hints: { waiting: 7, oldestAt: null },
   quarantined: 2,
@@ -58,7 +57,7 @@ describe('the figures of a session', () => {
       session_id: 'session-1',
       uptime_seconds: 3600,
       queue: { waiting: 4, in_work: 3, failed: 2 },
-      messages: { seen: 150, told: 90, missed: 30 },
+      messages: { seen: 150, told: 80, missed: 20 },
       notifications: { taken: 120, loss_rate: 0.2 },
       sweep: { interval: 75, milliseconds: 1500, changed_mailboxes: 5 },
       last_poll_at: '2026-11-21T09:05:00.000Z',
@@ -74,10 +73,11 @@ describe('the figures of a session', () => {
     const lines = text.split('\n');
     expect(lines).toEqual(
       expect.arrayContaining([
-        '# TYPE outhaul_session_new_messages_total counter',
+        '# TYPE outhaul_session_new_messages gauge',
+        '# TYPE outhaul_session_messages_total counter',
         'outhaul_session_running{organization="contoso"} 1',
         'outhaul_session_running{organization="fabrikam"} 0',
-        'outhaul_session_new_messages_total{organization="contoso",found="missed"} 30',
+        'outhaul_session_new_messages{organization="contoso",found="missed"} 20',
         'outhaul_queue_messages{organization="contoso",state="in_work"} 3',
         'outhaul_notification_loss_ratio{organization="contoso"} 0.2',
         'outhaul_mailbox_notification_loss_ratio{organization="contoso",mailbox="m-1"} 0.75',

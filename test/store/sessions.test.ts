@@ -280,12 +280,17 @@ describe('the mailboxes of a session', () => {
     expect(await sessionFigures(store.db, { organizationId, sessionNo })).toEqual({
       mailboxes: { followed: 2, left: 0, skipped: 1, due: 2 },
       found: { told: 16, missed: 4 },
-      subscribed: { told: 8, missed: 2 },
       subscriptions: { wanted: 0, active: 1, refused: 1 },
       hints: { waiting: 0, oldestAt: null },
       quarantined: 0,
     });
-    expect(await mailboxLosses(store.db, sessionNo, { limit: 5 })).toEqual([{ mailboxId: 'a', told: 8, missed: 2 }]);
+    await store.sql(`UPDATE outhaul.session_mailboxes SET missed = 3 WHERE session_no = $1 AND mailbox_id = 'b'`, [
+      sessionNo,
+    ]);
+    expect(await mailboxLosses(store.db, sessionNo, { limit: 5 })).toEqual([
+      { mailboxId: 'b', told: 8, missed: 3 },
+      { mailboxId: 'a', told: 8, missed: 2 },
+    ]);
   });
 });
 
