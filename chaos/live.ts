@@ -25,6 +25,8 @@ export interface LiveReport extends Pick<Reconciliation, 'messages' | 'missing' 
   /** Of the last session: new messages that a notification named, and that none did. */
   readonly told: number;
   readonly missed: number;
+  /** How its notifications stand at the end, and how many mailboxes Graph notifies of. */
+  readonly webhook: { readonly status: string; readonly active: number };
   readonly notifications: { readonly made: number; readonly delivered: number };
 }
 
@@ -52,14 +54,19 @@ export async function runLive(stage: Stage, { seed, minutes, say, signal }: RunO
     ...{ stage, say, signal },
   });
 
-  say('The faults are over; sweeping once');
+  say('The faults are over; some more mail arrives, of which Graph notifies as badly');
+  await session.ensureRunning();
+  await session.subscribed();
+  await simulator.someArrive();
+  say('Sweeping once');
   await simulator.notifyWell();
   const graphFaults = await simulator.calm();
   await session.ensureRunning();
   await untilTold(simulator, signal);
   await session.swept();
   const afterSweep = await found(stage, { say, signal });
-  const { loss } = await session.status();
+  const { loss, services } = await session.status();
+  const { status, subscriptions } = services.webhook;
 
   say('Polling once more');
   const polled = await api.insist('POST', `/polling/trigger?organizationId=${ORGANIZATION}`);
@@ -84,13 +91,15 @@ export async function runLive(stage: Stage, { seed, minutes, say, signal }: RunO
     },
     unexplained: await unexplainedOf(api, last, { messages }),
     peakMailboxConcurrency,
-    ...{ told: loss.told, missed: loss.missed, notifications: { made, delivered } },
+    ...{ told: loss.told, missed: loss.missed, webhook: { status, active: subscriptions.active } },
+    notifications: { made, delivered },
   };
 }
 
 /** What a run with `--live` is failed for, in words; nothing where it passed. */
 export function liveFaultsOf(report: LiveReport): string[] {
   const { missing, duplicated, different, unexplained, sessionsLost, afterSweep, peakMailboxConcurrency } = report;
+  const { told, missed, webhook } = report;
   const wrong = {
     ...{ missing, duplicated, different, unexplained },
     'sessions that ended by themselves': sessionsLost,
@@ -99,6 +108,9 @@ export function liveFaultsOf(report: LiveReport): string[] {
   };
   return [
     ...Object.entries(wrong).flatMap(([what, count]) => (count === 0 ? [] : [`${count} ${what}`])),
+    ...(told + missed === 0
+      ? [`no new message, told or missed, though Graph notifies of ${webhook.active} mailboxes (${webhook.status})`]
+      : []),
     ...(peakMailboxConcurrency > MOST_AT_A_TIME
       ? [`${peakMailboxConcurrency} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`]
       : []),

@@ -14,6 +14,11 @@ export interface SessionStatus {
   } | null;
   readonly services: {
     readonly polling: { readonly last_sweep: { readonly at: string; readonly milliseconds: number | null } | null };
+    readonly webhook: {
+      readonly status: string;
+      readonly reason: string | null;
+      readonly subscriptions: { readonly active: number; readonly wanted: number; readonly refused: number };
+    };
     readonly processing: { readonly status: string };
   };
   readonly loss: { readonly told: number; readonly missed: number };
@@ -81,6 +86,14 @@ export class Session {
       await this.#start();
     }
     await this.#until(({ session }) => session?.status === 'running', 'does not run');
+  }
+
+  /** Waits until Graph notifies of every mailbox that it lets us subscribe to. */
+  async subscribed(): Promise<void> {
+    await this.#until(({ services: { webhook } }) => {
+      const { active, wanted } = webhook.subscriptions;
+      return active > 0 && wanted === 0;
+    }, 'is not notified');
   }
 
   /** Waits for a sweep that has begun from now on, and until everything that it found is read. */

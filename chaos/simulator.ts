@@ -1,6 +1,14 @@
-import type { FaultRule, LifecycleEvent, NotificationCounts, Stats, TruthMailbox } from '../simulator/index.ts';
+import type {
+  FaultRule,
+  FlowReport,
+  LifecycleEvent,
+  NotificationCounts,
+  Stats,
+  TruthMailbox,
+} from '../simulator/index.ts';
 import { nameTenant, startTenant, type Tenant } from '../cli/demo/tenant.ts';
 import type { DataFolder } from '../embedded/data-folder.ts';
+import { pause } from '../embedded/pause.ts';
 
 /** How large the tenant is. */
 export interface TenantSize {
@@ -19,7 +27,9 @@ export interface SimulatedTenant extends Tenant {
    * two minutes, and one mailbox gets none.
    */
   notifyBadly(seconds: number): Promise<void>;
-  /** Ends the flow, and what is wrong with notifications. */
+  /** Ends the flow, lets some messages arrive, and waits for the last of them. */
+  someArrive(): Promise<void>;
+  /** Ends what is wrong with notifications. */
   notifyWell(): Promise<void>;
   notifications(): Promise<NotificationCounts>;
   /** Every subscription is over, and nobody is told. */
@@ -43,6 +53,9 @@ const BURST = 100;
 
 /** Changes of mail a minute while a session runs. */
 const FLOW = 240;
+/** Of arrivals alone, once the faults are over: 32. */
+const ARRIVING_SECONDS = 8;
+const LOOK_EVERY_MS = 250;
 const MIX = { arrive: 8, move: 2, read: 2, delete: 1, restore: 1 };
 const BAD_NOTIFICATIONS = {
   ...{ loss: 0.2, duplicates: 0.05, reorder: 0.1, delayMs: [0, 1_000] },
@@ -87,8 +100,12 @@ export async function openSimulator(
       await call('POST', '/faults', { kind: 'subscriptions', mailbox, effect: { type: 'mailbox', state: 'denied' } });
       await call('POST', '/flow', { ratePerMinute: FLOW, mix: MIX, seconds, seed });
     },
-    async notifyWell() {
+    async someArrive() {
       await call('DELETE', '/flow');
+      await call('POST', '/flow', { ratePerMinute: FLOW, mix: { arrive: 1 }, seconds: ARRIVING_SECONDS, seed });
+      while ((await call<FlowReport>('GET', '/flow')).isRunning) await pause(LOOK_EVERY_MS, options.signal);
+    },
+    async notifyWell() {
       await call('PUT', '/notifications', { loss: 0, duplicates: 0, reorder: 0, delayMs: [0, 0] });
     },
     notifications: () => call('GET', '/notifications'),
