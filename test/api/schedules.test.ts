@@ -131,6 +131,31 @@ describe('schedules, over the API, with the real worker and the simulator', () =
     await started('by-hand', 2);
   });
 
+  it('with buffer_one starts one scan when the one before has ended, for all that were due meanwhile', async () => {
+    await make('buffered', { intervalSeconds: 86_400, overlap: 'buffer_one' });
+    const hold = simulator.control.hold({ kind: 'messagesDelta' });
+    try {
+      expect((await ask('POST', `${PATH}/buffered/trigger`)).status).toBe(202);
+      await hold.reached();
+      const [first = ''] = await started('buffered', 1);
+      // Scans are called after the second in which they were due.
+      const called = () => `buffered-${new Date().toISOString().replace(/[-:]|\.\d+/g, '')}`;
+      await vi.waitUntil(() => called() > first);
+      for (const _again of [1, 2]) expect((await ask('POST', `${PATH}/buffered/trigger`)).status).toBe(202);
+      await vi.waitFor(
+        async () => expect(await shown('buffered')).toMatchObject({ running: [first], skipped: 1 }),
+        LONG,
+      );
+    } finally {
+      hold.release();
+    }
+    const scans = await started('buffered', 2);
+    for (const scanId of scans) await completed(scanId);
+    await vi.waitFor(async () => {
+      expect(await shown('buffered')).toMatchObject({ running: [], started: 2, skipped: 1 });
+    }, LONG);
+  });
+
   it('makes up for what was due in a time, one after the other, and not twice', async () => {
     await make('missed', { intervalSeconds: 3600, jitterSeconds: 0 });
     const time = { from: '2026-01-01T00:30:00Z', to: '2026-01-01T02:30:00Z' };
