@@ -30,18 +30,38 @@ export interface Losses {
   readonly real: number | null;
 }
 
+/** How a session is started, as the API words it. */
+export interface SessionSettings {
+  readonly polling_mode: 'scheduled' | 'manual';
+  readonly polling_interval?: number;
+  /** Default: true. */
+  readonly enable_webhook?: boolean;
+}
+
+/** What was asked of Graph, requests in a batch each for itself, and how many sweeps were started. */
+export interface Effort {
+  readonly sweeps: number;
+  readonly requests: Readonly<Record<string, number>>;
+}
+
 /** The whole product beside a simulated tenant that notifies it. */
 export interface LiveStage {
-  /** Starts a session and waits until every mailbox is read and has its subscription. */
-  startSession(pollingMode: 'scheduled' | 'manual'): Promise<void>;
+  /** Starts a session and waits until every mailbox is read and, unless none is wanted, has its subscription. */
+  startSession(settings: SessionSettings): Promise<void>;
   stopSession(): Promise<void>;
   /** How notifications travel from now on, as the simulator has it; counts begin anew. */
   setNotifications(settings: object): Promise<void>;
-  /** Lets mail arrive, waits until every notification has come and been seen to, and then for what `after` does. */
-  flow(options: FlowOptions, after?: () => Promise<void>): Promise<Flowed>;
+  /** Lets mail arrive, and waits until it counts as taken in: by default, until all is `settled`. */
+  flow(options: FlowOptions, isTakenIn?: () => Promise<void>): Promise<Flowed>;
+  /** Every notification has come and been seen to, and no mailbox waits for its reader. */
+  settled(): Promise<void>;
   /** Sweeps once, and waits until everything that was found is read. */
   sweep(): Promise<void>;
   losses(): Promise<Losses>;
+  /** What the work takes. */
+  effortOf(work: () => Promise<void>): Promise<Effort>;
+  /** How many rows of messages there are, how many ids they have, and how many messages the tenant has. */
+  rows(): Promise<{ readonly rows: number; readonly ids: number; readonly inTenant: number }>;
   close(): Promise<void>;
 }
 
@@ -65,7 +85,7 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
   const status = async (): Promise<SessionStatus> =>
     (await rig.call('GET', '/session/status')) as unknown as SessionStatus;
   const isIdle = async (): Promise<boolean> => (await status()).services.processing.status === 'idle';
-  const settled = (): Promise<unknown> =>
+  const settled = (): Promise<void> =>
     inTime(async () => {
       const { pending } = await control<{ pending: number }>('GET', '/notifications');
       return pending === 0 && (await isIdle());
@@ -83,11 +103,12 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
   await rig.call('POST', '/api/v1/connections', { organizationId: ORGANIZATION, auth });
   await noteRows(rig);
   return {
-    async startSession(pollingMode) {
-      await rig.call('POST', '/session/start', { polling_mode: pollingMode, filters: { folders: ['all'] } });
+    async startSession(settings) {
+      await rig.call('POST', '/session/start', { ...settings, filters: { folders: ['all'] } });
+      const subscribed = settings.enable_webhook === false ? 0 : mailboxes;
       await inTime(async () => {
         const { polling, webhook } = (await status()).services;
-        return webhook.subscriptions.active === mailboxes && polling.last_sweep !== null;
+        return webhook.subscriptions.active === subscribed && polling.last_sweep !== null;
       });
       // The delta round that is due since a mailbox has its subscription is left to the next sweep.
       await sweep();
@@ -100,7 +121,7 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
       await control('PUT', '/notifications', settings);
       await control('DELETE', '/notifications');
     },
-    async flow(options, after) {
+    async flow(options, isTakenIn = settled) {
       const { last } = await control<EventPage>('GET', '/events?limit=1');
       await control('POST', '/flow', options);
       await delay(options.seconds * 1000);
@@ -109,14 +130,27 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
         return report.isRunning ? undefined : report;
       }, LOOK_MS);
       const endedMs = Date.parse(flow.endsAt);
-      await settled();
-      await after?.();
+      await isTakenIn();
       return { arrivals: await arrivalsOf(rig, await eventsAfter(control, last)), endedMs };
     },
+    settled,
     sweep,
     async losses() {
       const { trueLoss } = await control<{ trueLoss: number | null }>('GET', '/notifications');
       return { measured: (await status()).loss.rate, real: trueLoss };
+    },
+    async effortOf(work) {
+      const sweeps = async (): Promise<number> =>
+        (await rig.temporal.workflow.count(`WorkflowType = 'sweepMailboxes'`)).count;
+      const before = await sweeps();
+      await control('DELETE', '/stats');
+      await work();
+      const { byKind } = await control<{ byKind: Record<string, number> }>('GET', '/stats');
+      return { sweeps: (await sweeps()) - before, requests: byKind };
+    },
+    async rows() {
+      const { messages: inTenant } = await control<{ messages: number }>('GET', '/truth/summary');
+      return { ...(await rowsOf(rig)), inTenant };
     },
     async close() {
       await worker.stop();
@@ -158,14 +192,20 @@ async function eventsAfter(
   }
 }
 
+/** The organization's rows, for a statement. */
+async function emailsTable(client: pg.Client): Promise<string> {
+  const { rows } = await client.query<{ schema: string }>(
+    "SELECT nspname AS schema FROM pg_namespace WHERE nspname LIKE 'outlook\\_emails\\_%'",
+  );
+  const [schema] = rows;
+  if (!schema) throw new Error('The organization has no schema');
+  return `${client.escapeIdentifier(schema.schema)}.emails`;
+}
+
 /** Has the database note when each row was first written: a row's own time is that of its latest change. */
 async function noteRows(rig: Rig): Promise<void> {
   await withClient(rig, async (client) => {
-    const { rows } = await client.query<{ schema: string }>(
-      "SELECT nspname AS schema FROM pg_namespace WHERE nspname LIKE 'outlook\\_emails\\_%'",
-    );
-    const [schema] = rows;
-    if (!schema) throw new Error('The organization has no schema');
+    const emails = await emailsTable(client);
     await client.query(`
       CREATE TABLE public.first_rows (id text PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp());
       CREATE FUNCTION public.note_row() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -173,8 +213,17 @@ async function noteRows(rig: Rig): Promise<void> {
         INSERT INTO public.first_rows (id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
         RETURN NULL;
       END $$;
-      CREATE TRIGGER bench AFTER INSERT ON ${client.escapeIdentifier(schema.schema)}.emails
+      CREATE TRIGGER bench AFTER INSERT ON ${emails}
         FOR EACH ROW EXECUTE FUNCTION public.note_row();`);
+  });
+}
+
+async function rowsOf(rig: Rig): Promise<{ rows: number; ids: number }> {
+  return withClient(rig, async (client) => {
+    const { rows } = await client.query<{ rows: number; ids: number }>(
+      `SELECT count(*)::int AS rows, count(DISTINCT id)::int AS ids FROM ${await emailsTable(client)}`,
+    );
+    return rows[0] ?? { rows: 0, ids: 0 };
   });
 }
 

@@ -45,7 +45,7 @@ async function benchFlows(note: (line: string) => void, minutes: number): Promis
   const stage = await openLiveStage(note, MAILBOXES);
   try {
     note('A session with notifications starts …');
-    await stage.startSession('scheduled');
+    await stage.startSession({ polling_mode: 'scheduled' });
     await stage.flow({ ratePerMinute: 600, seconds: 10, seed: 1 });
     const hourly = latenciesOf(await hourlyFlow(stage, note));
     note(JSON.stringify(hourly));
@@ -72,15 +72,18 @@ function hourlyFlow(stage: LiveStage, note: (line: string) => void): Promise<Flo
 /** Nothing but the one sweep makes up for what is lost: nobody sweeps by schedule. */
 async function lossyFlow(stage: LiveStage, note: (line: string) => void): Promise<Flows['lossy']> {
   note('1,000 messages a minute for a minute and a half; of notifications 20 % lost, 5 % doubled, 10 % overtaken …');
-  await stage.startSession('manual');
+  await stage.startSession({ polling_mode: 'manual' });
   await stage.setNotifications({ loss: 0.2, duplicates: 0.05, reorder: 0.1, delayMs: [0, 500], seed: 7 });
-  const { arrivals } = await stage.flow({ ratePerMinute: 1000, seconds: 90, seed: 4 }, () => stage.sweep());
+  const { arrivals } = await stage.flow({ ratePerMinute: 1000, seconds: 90, seed: 4 }, async () => {
+    await stage.settled();
+    await stage.sweep();
+  });
   const { measured, real } = await stage.losses();
   const missing = arrivals.filter(({ storedMs }) => storedMs === null).length;
   return { missing, measuredLoss: rounded(measured), trueLoss: rounded(real) };
 }
 
-function latenciesOf({ arrivals }: Flowed): LatencyFigures {
+export function latenciesOf({ arrivals }: Flowed): LatencyFigures {
   const latencies = arrivals
     .flatMap(({ arrivedMs, storedMs }) => (storedMs === null ? [] : [storedMs - arrivedMs]))
     .sort((a, b) => a - b);

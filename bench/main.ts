@@ -3,11 +3,12 @@ import { parseArgs } from 'node:util';
 import { benchFaults } from './faults.ts';
 import { benchLive } from './live.ts';
 import { benchPause } from './pause.ts';
+import { benchPolling } from './polling.ts';
 import { benchScan } from './scan-matrix.ts';
 import { benchSimulator } from './simulator.ts';
 
 /**
- * `npm run bench -- scan|simulator|pause|faults|live [--json]`: figures on standard output, the last of them one JSON object;
+ * `npm run bench -- scan|simulator|pause|faults|live|polling [--json]`: figures on standard output, the last of them one JSON object;
  * what is being done on standard error. `--minutes` is how long 1,000 messages a minute come in `live`.
  */
 const { values, positionals } = parseArgs({
@@ -30,8 +31,10 @@ if (what === 'scan') {
   print(machine, await benchFaults(note));
 } else if (what === 'live' && Number(values.minutes) > 0) {
   print(machine, await benchLive(note, { minutes: Number(values.minutes) }));
+} else if (what === 'polling') {
+  print(machine, await benchPolling(note));
 } else {
-  note('Usage: npm run bench -- scan|simulator|pause|faults|live [--minutes 5] [--json]');
+  note('Usage: npm run bench -- scan|simulator|pause|faults|live|polling [--minutes 5] [--json]');
   process.exitCode = 2;
 }
 
