@@ -1,5 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Outhaul } from '../cli/outhaul-process.ts';
 import { openStage, ORGANIZATION, type Stage } from './stage.ts';
 
 const MAILBOXES = 5;
@@ -38,6 +39,7 @@ describe('a session', () => {
     'stores mail as it arrives, also after everything was killed; stopped, it leaves no schedule and no subscription',
     { timeout: 400_000 },
     async () => {
+      const api = await stage.startApiProcess();
       const start = stage.startClient('session', 'start', '--interval', '60');
       expect(await start.ended).toBe(0);
       await until({
@@ -55,7 +57,7 @@ describe('a session', () => {
       arrive(0, 'Before the kill');
       await watch.says('Before the kill');
 
-      await killEverything();
+      await killEverything(api);
       arrive(1, 'After the kill');
       await watch.says('After the kill');
       await until({ session: { status: 'running' }, services: { processing: { messages: MAILBOXES * EACH + 2 } } });
@@ -70,13 +72,15 @@ describe('a session', () => {
     },
   );
 
-  async function killEverything(): Promise<void> {
-    const { temporal } = stage.services;
+  /** Workers, API, Temporal and PostgreSQL, none of them in order. */
+  async function killEverything(api: Outhaul): Promise<void> {
+    const { postgres, temporal } = stage.services;
     stage.killWorkers();
-    temporal.kill('SIGKILL');
-    await temporal.exited;
+    for (const each of [api, temporal, postgres]) each.kill('SIGKILL');
+    await Promise.all([api.ended, temporal.exited, postgres.exited]);
+    await stage.restart('postgres');
     await stage.restart('temporal');
-    await stage.restart('api');
+    await stage.startApiProcess();
     stage.startWorker();
   }
 

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import { startApi, type RunningApi } from '../../api/main.ts';
 import { compareWithTruth, type Comparison } from '../../cli/demo/comparison.ts';
 import { openTruth } from '../../cli/demo/truth.ts';
@@ -36,6 +36,8 @@ export interface Stage {
   readonly services: { postgres: EmbeddedPostgres; temporal: EmbeddedTemporal };
   /** Starts the service again, on the same data and port; the API is stopped before. */
   restart(service: 'postgres' | 'temporal' | 'api'): Promise<void>;
+  /** Starts the API as a process, in place of the one within the test, or of an earlier process that has ended. */
+  startApiProcess(): Promise<Outhaul>;
   startWorker(env?: NodeJS.ProcessEnv): Outhaul;
   /** Kills every worker that was started. */
   killWorkers(): void;
@@ -83,9 +85,10 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
     ...settings,
   };
   const startIt = (): Promise<RunningApi> => startApi({ config: loadConfig(environment).config, log: silent });
-  let api = await startIt();
-  const key = api.adminKey ?? '';
+  let api: RunningApi | undefined = await startIt();
+  const { url, adminKey: key = '' } = api;
   const workers: Outhaul[] = [];
+  const processes: Outhaul[] = [];
   const stage: Stage = {
     simulator,
     services,
@@ -93,8 +96,16 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
       if (service === 'postgres') services.postgres = await start.postgres();
       if (service === 'temporal') services.temporal = await start.temporal();
       if (service !== 'api') return;
-      await api.close();
+      await api?.close();
       api = await startIt();
+    },
+    async startApiProcess() {
+      await api?.close();
+      api = undefined;
+      const started = startOuthaul(['api'], environment);
+      processes.push(started);
+      await vi.waitFor(async () => expect((await fetch(`${url}/health`)).status).toBe(200), { timeout: 60_000 });
+      return started;
     },
     startWorker(env = {}) {
       const worker = startOuthaul(['worker'], { ...environment, ...env });
@@ -102,9 +113,9 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
       return worker;
     },
     killWorkers: () => workers.forEach((worker) => worker.kill('SIGKILL')),
-    startClient: (...args) => startOuthaul([...args, '--url', api.url], { OUTHAUL_API_KEY: key }),
+    startClient: (...args) => startOuthaul([...args, '--url', url], { OUTHAUL_API_KEY: key }),
     async call(method, path, body) {
-      const response = await fetch(`${api.url}${path}`, {
+      const response = await fetch(`${url}${path}`, {
         method,
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         ...(body && { body: JSON.stringify(body) }),
@@ -130,9 +141,9 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
       ),
     compare: (scanId) => compareStored(stage, environment, scanId),
     async close() {
-      for (const worker of workers) worker.kill('SIGKILL');
-      await Promise.all(workers.map(({ ended }) => ended));
-      await api.close();
+      for (const each of [...workers, ...processes]) each.kill('SIGKILL');
+      await Promise.all([...workers, ...processes].map(({ ended }) => ended));
+      await api?.close();
       await Promise.all([simulator.close(), services.postgres.stop(), services.temporal.stop()]);
       await rm(folder, { recursive: true, force: true });
     },
