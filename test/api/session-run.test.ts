@@ -1,7 +1,7 @@
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { freePort } from '../../embedded/index.ts';
-import { sweepWorkflowId } from '../../model/ids.ts';
+import { sessionWorkflowId, sweepWorkflowId } from '../../model/ids.ts';
 import { startSimulator, type Simulator } from '../../simulator/index.ts';
 import { query } from '../../store/database.ts';
 import { organizationOf } from '../../store/organizations.ts';
@@ -67,6 +67,23 @@ describe('a session, over the API, with the real worker and the simulator', () =
       const ids: string[] = [];
       for await (const { scheduleId } of client.schedule.list()) ids.push(scheduleId);
       return ids.filter((id) => id === sweepWorkflowId(organizationId));
+    } finally {
+      await connection.close();
+    }
+  };
+
+  /** Whether a session that stops has found work in flight. */
+  const hasWaited = async (id: string): Promise<boolean> => {
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    try {
+      const client = new Client({ connection, namespace: inject('temporalNamespace') });
+      const { events } = await client.workflow.getHandle(sessionWorkflowId(id)).fetchHistory();
+      const asked = events?.findIndex(
+        ({ activityTaskScheduledEventAttributes: asks }) => asks?.activityType?.name === 'workWaits',
+      );
+      return (
+        asked !== undefined && asked >= 0 && events!.slice(asked).some((event) => event.timerStartedEventAttributes)
+      );
     } finally {
       await connection.close();
     }
@@ -209,9 +226,8 @@ describe('a session, over the API, with the real worker and the simulator', () =
       expect((await call('POST', '/session/start', { enable_webhook: false })).status).toBe(200);
       await hold.reached();
       stopping = call('POST', '/session/stop', {});
-      await vi.waitFor(async () => {
-        expect((await call('GET', '/session/status')).body).toMatchObject({ session: { status: 'stopping' } });
-      }, LONG);
+      await vi.waitFor(async () => expect(await hasWaited(id)).toBe(true), LONG);
+      expect((await call('GET', '/session/status')).body).toMatchObject({ session: { status: 'stopping' } });
     } finally {
       hold.release();
     }
