@@ -135,18 +135,18 @@ async function probeAll(
 }
 
 /**
- * Probes what is at rest. A mailbox that is being read is not probed but read for changes: where its reader has taken over
- * from a lost one, whose requests may go on at Graph, a probe would be the fifth at a time.
+ * Probes the mailboxes but for those whose reader was lost a moment ago: its requests may go on at Graph beside a
+ * successor's. They are due for a round in any case.
  */
 async function look(graph: Graph, stretch: readonly SweptMailbox[], signal: AbortSignal): Promise<ProbeOutcome[]> {
   const probes = await probeAll(
     graph,
-    stretch.filter(({ busy }) => !busy),
+    stretch.filter(({ lost }) => !lost),
     signal,
   );
   const told = [...probes].flatMap(([mailboxId, probe]) => outcomeOf(mailboxId, probe) ?? []);
-  const busy = stretch.filter((mailbox) => mailbox.busy);
-  return [...told, ...busy.map(({ mailboxId }) => ({ mailboxId, changed: true, link: null }))];
+  const lost = stretch.filter((mailbox) => mailbox.lost);
+  return [...told, ...lost.map(({ mailboxId }) => ({ mailboxId, changed: true, link: null }))];
 }
 
 /** Undefined where the probe told nothing. */

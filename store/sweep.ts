@@ -11,8 +11,8 @@ const DELTA_EVERY = '1 day';
 export interface SweptMailbox {
   readonly mailboxId: string;
   readonly link: string | null;
-  /** It is being read, or its reader was lost a short while ago. */
-  readonly busy: boolean;
+  /** Its reader was lost a short while ago, and no other has taken over. */
+  readonly lost: boolean;
 }
 
 /** What is known of a mailbox after a probe, or without one: then there is no new link. */
@@ -37,7 +37,7 @@ export const mailboxesToProbe = (
 ): Promise<SweptMailbox[]> =>
   query(db, {
     text: `SELECT s.mailbox_id AS "mailboxId", m._tree_link AS link, m._lease_token IS NOT NULL
-        AND m._lease_ends_at > clock_timestamp() - $4 * interval '1 millisecond' AS busy
+        AND m._lease_ends_at BETWEEN clock_timestamp() - $4 * interval '1 millisecond' AND clock_timestamp() AS lost
       FROM outhaul.session_mailboxes s JOIN ${schema}.mailboxes m ON m.id = s.mailbox_id
       WHERE s.session_no = $1 AND s.mailbox_id > $2 AND (s.state = 'followed' OR (s.state = 'skipped'
         AND s.reason IN ('no_mailbox', 'denied')

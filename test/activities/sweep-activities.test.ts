@@ -99,7 +99,7 @@ describe('a sweep', () => {
     expect(await stateOf(mailbox(0))).toMatchObject({ wanted: true });
   });
 
-  it('does not probe a mailbox whose reader is at work, or was lost a moment ago, but has it read', async () => {
+  it('does not probe a mailbox whose reader was lost a moment ago, but has it read', async () => {
     await settle();
     const { schema } = stage.organization;
     const lease = (mailboxId: string, end: string) =>
@@ -111,10 +111,10 @@ describe('a sweep', () => {
     await lease(mailbox(1), '-1 second');
     await lease(mailbox(2), '-1 hour');
     const before = await links();
-    expect(await sweep()).toMatchObject({ mailboxes: MAILBOXES, changed: 2 });
-    expect([...woken].sort()).toEqual([mailbox(0), mailbox(1)].sort());
-    expect(probes()).toBe(MAILBOXES - 2);
-    expect((await links()).get(mailbox(0))).toBe(before.get(mailbox(0)));
+    expect(await sweep()).toMatchObject({ mailboxes: MAILBOXES, changed: 1 });
+    expect(woken).toEqual([mailbox(1)]);
+    expect(probes()).toBe(MAILBOXES - 1);
+    expect((await links()).get(mailbox(1))).toBe(before.get(mailbox(1)));
   });
 
   it('asks the readers once more that have not done what an earlier sweep asked for', async () => {
