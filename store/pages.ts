@@ -52,8 +52,8 @@ type Written = FolderMessages & Partial<Pick<Page, 'excluded' | 'progress'>>;
 
 const NO_PROGRESS = { round: null, next: { end: true }, pageSize: null } as const;
 
-/** SQLSTATE of a row for which `scan_messages` has no partition. */
-const NO_PARTITION = '23514';
+/** SQLSTATE of a row for which `scan_messages` has no partition, and, with a name, of a check that an operator has added. */
+const CHECK_VIOLATED = '23514';
 
 /** What became of the messages of a page. */
 export interface PageResult {
@@ -101,7 +101,7 @@ async function write(db: Database, organization: Organization, page: Written): P
           ? writeSingly(db, organization, page)
           : write(db, organization, { ...page, suspicious: true });
       }
-      if (sqlState(error) === NO_PARTITION) throw new UnknownScan(page.scanNos[0] ?? 0);
+      if (sqlState(error) === CHECK_VIOLATED) throw new UnknownScan(page.scanNos[0] ?? 0);
       // Two folders' pages that hold the same moved messages may stand in each other's way: one of them tries again.
       if (attempt === 3 || !(error instanceof StoreUnavailable) || sqlState(error.cause) !== '40P01') throw error;
     }
@@ -230,4 +230,8 @@ const sumOf = (
 });
 
 /** SQLSTATE classes 22 (data exception) and 54 (limit exceeded), or a record nested too deep to be written as JSON. */
-const isDataFault = (error: unknown): boolean => error instanceof RangeError || /^(22|54)/.test(sqlState(error) ?? '');
+const isDataFault = (error: unknown): boolean =>
+  error instanceof RangeError || /^(22|54)/.test(sqlState(error) ?? '') || isOperatorsCheck(error);
+
+const isOperatorsCheck = (error: unknown): boolean =>
+  sqlState(error) === CHECK_VIOLATED && (error as { constraint?: string }).constraint !== undefined;

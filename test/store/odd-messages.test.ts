@@ -194,6 +194,16 @@ describe('a message that the database refuses', () => {
     expect(ended.status).toBe('completed_with_errors');
   });
 
+  it('is refused alone when an operator has added a check to the table', async () => {
+    const reading = await startReading(store.db);
+    await store.sql(
+      `ALTER TABLE ${reading.organization.schema}.emails ADD CONSTRAINT short CHECK (length(subject) < 10)`,
+    );
+    const page = reading.page([message('short', { subject: 'short' }), message('long', { subject: 'x'.repeat(10) })]);
+    const result = await writePage(store.db, reading.organization, page);
+    expect(result).toMatchObject({ inserted: 1, refused: [{ id: 'long', code: '23514' }] });
+  });
+
   it('is refused alone when it is nested too deep to be written', async () => {
     const depth = 200_000;
     const deep = JSON.parse(`${'['.repeat(depth)}${']'.repeat(depth)}`) as Json;
