@@ -3,7 +3,7 @@ import { recordAudit } from '../store/audit.ts';
 import { loadActive } from '../store/connections.ts';
 import type { Database } from '../store/database.ts';
 import { ScanExists, UnknownOrganization } from '../store/errors.ts';
-import { organizationOf } from '../store/organizations.ts';
+import { organizationExists } from '../store/organizations.ts';
 import { addScan, scanOf } from '../store/scans.ts';
 
 /** What became of a scan that was due: recorded, with what its workflow is to be given, or why it was not. */
@@ -46,7 +46,7 @@ export function createScheduleActivities({
     async addScheduledScan({ organizationId, scheduleId, scanId, mode, filters }) {
       const ids = { organizationId, scheduleId, scanId };
       try {
-        await organizationOf(db, organizationId);
+        if (!(await organizationExists(db, organizationId))) throw new UnknownOrganization(organizationId);
         if (!(await loadActive(db, organizationId))) {
           log.warn(ids, 'A scan was due, and its organization has no connection: its schedule is paused');
           await schedules.pause(organizationId, scheduleId, NO_CONNECTION);

@@ -38,6 +38,10 @@ export const ensureOrganization = (db: Database, organizationId: string): Promis
     return row && isUpToDate(row) ? row.schema_name : make(db, organizationId);
   });
 
+/** Whether the organization is there now, whatever this process has known of it before. */
+export const organizationExists = async (db: Database, organizationId: string): Promise<boolean> =>
+  (await query(db, byId(organizationId))).length > 0;
+
 /**
  * An organization that is there already, its schema brought up to date.
  * @throws {UnknownOrganization}
