@@ -165,6 +165,31 @@ describe('schedules, over the API, with the real worker and the simulator', () =
     for (const scanId of scans) await completed(scanId, { mode: 'incremental' });
   });
 
+  it('does not outlive its organization: when it is next due it takes itself away', async () => {
+    const gone = stage.organization('deleted');
+    const { tenantId, clientId, clientSecret } = simulator;
+    const auth = { tenantId, clientId, clientSecret };
+    const connected = await stage.call('POST', '/api/v1/connections', { body: { organizationId: gone, auth } });
+    expect(connected.status).toBe(201);
+    const own = await stage.keyOf(gone);
+    const schedule = { scheduleId: 'orphan', intervalSeconds: 86_400 };
+    expect((await stage.call('POST', PATH, { key: own, body: schedule })).status).toBe(201);
+    for (const table of ['api_keys', 'connection_checks', 'connections', 'audit_log', 'organizations']) {
+      await query(stage.db, { text: `DELETE FROM outhaul.${table} WHERE organization_id = $1`, values: [gone] });
+    }
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    try {
+      const { schedule: schedules } = new Client({ connection, namespace: inject('temporalNamespace') });
+      const handle = schedules.getHandle(scheduleWorkflowId(gone, 'orphan'));
+      await handle.trigger();
+      // A deleted schedule can still be described, but not be changed; asked too often, it is busy with that alone.
+      const nowAndThen = { ...LONG, interval: 1_000 };
+      await vi.waitFor(() => expect(handle.pause()).rejects.toBeInstanceOf(ScheduleNotFoundError), nowAndThen);
+    } finally {
+      await connection.close();
+    }
+  });
+
   it('pauses itself with a note where its organization has no connection any more', async () => {
     const other = stage.organization('unconnected');
     const call = { key: await stage.keyOf(other) };
@@ -195,31 +220,6 @@ describe('schedules, over the API, with the real worker and the simulator', () =
     const after = await shown('sealed');
     expect(after['changedAt']).not.toBeNull();
     expect({ ...after, changedAt: null }).toEqual(before);
-  });
-
-  it('does not outlive its organization: when it is next due it takes itself away', async () => {
-    const gone = stage.organization('deleted');
-    const { tenantId, clientId, clientSecret } = simulator;
-    const auth = { tenantId, clientId, clientSecret };
-    const connected = await stage.call('POST', '/api/v1/connections', { body: { organizationId: gone, auth } });
-    expect(connected.status).toBe(201);
-    const own = await stage.keyOf(gone);
-    const schedule = { scheduleId: 'orphan', intervalSeconds: 86_400 };
-    expect((await stage.call('POST', PATH, { key: own, body: schedule })).status).toBe(201);
-    for (const table of ['api_keys', 'connection_checks', 'connections', 'audit_log', 'organizations']) {
-      await query(stage.db, { text: `DELETE FROM outhaul.${table} WHERE organization_id = $1`, values: [gone] });
-    }
-    const connection = await Connection.connect({ address: inject('temporalAddress') });
-    try {
-      const { schedule: schedules } = new Client({ connection, namespace: inject('temporalNamespace') });
-      const handle = schedules.getHandle(scheduleWorkflowId(gone, 'orphan'));
-      await handle.trigger();
-      // A deleted schedule can still be described, but not be changed; asked too often, it is busy with that alone.
-      const nowAndThen = { ...LONG, interval: 1_000 };
-      await vi.waitFor(() => expect(handle.pause()).rejects.toBeInstanceOf(ScheduleNotFoundError), nowAndThen);
-    } finally {
-      await connection.close();
-    }
   });
 
   it('is removed, and another organization never sees it', async () => {
