@@ -259,6 +259,9 @@ describe('scanTenant', () => {
       const { events } = await handle.fetchHistory();
       expect(events?.[0]?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId).toBeTruthy();
     });
-    expect(tenant.reads).toHaveLength(60);
+    // One that ends as the new run asks after it may be read again; the slow one was being read all the while.
+    expect(new Set(tenant.reads)).toEqual(new Set(tenant.mailboxes));
+    expect(tenant.reads.filter((id) => id === slow)).toHaveLength(1);
+    expect(tenant.peakReadsOfOneMailbox).toBe(1);
   });
 });
