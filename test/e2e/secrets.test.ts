@@ -62,9 +62,10 @@ beforeAll(async () => {
     MAX_RETRIES: '2',
   });
   await command.says('Outhaul runs');
-  const said = (pattern: RegExp): string => pattern.exec(command.out())?.[1] ?? '';
-  apiUrl = said(/API +(http:\S+)/);
-  databaseUrl = said(/psql '(\S+)'/);
+  const said = (pattern: RegExp): Promise<string> =>
+    vi.waitUntil(() => pattern.exec(command.out())?.[1], { timeout: 10_000 });
+  apiUrl = await said(/API +(http:\S+)\s/);
+  databaseUrl = await said(/psql '(\S+)'/);
   adminKey = (await readFile(dataPath('api-key'), 'utf8')).trim();
   temporal = await Connection.connect({ address: temporalAddress() });
 }, 180_000);
