@@ -4,16 +4,13 @@ const FIRST_GUESS = 4096;
 const WEIGHT = 0.1;
 
 /**
- * Bounds the memory that pages take: the bodies being fetched, parsed and stored, over all slices of a worker. Whoever
- * wants a page reserves its expected size first and waits while the budget is used up, first come first served.
+ * Bounds what is held at a time. Whoever wants some of it waits while it is used up, first come first served.
  */
-export class ByteBudget {
+export class Budget {
   readonly #limit: number;
   #used = 0;
-  #bytesEach = FIRST_GUESS;
-  readonly #waiting: { bytes: number; grant: () => void }[] = [];
+  readonly #waiting: { amount: number; grant: () => void }[] = [];
 
-  /** @param limit bytes of response bodies; a parsed page takes about four times as much */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -22,12 +19,12 @@ export class ByteBudget {
    * Resolves with a reservation once there is room. One that is larger than the whole budget is granted when it is
    * alone, so that nothing waits for ever.
    */
-  async reserve(bytes: number, signal: AbortSignal): Promise<Reservation> {
+  async reserve(amount: number, signal: AbortSignal): Promise<Reservation> {
     signal.throwIfAborted();
-    if (this.#waiting.length > 0 || !this.#fits(bytes)) {
+    if (this.#waiting.length > 0 || !this.#fits(amount)) {
       await new Promise<void>((resolve, reject) => {
         const waiter = {
-          bytes,
+          amount,
           grant: () => {
             signal.removeEventListener('abort', abort);
             resolve();
@@ -42,9 +39,9 @@ export class ByteBudget {
         this.#waiting.push(waiter);
       });
     } else {
-      this.#used += bytes;
+      this.#used += amount;
     }
-    return new Reservation(bytes, (change) => {
+    return new Reservation(amount, (change) => {
       this.#used += change;
       this.#grant();
     });
@@ -53,6 +50,26 @@ export class ByteBudget {
   get used(): number {
     return this.#used;
   }
+
+  #fits(amount: number): boolean {
+    return this.#used === 0 || this.#used + amount <= this.#limit;
+  }
+
+  #grant(): void {
+    for (let next = this.#waiting[0]; next && this.#fits(next.amount); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#used += next.amount;
+      next.grant();
+    }
+  }
+}
+
+/**
+ * Bounds the memory that pages take: the bodies being fetched, parsed and stored, in bytes, over all slices of a worker.
+ * A parsed page takes about four times as much as its body.
+ */
+export class ByteBudget extends Budget {
+  #bytesEach = FIRST_GUESS;
 
   /** Bytes of a message, by the pages that this worker has seen lately. */
   get bytesEach(): number {
@@ -63,37 +80,25 @@ export class ByteBudget {
   learn(messages: number, bytes: number): void {
     if (messages > 0) this.#bytesEach += WEIGHT * (bytes / messages - this.#bytesEach);
   }
-
-  #fits(bytes: number): boolean {
-    return this.#used === 0 || this.#used + bytes <= this.#limit;
-  }
-
-  #grant(): void {
-    for (let next = this.#waiting[0]; next && this.#fits(next.bytes); next = this.#waiting[0]) {
-      this.#waiting.shift();
-      this.#used += next.bytes;
-      next.grant();
-    }
-  }
 }
 
-/** Bytes of the budget held for one page. */
+/** What of a budget is held for one page. */
 export class Reservation {
-  #bytes: number;
-  readonly #change: (bytes: number) => void;
+  #amount: number;
+  readonly #change: (amount: number) => void;
 
-  constructor(bytes: number, change: (bytes: number) => void) {
-    this.#bytes = bytes;
+  constructor(amount: number, change: (amount: number) => void) {
+    this.#amount = amount;
     this.#change = change;
   }
 
   /** Corrects the reservation once the real size is known. */
-  resize(bytes: number): void {
-    this.#change(bytes - this.#bytes);
-    this.#bytes = bytes;
+  resize(amount: number): void {
+    this.#change(amount - this.#amount);
+    this.#amount = amount;
   }
 
-  /** Gives the bytes back; more than once does no harm. */
+  /** Gives it back; more than once does no harm. */
   release(): void {
     this.resize(0);
   }

@@ -7,7 +7,7 @@ import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { writeMessages, writePage } from '../store/pages.ts';
 import { resetRound, type ReadMethod, type Round } from '../store/sync-state.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { Budget, ByteBudget } from './byte-budget.ts';
 import type { CompletePage } from './completion.ts';
 import { MessageAtFault, PageSource } from './page-source.ts';
 import { quarantine, release, releaseUnnamed, type QuarantineState } from './quarantine.ts';
@@ -20,6 +20,8 @@ export interface ReadingContext {
   readonly leaseToken: string;
   readonly signal: AbortSignal;
   readonly budget: ByteBudget;
+  /** Pages of the mailbox that are asked for or held at a time. */
+  readonly pagesAtOnce: Budget;
   /** How many messages a page may have. */
   readonly pageLimit: MailboxPageLimit;
   readonly quarantine: QuarantineState;

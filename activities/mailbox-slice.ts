@@ -7,7 +7,7 @@ import type { Organization } from '../store/organizations.ts';
 import { rememberPageLimit } from '../store/mailbox-memory.ts';
 import { finishReading } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import { Budget, type ByteBudget } from './byte-budget.ts';
 import { attemptFolder } from './folder-attempt.ts';
 import { readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
 import type { Lease } from './lease.ts';
@@ -23,6 +23,8 @@ import { settleMailbox } from './settlement.ts';
 
 /** Folders of a mailbox read at a time; Graph allows an app four requests at a time for a mailbox. */
 const FOLDERS_AT_ONCE = 3;
+/** Pages of a mailbox being asked for or stored at a time: what a worker that is killed has read in vain. */
+const PAGES_AT_ONCE = 3;
 
 export interface SliceRequest {
   readonly db: Database;
@@ -56,7 +58,12 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
   const { db, organization, mailboxId, pageSize } = request;
   const { pageLimit: remembered, quarantined } = request.lease.memory;
   const pageLimit = new MailboxPageLimit(pageSize, remembered);
-  const slice: Slice = { ...request, pageLimit, quarantine: { occupied: quarantined > 0 } };
+  const slice: Slice = {
+    ...request,
+    pageLimit,
+    pagesAtOnce: new Budget(PAGES_AT_ONCE),
+    quarantine: { occupied: quarantined > 0 },
+  };
   try {
     return await readAll(slice);
   } finally {
@@ -72,6 +79,7 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
 /** What a slice knows of its mailbox from earlier reads. */
 interface Slice extends SliceRequest {
   readonly pageLimit: MailboxPageLimit;
+  readonly pagesAtOnce: Budget;
   readonly quarantine: QuarantineState;
 }
 
@@ -174,7 +182,7 @@ async function readUnattended(slice: Slice): Promise<boolean> {
 }
 
 function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
-  const { db, organization, graph, mailboxId, scans, lease, budget, pageLimit, quarantine } = slice;
+  const { db, organization, graph, mailboxId, scans, lease, budget, pageLimit, pagesAtOnce, quarantine } = slice;
   const [first] = scans;
   return {
     db,
@@ -184,6 +192,7 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
     signal,
     budget,
     pageLimit,
+    pagesAtOnce,
     quarantine,
     scanNos: scans.map(({ scanNo }) => scanNo),
     scanId: first?.scanId ?? null,

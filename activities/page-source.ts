@@ -5,7 +5,7 @@ import { MESSAGE_MEMBERS } from '../model/mail.ts';
 import { FolderPageSize, fittingSize, type PageFault } from '../model/page-size.ts';
 import { unnamedMessage, type UnreadableMessage } from '../store/quarantine.ts';
 import type { Round } from '../store/sync-state.ts';
-import type { Reservation } from './byte-budget.ts';
+import type { Budget, Reservation } from './byte-budget.ts';
 import { completed, type CompletePage } from './completion.ts';
 import type { FolderToRead, ReadingContext } from './folder-reader.ts';
 import { answersFor } from './reading-by-id.ts';
@@ -29,11 +29,12 @@ export class MessageAtFault extends Error {
 
 export interface FetchedPage {
   readonly page: CompletePage;
-  readonly reservation: Reservation;
+  /** What it holds of the mailbox's pages and of the worker's bytes. */
+  readonly held: readonly Reservation[];
 }
 
 /**
- * Fetches a folder's pages within the worker's byte budget. A page that fails because of what is in it is asked for again
+ * Fetches a folder's pages within what a mailbox and the worker may hold of them. A page that fails because of what is in it is asked for again
  * with half the messages, by the same link: how many a page has is no part of the link.
  */
 export class PageSource {
@@ -68,11 +69,13 @@ export class PageSource {
     return fetched;
   }
 
-  /** Gives the page's bytes back to the budget. */
-  release({ page, reservation }: FetchedPage): void {
+  /** Makes room for other pages. */
+  release({ page, held }: FetchedPage): void {
     releasePage(page);
-    reservation.release();
-    this.#held.delete(reservation);
+    for (const reservation of held) {
+      reservation.release();
+      this.#held.delete(reservation);
+    }
   }
 
   /** Aborts a page that nobody will take any more, and gives back whatever is held. */
@@ -83,19 +86,25 @@ export class PageSource {
 
   async #fetch(link: string | undefined): Promise<FetchedPage> {
     if (link !== undefined) this.#links.pass(link);
-    const { budget } = this.#context;
+    const { budget, pagesAtOnce } = this.#context;
+    const place = await this.#reserve(pagesAtOnce, 1);
     const messagesExpected = link === undefined ? Math.min(this.size, this.#folder.totalItemCount) : this.size;
     const expected = Math.ceil(messagesExpected * (this.#bytesEach ?? budget.bytesEach));
-    const reservation = await budget.reserve(Math.max(expected, LEAST_RESERVATION), this.#signal);
-    this.#held.add(reservation);
+    const room = await this.#reserve(budget, Math.max(expected, LEAST_RESERVATION));
     const page = await this.#ask(link);
     this.#signal.throwIfAborted();
     const { bytes, messages } = page;
-    reservation.resize(bytes);
+    room.resize(bytes);
     if (messages.length > 0) this.#bytesEach = bytes / messages.length;
     budget.learn(messages.length, bytes);
     this.#size.came({ messages: messages.length, bytes });
-    return { page, reservation };
+    return { page, held: [place, room] };
+  }
+
+  async #reserve(budget: Budget, amount: number): Promise<Reservation> {
+    const reservation = await budget.reserve(amount, this.#signal);
+    this.#held.add(reservation);
+    return reservation;
   }
 
   async #ask(link: string | undefined): Promise<CompletePage> {

@@ -125,10 +125,10 @@ async function compared(
   return { rawRate: middleOf(rates), figures: { ...scans[Math.floor(times / 2)]!, actions } };
 }
 
-/** The worker's peak memory for a small and a large tenant, MB: the middle one of three runs each, in turn. */
+/** The worker's peak memory for a small and a large tenant, MB: the middle one of five runs each, in turn. */
 async function memoryOf(rig: Rig, small: Workload, large: Workload): Promise<{ small: number; large: number }> {
   const peaks = { small: [] as number[], large: [] as number[] };
-  for (let time = 0; time < 3; time++) {
+  for (let time = 0; time < 5; time++) {
     peaks.small.push((await scan(rig, small, false)).workerRssMb);
     peaks.large.push((await scan(rig, large, false)).workerRssMb);
   }

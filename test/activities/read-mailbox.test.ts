@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it, vi } from 'vitest';
+import { run, transaction } from '../../store/database.ts';
 import { LeaseLost } from '../../store/errors.ts';
 import { acquireLease, releaseLease } from '../../store/leases.ts';
 import { folderCoverage } from '../../store/scan-folders.ts';
@@ -12,7 +13,7 @@ const DONE = { done: true, outcome: 'completed' };
 
 describe('reading a mailbox', () => {
   const stage = useMailboxes({
-    mailboxes: 14,
+    mailboxes: 15,
     messagesPerMailbox: 240,
     folders: 3,
     users: [
@@ -125,6 +126,26 @@ describe('reading a mailbox', () => {
       .folders.filter(({ isHidden, isSearchFolder, inTree }) => inTree && !isHidden && !isSearchFolder)
       .reduce((sum, { messages }) => sum + Math.max(1, Math.ceil(messages / 20)), 0);
     expect(stage.simulator.control.stats().byKind.messagesDelta).toBe(pages);
+  });
+
+  it('holds three pages at a time, those being stored included: a worker that is killed has read no more in vain', async () => {
+    const mailbox = ownMailbox();
+    const { scanNo } = await stage.addScan();
+    const { control } = stage.simulator;
+    const hold = control.hold({ mailbox, kind: 'messagesDelta' });
+    control.resetStats();
+    const reading = stage.read(mailbox, scanNo, { pageSize: 20 });
+    await vi.waitFor(() => expect(hold.waiting).toBe(3), { timeout: 10_000 });
+    await transaction(stage.store.open(), async (client) => {
+      await run(client, { text: `LOCK TABLE ${stage.organization.schema}.emails IN EXCLUSIVE MODE`, values: [] });
+      hold.release();
+      await vi.waitFor(async () => {
+        const stuck = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+        expect(await stage.store.sql(stuck)).toHaveLength(3);
+      });
+      expect(control.stats().byKind.messagesDelta).toBe(3);
+    });
+    expect(await reading).toMatchObject({ ...DONE, messages: 240 });
   });
 
   it('cancelled, stops its requests, keeps what is committed and frees the lease', async () => {
