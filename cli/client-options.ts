@@ -40,19 +40,13 @@ export function withOrganization(command: Command): Command {
 
 /** A client of the API that the options name, with the key that fits. */
 export async function openClient(cli: Cli, options: ClientOptions): Promise<ApiClient> {
-  const { config } = loadConfig(withoutConnection(cli.env));
+  const { config } = loadConfig(cli.env);
   return createApiClient({
     url: options.url ?? `http://127.0.0.1:${config.http.port}`,
     key: await findApiKey(cli.env, options.apiKeyFile, options.dataDir ?? config.dataDir),
     organizationId: options.organization,
     signal: cli.interrupts.signal,
   });
-}
-
-/** A client may have a part of a connection in its environment, such as the secret, and name the rest by options. */
-function withoutConnection(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const parts = ['TENANT_ID', 'CLIENT_ID', 'CLIENT_SECRET'].flatMap((name) => [name, `AZURE_${name}`]);
-  return { ...env, ...Object.fromEntries(parts.map((name) => [name, undefined])) };
 }
 
 /** From the file that was named, `OUTHAUL_API_KEY`, or the data folder, in this order. */
