@@ -31,8 +31,7 @@ import type {
 } from '../api/schemas/sessions.ts';
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
 import type { ScanCancelled, ScanControlled, ScanList, ScanState, ScansReviewed } from '../api/schemas/scans.ts';
-import { ApiError, ApiUnreachable, readErrorAnswer, unreachable } from './api-errors.ts';
-import { EXIT } from './exit-codes.ts';
+import { request, type ApiCall, type ApiClientOptions } from './api-request.ts';
 
 export type ScanStateAnswer = z.output<typeof ScanState>;
 export type ScanListAnswer = z.output<typeof ScanList>;
@@ -54,19 +53,6 @@ export type ScanRequest = z.input<typeof ScanStart>['config'];
 
 /** What is done with a scan once it is started, beside cancelling it. */
 export type ScanControl = 'pause' | 'resume' | 'retry-failed';
-
-export interface ApiClientOptions {
-  /** Where the API listens, as in `http://127.0.0.1:8000`. */
-  readonly url: string;
-  /** Default: none is sent. */
-  readonly key?: string | undefined;
-  /** Sent with every request that leaves room for it; administrators need it where a scan's id alone is ambiguous. */
-  readonly organizationId?: string | undefined;
-  /** Ends every request. */
-  readonly signal?: AbortSignal | undefined;
-  /** Of a request whose answer takes no thought, ms. Default: 30,000. */
-  readonly deadlineMs?: number;
-}
 
 /** Starting a scan, and every check of a connection, waits for Microsoft. */
 const START_DEADLINE_MS = 120_000;
@@ -160,19 +146,9 @@ export interface ApiClient {
 const CONNECTIONS = '/api/v1/connections';
 const SCHEDULES = '/api/v1/schedules';
 
-type Query = Readonly<Record<string, string | number | undefined>>;
-
-interface Call {
-  readonly query?: Query;
-  readonly body?: unknown;
-  readonly deadlineMs?: number;
-  /** Statuses that are answers like any other. */
-  readonly accept?: readonly number[];
-}
-
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const { organizationId } = options;
-  const call = <T>(method: string, path: string, extra: Call = {}): Promise<T> =>
+  const call = <T>(method: string, path: string, extra: ApiCall = {}): Promise<T> =>
     request<T>(options, method, path, extra);
   const scanPath = (scanId: string, rest: string): string => `/api/v1/scan/${encodeURIComponent(scanId)}/${rest}`;
   const resultPath = (scanId: string, rest: string): string => `/api/v1/results/${encodeURIComponent(scanId)}/${rest}`;
@@ -253,56 +229,4 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
         deadlineMs: ROTATE_DEADLINE_MS,
       }),
   };
-}
-
-async function request<T>(options: ApiClientOptions, method: string, path: string, extra: Call): Promise<T> {
-  const deadlineMs = extra.deadlineMs ?? options.deadlineMs ?? 30_000;
-  const url = withQuery(new URL(path, options.url), extra.query ?? {});
-  const deadline = AbortSignal.timeout(deadlineMs);
-  let status: number;
-  let text: string;
-  try {
-    const response = await fetch(url, {
-      method,
-      redirect: 'error',
-      signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
-      headers: {
-        accept: 'application/json',
-        ...(options.key && { authorization: `Bearer ${options.key}` }),
-        ...(extra.body !== undefined && { 'content-type': 'application/json' }),
-      },
-      ...(extra.body !== undefined && { body: JSON.stringify(extra.body) }),
-    });
-    status = response.status;
-    text = await response.text();
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    throw unreachable(options.url, error, deadlineMs);
-  }
-  const body = parseJson(text);
-  if ((status >= 200 && status < 300) || extra.accept?.includes(status)) {
-    if (typeof body === 'object' && body !== null) return body as T;
-  } else {
-    const answer = readErrorAnswer(body);
-    if (answer) throw new ApiError(status, answer);
-  }
-  throw new ApiUnreachable(`${options.url} answered ${status}, and not in the way of the Outhaul API`, {
-    exitCode: EXIT.unreachable,
-    advice: 'Something else listens there, or something between is in the way. --url says where the API is.',
-  });
-}
-
-function withQuery(url: URL, query: Query): URL {
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined) url.searchParams.set(name, String(value));
-  }
-  return url;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createApiClient, type ApiClientOptions } from '../../cli/api-client.ts';
+import { createApiClient } from '../../cli/api-client.ts';
+import type { ApiClientOptions } from '../../cli/api-request.ts';
 import { ApiError, ApiUnreachable } from '../../cli/api-errors.ts';
 import { fakeApi, readBody, type FakeApi } from './fake-cli.ts';
 
