@@ -4,18 +4,14 @@ import type { ScanRequest } from '../api-client.ts';
 import type { Cli } from '../cli.ts';
 import { openClient, withClientOptions, type ClientOptions } from '../client-options.ts';
 import type { CredentialOptions } from '../credential.ts';
-import { identifier, list, time } from '../options.ts';
+import { filtersOf, withFilters, withWindow, type FilterOptions } from '../filter-options.ts';
+import { identifier, list } from '../options.ts';
 import { programName } from '../version.ts';
 
-interface ScanOptions extends ClientOptions, CredentialOptions {
+interface ScanOptions extends ClientOptions, CredentialOptions, FilterOptions {
   readonly clientSecret?: unknown;
   readonly organization: string;
   readonly scanId?: string;
-  readonly folders: readonly string[];
-  readonly mailboxes?: readonly string[];
-  readonly exclude?: readonly string[];
-  readonly since?: string;
-  readonly until?: string;
   readonly mode: (typeof SCAN_MODES)[number];
   readonly watch: boolean;
 }
@@ -42,12 +38,8 @@ export function scanCommand(cli: Cli): Command {
     .option('--client-secret-file <file>', 'file with the client secret, - for standard input')
     .option('--certificate <file>', 'PEM file with certificate and private key, in place of a secret')
     .addOption(new Option('--client-secret [value]').hideHelp())
-    .optionsGroup('What to read:')
-    .option('--folders <names>', 'folders: names, paths (Inbox/Projects) or all', list)
-    .option('--mailboxes <names>', 'only these: addresses, domains or ids (default: MAILBOX_ADDRESS, else all)', list)
-    .option('--exclude <names>', 'not these: addresses, domains or ids', list)
-    .option('--since <time>', 'only messages received at this time or later', time)
-    .option('--until <time>', 'only messages received before this time', time)
+    .optionsGroup('What to read:');
+  withWindow(withFilters(command))
     .addOption(
       new Option('--mode <mode>', 'everything, or what changed since the last scan')
         .choices(SCAN_MODES)
@@ -96,22 +88,14 @@ async function scan(cli: Cli, options: ScanOptions): Promise<void> {
 }
 
 function toRequest(options: ScanOptions, env: NodeJS.ProcessEnv, auth: ScanRequest['auth']): ScanRequest {
-  const { organization, scanId, mode, folders, exclude, since, until } = options;
-  const include = options.mailboxes ?? (env['MAILBOX_ADDRESS'] ? list(env['MAILBOX_ADDRESS'], []) : undefined);
+  const mailboxes = options.mailboxes ?? (env['MAILBOX_ADDRESS'] ? list(env['MAILBOX_ADDRESS'], []) : undefined);
   return {
-    scanId: scanId ?? makeScanId(new Date()),
-    organizationId: organization,
+    scanId: options.scanId ?? makeScanId(new Date()),
+    organizationId: options.organization,
     type: ['email'],
-    mode,
-    ...(auth && { auth }),
-    filters: {
-      ...(folders && { folders: [...folders] }),
-      ...((include ?? exclude) && {
-        mailboxes: { ...(include && { include: [...include] }), ...(exclude && { exclude: [...exclude] }) },
-      }),
-      ...(since !== undefined && { since }),
-      ...(until !== undefined && { until }),
-    },
+    mode: options.mode,
+    auth,
+    filters: filtersOf({ ...options, mailboxes }),
   };
 }
 

@@ -4,16 +4,14 @@ import { SCHEDULE_OVERLAPS, type ScheduleOverlap } from '../../model/schedule.ts
 import type { ApiClient, ScheduleChangeRequest, ScheduleEntry } from '../api-client.ts';
 import type { Cli } from '../cli.ts';
 import { openClient, withClientOptions, withOrganization, type ClientOptions } from '../client-options.ts';
-import { duration, identifier, list, time } from '../options.ts';
+import { filtersOf, withFilters, type FilterOptions } from '../filter-options.ts';
+import { duration, identifier, time } from '../options.ts';
 
-interface SettingsOptions extends ClientOptions {
+interface SettingsOptions extends ClientOptions, Omit<FilterOptions, 'since' | 'until'> {
   readonly cron?: string;
   readonly every?: number;
   readonly timeZone?: string;
   readonly mode?: ScanMode;
-  readonly folders?: readonly string[];
-  readonly mailboxes?: readonly string[];
-  readonly exclude?: readonly string[];
   readonly overlap?: ScheduleOverlap;
   readonly catchUp?: number;
   readonly jitter?: number;
@@ -53,7 +51,7 @@ export function scheduleCommand(cli: Cli): Command {
     act(cli, withSettings(named('create', 'make one')).option('--paused', 'it starts nothing until it is resumed'), {
       help: CREATE_HELP,
       run: (api, id, options: SettingsOptions & { paused?: boolean }) =>
-        api.makeSchedule({ ...toChange(options), scheduleId: id, ...(options.paused && { paused: true }) }),
+        api.makeSchedule({ ...toChange(options), scheduleId: id, paused: options.paused }),
     }),
   );
   schedule.addCommand(listCommand(cli));
@@ -90,7 +88,7 @@ A time that has its scan gets no second.
 Example:
   $ outhaul schedule backfill nightly --from 2026-11-19T00:00:00Z --to 2026-11-21T00:00:00Z`,
       run: (api, id, { from, to, overlap }: BackfillOptions) =>
-        api.backfillSchedule(id, { from: instant(from), to: instant(to), ...(overlap && { overlap }) }),
+        api.backfillSchedule(id, { from: instant(from), to: instant(to), overlap }),
     }),
   );
   schedule.addCommand(
@@ -109,14 +107,13 @@ const overlapOption = (): Option =>
   new Option('--overlap <policy>', 'for a scan that is due while the one before still runs').choices(SCHEDULE_OVERLAPS);
 
 const withSettings = (command: Command): Command =>
-  command
-    .option('--cron <expression>', 'minute, hour, day of month, month, day of week; or @daily and the like')
-    .option('--every <duration>', 'instead of --cron: 15m, 6h, 1d', duration)
-    .option('--time-zone <name>', 'in which --cron is meant (default: UTC)')
-    .addOption(new Option('--mode <mode>', 'what changed, or everything (default: incremental)').choices(SCAN_MODES))
-    .option('--folders <names>', 'folders: names, paths (Inbox/Projects) or all (default: inbox)', list)
-    .option('--mailboxes <names>', 'only these: addresses, domains or ids (default: MAILBOX_ADDRESS, else all)', list)
-    .option('--exclude <names>', 'not these: addresses, domains or ids', list)
+  withFilters(
+    command
+      .option('--cron <expression>', 'minute, hour, day of month, month, day of week; or @daily and the like')
+      .option('--every <duration>', 'instead of --cron: 15m, 6h, 1d', duration)
+      .option('--time-zone <name>', 'in which --cron is meant (default: UTC)')
+      .addOption(new Option('--mode <mode>', 'what changed, or everything (default: incremental)').choices(SCAN_MODES)),
+  )
     .addOption(overlapOption())
     .option('--catch-up <duration>', 'how late a scan may start, after Temporal was away (default: 1h)', duration)
     .option('--jitter <duration>', 'up to how much later each comes, at random; 0s for never (default: 1m)', duration);
@@ -131,19 +128,9 @@ const withBackfill = (command: Command): Command =>
 const instant = (text: string): string => new Date(text).toISOString();
 
 function toChange(options: SettingsOptions): ScheduleChangeRequest {
-  const { cron, every, timeZone, mode, folders, mailboxes: include, exclude, overlap, catchUp, jitter } = options;
-  const mailboxes = { ...(include && { include: [...include] }), ...(exclude && { exclude: [...exclude] }) };
-  const filters = { ...(folders && { folders: [...folders] }), ...((include ?? exclude) && { mailboxes }) };
-  return {
-    ...(cron !== undefined && { cron }),
-    ...(every !== undefined && { intervalSeconds: every }),
-    ...(timeZone !== undefined && { timeZone }),
-    ...(mode !== undefined && { mode }),
-    ...(Object.keys(filters).length > 0 && { filters }),
-    ...(overlap !== undefined && { overlap }),
-    ...(catchUp !== undefined && { catchUpSeconds: catchUp }),
-    ...(jitter !== undefined && { jitterSeconds: jitter }),
-  };
+  const { cron, every: intervalSeconds, timeZone, mode, overlap, catchUp, jitter } = options;
+  const filters = filtersOf(options);
+  return { cron, intervalSeconds, timeZone, mode, filters, overlap, catchUpSeconds: catchUp, jitterSeconds: jitter };
 }
 
 interface Acting<Options> {

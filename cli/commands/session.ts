@@ -3,17 +3,13 @@ import { POLLING_MODES } from '../../model/session.ts';
 import type { ApiClient, SessionRequest } from '../api-client.ts';
 import type { Cli } from '../cli.ts';
 import { openClient, withClientOptions, withOrganization, type ClientOptions } from '../client-options.ts';
-import { list, time, wholeNumber } from '../options.ts';
+import { filtersOf, withFilters, withWindow, type FilterOptions } from '../filter-options.ts';
+import { wholeNumber } from '../options.ts';
 
-interface StartOptions extends ClientOptions {
+interface StartOptions extends ClientOptions, FilterOptions {
   readonly polling: (typeof POLLING_MODES)[number];
   readonly interval: number;
   readonly webhook: boolean;
-  readonly folders?: readonly string[];
-  readonly mailboxes?: readonly string[];
-  readonly exclude?: readonly string[];
-  readonly since?: string;
-  readonly until?: string;
   readonly markAsRead?: boolean;
   readonly onlyUnread?: boolean;
 }
@@ -94,12 +90,8 @@ function startCommand(cli: Cli): Command {
         .default('scheduled'),
     )
     .option('--interval <seconds>', 'seconds between two sweeps', wholeNumber(10, 86_400), 300)
-    .option('--no-webhook', 'no notifications of Graph')
-    .option('--folders <names>', 'folders: names, paths (Inbox/Projects) or all (default: inbox)', list)
-    .option('--mailboxes <names>', 'only these: addresses, domains or ids (default: MAILBOX_ADDRESS, else all)', list)
-    .option('--exclude <names>', 'not these: addresses, domains or ids', list)
-    .option('--since <time>', 'only messages received at this time or later', time)
-    .option('--until <time>', 'only messages received before this time', time)
+    .option('--no-webhook', 'no notifications of Graph');
+  withWindow(withFilters(command))
     .option('--mark-as-read', 'mark messages as read once they are stored')
     .option('--only-unread', 'only messages that nobody has read');
   return act(cli, command, {
@@ -133,21 +125,11 @@ const show = (cli: Cli, command: Command, { help, print }: Showing): Command =>
     withOrganization(command.option('--json', 'print what the API answers').addHelpText('after', help)),
   ).action(async (options: ShowOptions) => print(await openClient(cli, options), options));
 
-function toRequest(options: StartOptions): SessionRequest {
-  const { polling, interval, webhook, folders, mailboxes: include, exclude, since, until } = options;
-  const mailboxes = { ...(include && { include: [...include] }), ...(exclude && { exclude: [...exclude] }) };
-  const filters = {
-    ...(folders && { folders: [...folders] }),
-    ...((include ?? exclude) && { mailboxes }),
-    ...(since !== undefined && { since }),
-    ...(until !== undefined && { until }),
-  };
-  return {
-    polling_mode: polling,
-    polling_interval: interval,
-    enable_webhook: webhook,
-    ...(Object.keys(filters).length > 0 && { filters }),
-    ...(options.markAsRead && { mark_as_read: true }),
-    ...(options.onlyUnread && { only_unread: true }),
-  };
-}
+const toRequest = (options: StartOptions): SessionRequest => ({
+  polling_mode: options.polling,
+  polling_interval: options.interval,
+  enable_webhook: options.webhook,
+  filters: filtersOf(options),
+  mark_as_read: options.markAsRead,
+  only_unread: options.onlyUnread,
+});
