@@ -19,7 +19,8 @@ export interface Truth {
 
 export function openTruth(simulatorUrl: string, signal: AbortSignal): Truth {
   const ask = async (path: string): Promise<Response> => {
-    const response = await fetch(`${simulatorUrl}/_sim/truth/${path}`, { signal });
+    // Each request has a signal that follows the one: `fetch` leaves a listener behind until memory is collected.
+    const response = await fetch(`${simulatorUrl}/_sim/truth/${path}`, { signal: AbortSignal.any([signal]) });
     if (!response.ok) throw new Error(`The simulator answered ${response.status} to ${path}`);
     return response;
   };
