@@ -1,10 +1,8 @@
-import { Client, Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { mailboxWorkflowId } from '../../model/ids.ts';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
-import { openApiStage, type ApiStage } from './support/stage.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
+import type { Simulator } from '../../simulator/index.ts';
+import { openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 
 const { PENDING_ACTIVITY_STATE_SCHEDULED: WAITING } = temporal.api.enums.v1.PendingActivityState;
 const MAILBOXES = 5;
@@ -14,34 +12,22 @@ const WAIT_SECONDS = 15;
 const LONG = { timeout: 60_000, interval: 50 };
 
 describe('a scan while Graph throttles the app as a whole, with the real worker', () => {
+  let stage: TenantStage;
   let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
-  let client: Client;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: { mailboxes: MAILBOXES, messagesPerMailbox: EACH, folders: 2, specialUsers: false, oddMessages: false },
-    });
-    stage = await openApiStage({
-      environment: { OUTLOOK_API_BASE_URL: simulator.url, OUTHAUL_AUTHORITY_URL: simulator.url, BATCH_SIZE: '10' },
-    });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
-    const connection = await Connection.connect({ address: inject('temporalAddress') });
-    client = new Client({ connection, namespace: inject('temporalNamespace') });
+    const tenant = { mailboxes: MAILBOXES, messagesPerMailbox: EACH, folders: 2, oddMessages: false };
+    stage = await openTenantStage(tenant, { BATCH_SIZE: '10' });
+    simulator = stage.simulator;
   });
-  afterAll(async () => {
-    await client?.connection.close();
-    await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
-  });
+  afterEach(() => stage.heal());
+  afterAll(() => stage?.close());
 
   /** How Temporal sees the slices of all mailboxes. */
   const slices = async (organizationId: string) => {
     const readers = await Promise.all(
       simulator.control.truth
         .mailboxes()
-        .map(({ id }) => client.workflow.getHandle(mailboxWorkflowId(organizationId, id)).describe()),
+        .map(({ id }) => stage.temporal.workflow.getHandle(mailboxWorkflowId(organizationId, id)).describe()),
     );
     return readers.flatMap(({ raw }) => raw.pendingActivities ?? []).map(({ state }) => state);
   };
@@ -52,11 +38,11 @@ describe('a scan while Graph throttles the app as a whole, with the real worker'
     async () => {
       const { control } = simulator;
       const organizationId = stage.organization('app-wide');
-      const { tenantId, clientId, clientSecret } = simulator;
+      control.resetStats();
       control.setLatency(100);
       const config = { scanId: 'app-wide', organizationId, type: ['email'], filters: { folders: ['all'] } };
       const started = await stage.call('POST', '/api/v1/scan/start', {
-        body: { config: { ...config, auth: { tenantId, clientId, clientSecret } } },
+        body: { config: { ...config, auth: stage.auth } },
       });
       expect(started.status).toBe(202);
       await vi.waitUntil(() => (control.stats().byKind.messagesDelta ?? 0) > 3 * MAILBOXES, LONG);
@@ -79,7 +65,7 @@ describe('a scan while Graph throttles the app as a whole, with the real worker'
       expect(performance.now() - refusedAt).toBeGreaterThan((WAIT_SECONDS - 0.2) * 1_000);
       control.setLatency(0);
       await vi.waitFor(async () => {
-        const { body } = await stage.call('GET', '/api/v1/scan/app-wide/status');
+        const { body } = await stage.call('GET', `/api/v1/scan/app-wide/status?organizationId=${organizationId}`);
         expect(body).toMatchObject({ status: 'completed', recordsExtracted: MAILBOXES * EACH });
       }, LONG);
     },

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { freePort } from '../../embedded/index.ts';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
+import type { Simulator } from '../../simulator/index.ts';
 import { DEFAULT_SETTINGS } from '../../simulator/notify/settings.ts';
 import { query } from '../../store/database.ts';
-import { listOf, openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
+import { listOf, textOf, type Body } from './support/stage.ts';
+import { asEnvironment, openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 import { Wire } from './support/wire.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
 
 const MAILBOXES = 3;
 const LONG = { timeout: 60_000, interval: 100 };
@@ -13,33 +13,22 @@ const LONG = { timeout: 60_000, interval: 100 };
 const HOURLY = { polling_interval: 3600 };
 
 describe('a session among faults, over the API, with the real worker and the simulator', () => {
+  let stage: TenantStage;
   let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
   /** Graph's way to the receiver. */
   let wire: Wire;
   let organizationId: string;
   let key: string;
-  let organizations = 0;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: { mailboxes: MAILBOXES, messagesPerMailbox: 4, folders: 1, specialUsers: false },
-    });
     const port = await freePort();
     wire = new Wire('127.0.0.1', port);
-    const { tenantId, clientId, clientSecret } = simulator;
-    stage = await openApiStage({
-      environment: {
-        OUTLOOK_API_BASE_URL: simulator.url,
-        OUTHAUL_AUTHORITY_URL: simulator.url,
-        ...{ TENANT_ID: tenantId, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret },
-        ...{ PORT: String(port), OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${await wire.open()}` },
-      },
-    });
-    await startWorker();
+    const receiver = { PORT: String(port), OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${await wire.open()}` };
+    const tenant = { mailboxes: MAILBOXES, messagesPerMailbox: 4, folders: 1 };
+    stage = await openTenantStage(tenant, (app) => ({ ...asEnvironment(app), ...receiver }));
+    simulator = stage.simulator;
   });
   afterEach(async () => {
-    simulator.control.clearFaults();
+    await stage.heal();
     wire.mend();
     await stage.call('POST', '/session/clear', { key });
     simulator.control.subscriptions.expire({ all: true });
@@ -47,20 +36,15 @@ describe('a session among faults, over the API, with the real worker and the sim
   });
   afterAll(async () => {
     await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
     wire?.close();
   });
 
-  const startWorker = async (): Promise<void> => {
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
-  };
   const ask = (method: string, path: string, body?: object) => stage.call(method, path, { key, body });
   const state = async (): Promise<Body> => (await ask('GET', '/session/status')).body;
   const until = (wanted: object) => vi.waitFor(async () => expect(await state()).toMatchObject(wanted), LONG);
   /** Starts a session of an organization of its own, and waits until its first sweep has been read. */
   const start = async (settings: object = {}, subscriptions: object = { active: MAILBOXES }): Promise<void> => {
-    organizationId = stage.organization(`faults-${++organizations}`);
+    organizationId = stage.organization('faults');
     key = await stage.keyOf(organizationId);
     expect((await ask('POST', '/session/start', { ...HOURLY, ...settings })).status).toBe(200);
     await until({
@@ -116,12 +100,12 @@ describe('a session among faults, over the API, with the real worker and the sim
     simulator.control.notifications.set({ ...DEFAULT_SETTINGS, lifetimeScale: 0.000_02 });
     await start();
     wire.cut();
-    await worker.stop();
+    await stage.stopWorker();
     await vi.waitFor(() => expect(simulator.control.subscriptions.list()).toEqual([]), LONG);
     const id = arrive(1, 'Nobody was told');
     simulator.control.notifications.set(DEFAULT_SETTINGS);
     wire.mend();
-    await startWorker();
+    await stage.startWorker();
     await stored('Nobody was told', [id]);
     await until({ session: { status: 'running' }, services: { webhook: { subscriptions: { active: MAILBOXES } } } });
   });

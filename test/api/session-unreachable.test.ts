@@ -1,43 +1,20 @@
-import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { sessionWorkflowId } from '../../model/ids.ts';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
-import { openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
+import { textOf, type Body } from './support/stage.ts';
+import { asEnvironment, openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 
-const MAILBOXES = 2;
 const LONG = { timeout: 60_000, interval: 100 };
 
 describe('a session without OUTHAUL_PUBLIC_URL, over the API, with the real worker and the simulator', () => {
-  let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
-  let client: Client;
+  let stage: TenantStage;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: { mailboxes: MAILBOXES, messagesPerMailbox: 3, folders: 1, specialUsers: false },
-    });
-    const { tenantId, clientId, clientSecret } = simulator;
-    stage = await openApiStage({
-      environment: {
-        ...{ OUTLOOK_API_BASE_URL: simulator.url, OUTHAUL_AUTHORITY_URL: simulator.url },
-        ...{ TENANT_ID: tenantId, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret },
-      },
-    });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
-    const connection = await Connection.connect({ address: inject('temporalAddress') });
-    client = new Client({ connection, namespace: inject('temporalNamespace') });
+    stage = await openTenantStage({ mailboxes: 2, messagesPerMailbox: 3, folders: 1 }, asEnvironment);
   });
-  afterAll(async () => {
-    await client?.connection.close();
-    await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
-  });
+  afterAll(() => stage?.close());
 
   /** The activities that a session has called, once it does nothing but wait. */
   const calledAtRest = async (organizationId: string): Promise<string[]> => {
-    const { events } = await client.workflow.getHandle(sessionWorkflowId(organizationId)).fetchHistory();
+    const { events } = await stage.temporal.workflow.getHandle(sessionWorkflowId(organizationId)).fetchHistory();
     expect(events?.at(-1)?.timerStartedEventAttributes).toBeTruthy();
     return (events ?? []).flatMap(
       ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name ?? [],
@@ -65,7 +42,7 @@ describe('a session without OUTHAUL_PUBLIC_URL, over the API, with the real work
       webhook: { status: 'unreachable', url: null, subscriptions: { active: 0, wanted: 0, refused: 0 } },
     });
     expect(textOf(services?.['webhook']?.['reason'])).toMatch(/OUTHAUL_PUBLIC_URL is not set/);
-    expect(simulator.control.stats().byKind.subscriptions).toBeUndefined();
+    expect(stage.simulator.control.stats().byKind.subscriptions).toBeUndefined();
     expect((await ask('POST', '/session/stop', {})).status).toBe(200);
   });
 });

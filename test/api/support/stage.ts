@@ -43,7 +43,7 @@ export interface ApiStage {
   readonly environment: Record<string, string>;
   readonly taskQueuePrefix: string;
   readonly adminKey: string;
-  /** An organization id that no other stage uses. */
+  /** An organization id that was never used, not by an earlier attempt of the same test either. */
   organization(name?: string): string;
   /** Everything logged so far, a line each. */
   readonly lines: readonly string[];
@@ -73,6 +73,7 @@ export async function openApiStage({ environment: over, wires, ...options }: Sta
   const answers = new DocumentedAnswers(document);
   const suffix = randomUUID().slice(0, 8);
   const adminKey = api.adminKey ?? '';
+  let organizations = 0;
 
   const call: ApiStage['call'] = async (method, path, { key = adminKey, body, headers } = {}) => {
     const response = await fetch(`${api.url}${path}`, {
@@ -100,7 +101,7 @@ export async function openApiStage({ environment: over, wires, ...options }: Sta
     environment,
     taskQueuePrefix,
     adminKey,
-    organization: (name = 'org') => `${name}-${suffix}`,
+    organization: (name = 'org') => `${name}-${suffix}-${++organizations}`,
     lines,
     call,
     async keyOf(organizationId) {
