@@ -5,15 +5,11 @@ import { noteVanished } from '../store/settlement.ts';
 import { openRounds, roundOf } from '../store/sync-state.ts';
 import { attemptFolder } from './folder-attempt.ts';
 import { planFolders } from './folder-plan.ts';
-import { readFolder, type FolderToRead, type ReadingContext } from './folder-reader.ts';
+import { FOLDERS_AT_ONCE, readFolder, type FolderToRead, type ReadingContext } from './folder-reader.ts';
 import { noteAbsentFolders } from './gone-folders.ts';
 import type { LiveReading } from './live-reading.ts';
 import { lookAgain, retryQuarantined } from './quarantine.ts';
-import type { ReadFolder } from './reconciliation.ts';
 import { settleMailbox } from './settlement.ts';
-
-/** Folders of a mailbox read at a time. */
-const AT_A_TIME = 3;
 
 /**
  * `finished`: all that the session wants has been asked what changed since the delta was wanted. `partly`: some folders
@@ -42,7 +38,7 @@ export async function readDelta(
   if (ends.includes('unfinished')) return 'unfinished';
   await lookAgain(context, folders);
   if (folders.some(isAnew)) await settleVanished(live);
-  await settleMailbox(context, folders, { begun: false });
+  await settleMailbox(context, { readBefore: false });
   return left > 0 || ends.includes('failed') ? 'partly' : 'finished';
 }
 
@@ -85,16 +81,16 @@ async function readAll(
   context: ReadingContext,
   folders: readonly FolderToRead[],
 ): Promise<FolderEnd[]> {
-  const limit = pLimit(AT_A_TIME);
+  const limit = pLimit(FOLDERS_AT_ONCE);
   // However late it is, each turn gets on.
   let begun = 0;
   const read = (folder: FolderToRead): Promise<FolderEnd> =>
-    attemptFolder(context, folder as ReadFolder, { work: () => readFolder(context, folder), givesUp });
+    attemptFolder(context, folder, { work: () => readFolder(context, folder), givesUp });
   const settled = await Promise.allSettled(
     folders.map((folder) =>
       limit(() => {
         context.signal.throwIfAborted();
-        return begun++ >= AT_A_TIME && context.timeIsUp() ? 'unfinished' : read(folder);
+        return begun++ >= FOLDERS_AT_ONCE && context.timeIsUp() ? 'unfinished' : read(folder);
       }),
     ),
   );

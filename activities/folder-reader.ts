@@ -12,6 +12,9 @@ import type { CompletePage } from './completion.ts';
 import { MessageAtFault, PageSource } from './page-source.ts';
 import { quarantine, release, releaseUnnamed, type QuarantineState } from './quarantine.ts';
 
+/** Folders of a mailbox read at a time; Graph allows an app four requests at a time for a mailbox. */
+export const FOLDERS_AT_ONCE = 3;
+
 /** What the folders of one slice have in common. */
 export interface ReadingContext {
   readonly db: Database;

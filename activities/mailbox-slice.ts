@@ -9,7 +9,7 @@ import { finishReading } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
 import { Budget, type ByteBudget } from './byte-budget.ts';
 import { attemptFolder } from './folder-attempt.ts';
-import { readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
+import { FOLDERS_AT_ONCE, readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
 import type { Lease } from './lease.ts';
 import { readLive, type LiveSettings } from './live-read.ts';
 import type { SliceResult } from './mailbox-activities.ts';
@@ -21,8 +21,6 @@ import { reconcile, type ReadFolder } from './reconciliation.ts';
 import { alike } from './scan-groups.ts';
 import { settleMailbox } from './settlement.ts';
 
-/** Folders of a mailbox read at a time; Graph allows an app four requests at a time for a mailbox. */
-const FOLDERS_AT_ONCE = 3;
 /** Pages of a mailbox being asked for or stored at a time: what a worker that is killed has read in vain. */
 const PAGES_AT_ONCE = 3;
 
@@ -76,7 +74,7 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
   }
 }
 
-/** What a slice knows of its mailbox from earlier reads. */
+/** A slice, with what its reads share: how large pages may be, and how many, and whether messages are in quarantine. */
 interface Slice extends SliceRequest {
   readonly pageLimit: MailboxPageLimit;
   readonly pagesAtOnce: Budget;
@@ -165,7 +163,7 @@ async function readFolders(
   const ends = settled.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
   if (!ends.includes('unfinished')) {
     await lookAgain(context, folders);
-    await settleMailbox(context, folders, { begun });
+    await settleMailbox(context, { readBefore: begun || folders.some(({ round }) => round.round > 1) });
     const read = wanted.filter(({ id }) => !failed.has(id));
     ends.push(await reconcile(context, read, { attempt, stopping: slice.stopping }));
   }
@@ -177,7 +175,7 @@ async function readUnattended(slice: Slice): Promise<boolean> {
   const context = contextOf(slice, slice.lease.signal);
   const done = await readLive(context, { ...slice.live, givesUp: (error) => slice.givesUp(error) });
   await retryQuarantined(context, []);
-  await settleMailbox(context, [], { begun: false });
+  await settleMailbox(context, { readBefore: false });
   return done;
 }
 

@@ -1,5 +1,5 @@
 import { STANDARD_FOLDERS, type FolderWithPath } from '../model/folders.ts';
-import type { MailFolder } from '../model/mail.ts';
+import type { GraphMessage, MailFolder } from '../model/mail.ts';
 import { saveFolders } from '../store/folders.ts';
 import { lookUpNamed, type StoredFolder } from '../store/named-messages.ts';
 import type { ReadingContext } from './folder-reader.ts';
@@ -7,6 +7,19 @@ import type { ReadingContext } from './folder-reader.ts';
 const ROOT = 'msgfolderroot';
 /** Where deleted mail is kept for a while; outside of the tree. */
 const KEPT = 'recoverableitemsdeletions';
+
+/** Messages by the id of the folder in which they lie; those of which Graph does not say it are left out. */
+export function byFolderId(messages: readonly GraphMessage[]): ReadonlyMap<string, readonly GraphMessage[]> {
+  const folders = new Map<string, GraphMessage[]>();
+  for (const message of messages) {
+    const { parentFolderId: id } = message;
+    if (typeof id !== 'string') continue;
+    const lying = folders.get(id);
+    if (lying) lying.push(message);
+    else folders.set(id, [message]);
+  }
+  return folders;
+}
 
 /**
  * Folders in which messages turned out to lie, by id. One that no read has met yet is looked up in Graph, and stored

@@ -1,13 +1,11 @@
 import { chooseFolders, parseFolders } from '../model/folders.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import { lookUpNamed, type StoredFolder, type StoredMessage } from '../store/named-messages.ts';
-import { writeMessages } from '../store/pages.ts';
-import type { UnreadableMessage } from '../store/quarantine.ts';
 import { markDeleted, moveEmails } from '../store/settlement.ts';
 import { noteToMark, seenBy, type LiveReading } from './live-reading.ts';
-import { meetFolders } from './meeting-folders.ts';
-import { quarantine, release } from './quarantine.ts';
-import { readByIds } from './reading-by-id.ts';
+import { byFolderId, meetFolders } from './meeting-folders.ts';
+import { storeFound } from './quarantine.ts';
+import { readByIds, type FoundMessages } from './reading-by-id.ts';
 
 /** What is left of messages that were asked for by name. */
 export interface NamedRead {
@@ -20,8 +18,9 @@ export interface NamedRead {
 /** What lies in one folder, of the messages named. */
 interface Lying {
   readonly messages: readonly GraphMessage[];
-  readonly unreadable: readonly UnreadableMessage[];
-  /** By id, what is stored of all messages named. */
+  /** What Graph says of all messages named. */
+  readonly found: FoundMessages;
+  /** By id, what is stored of them. */
   readonly stored: ReadonlyMap<string, StoredMessage>;
 }
 
@@ -40,7 +39,7 @@ export async function readNamed(
   const { db, organization, mailbox } = context;
   const selectors = parseFolders(session.filters.folders);
   const found = await readByIds(context, { id: 'inbox' }, ids);
-  const byFolder = byFolderOf([...found.messages.values()]);
+  const byFolder = byFolderId([...found.messages.values()]);
   const needsTree = selectors.some(({ kind }) => kind === 'named');
   const folderIds = needsTree ? null : [...byFolder.keys()];
   const { messages: stored, folders } = await lookUpNamed(db, organization, {
@@ -63,7 +62,7 @@ export async function readNamed(
   for (const [folderId, messages] of byFolder) {
     const folder = folders.get(folderId);
     if (!folder) continue;
-    const lying = { messages, unreadable: found.unreadable, stored };
+    const lying = { messages, found, stored };
     if (!wanted.has(folderId)) await follow(live, folder, lying);
     else if (folder.read) await store(live, folder, lying);
     else needRound(messages);
@@ -71,15 +70,6 @@ export async function readNamed(
   const missing = found.unreadable.filter(({ httpStatus }) => httpStatus === 404).map(({ id }) => id);
   await deleteStored(live, missing, stored);
   return { missing: new Set(missing.filter((id) => !stored.has(id))), forRound };
-}
-
-function byFolderOf(messages: readonly GraphMessage[]): Map<string, GraphMessage[]> {
-  const folders = new Map<string, GraphMessage[]>();
-  for (const message of messages) {
-    const { parentFolderId: id } = message;
-    if (typeof id === 'string') folders.set(id, [...(folders.get(id) ?? []), message]);
-  }
-  return folders;
 }
 
 async function store(live: LiveReading, folder: StoredFolder, lying: Lying): Promise<void> {
@@ -103,18 +93,11 @@ async function follow(live: LiveReading, folder: StoredFolder, lying: Lying): Pr
 async function write(
   { context }: LiveReading,
   folder: StoredFolder,
-  { messages, unreadable }: Lying,
+  { messages, found }: Lying,
   scanNos: readonly number[],
 ): Promise<void> {
   if (messages.length === 0) return;
-  const { db, organization, mailbox, leaseToken, scanId } = context;
-  const ids = new Set(messages.map(({ id }) => id));
-  const faults = unreadable.filter(({ id }) => ids.has(id));
-  await quarantine(context, folder, faults);
-  const place = { mailboxId: mailbox.id, leaseToken, folder, scanNos, scanId };
-  const { refused } = await writeMessages(db, organization, { ...place, messages, removed: [], suspicious: true });
-  if (refused.length > 0) context.quarantine.occupied = true;
-  await release(context, messages, [...faults, ...refused]);
+  await storeFound(context, folder, { ids: messages.map(({ id }) => id), found, scanNos });
   context.onPage(messages.length);
 }
 

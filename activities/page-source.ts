@@ -34,8 +34,8 @@ export interface FetchedPage {
 }
 
 /**
- * Fetches a folder's pages within what a mailbox and the worker may hold of them. A page that fails because of what is in it is asked for again
- * with half the messages, by the same link: how many a page has is no part of the link.
+ * Fetches a folder's pages within what a mailbox and the worker may hold of them. A page that fails because of what is in
+ * it is asked for again with half the messages, by the same link: how many a page has is no part of the link.
  */
 export class PageSource {
   readonly #context: ReadingContext;

@@ -11,7 +11,7 @@ import {
 } from '../store/quarantine.ts';
 import { markDeleted } from '../store/settlement.ts';
 import type { ReadingContext } from './folder-reader.ts';
-import { readByIds } from './reading-by-id.ts';
+import { readByIds, type FoundMessages } from './reading-by-id.ts';
 
 /** Whether the mailbox has messages in quarantine: as long as it has none, pages need not look there. */
 export interface QuarantineState {
@@ -55,6 +55,29 @@ export async function releaseUnnamed(
 ): Promise<void> {
   if (!state.occupied || since !== undefined || until !== undefined) return;
   await resolveUnnamed(db, organization, { mailboxId: mailbox.id, leaseToken, folder, since: startedAt });
+}
+
+/**
+ * Stores messages of one folder that were read by id, those with these ids. What could not be read wholly is put into
+ * quarantine first; what is stored whole leaves it.
+ * @param scanNos the scans that see the messages
+ * @returns the ids of those that the database refuses; they are in quarantine now
+ */
+export async function storeFound(
+  context: ReadingContext,
+  folder: { readonly id: string; readonly path: string },
+  { ids, found, scanNos }: { ids: readonly string[]; found: FoundMessages; scanNos: readonly number[] },
+): Promise<ReadonlySet<string>> {
+  const { db, organization, mailbox, leaseToken, scanId, quarantine: state } = context;
+  const asked = new Set(ids);
+  const faults = found.unreadable.filter(({ id }) => asked.has(id));
+  await quarantine(context, folder, faults);
+  const messages = ids.flatMap((id) => found.messages.get(id) ?? []);
+  const place = { mailboxId: mailbox.id, leaseToken, folder, scanNos, scanId };
+  const { refused } = await writeMessages(db, organization, { ...place, messages, removed: [], suspicious: true });
+  if (refused.length > 0) state.occupied = true;
+  await release(context, messages, [...faults, ...refused]);
+  return new Set(refused.map(({ id }) => id));
 }
 
 /**

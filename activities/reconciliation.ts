@@ -12,7 +12,13 @@ import {
 } from '../store/reconciliation.ts';
 import { noteUnsettled } from '../store/settlement.ts';
 import { folderPlaces, openRounds, roundOf, walkAgain, type FolderPlace } from '../store/sync-state.ts';
-import { readFolder, type FolderEnd, type FolderToRead, type ReadingContext } from './folder-reader.ts';
+import {
+  FOLDERS_AT_ONCE,
+  readFolder,
+  type FolderEnd,
+  type FolderToRead,
+  type ReadingContext,
+} from './folder-reader.ts';
 import { loseFolder } from './gone-folders.ts';
 import { lookAgain } from './quarantine.ts';
 import { settleMailbox } from './settlement.ts';
@@ -23,8 +29,6 @@ export type ReadFolder = Omit<FolderToRead, 'round'>;
 /** Does something about one folder; where that fails for a reason that is the folder's own, the folder has failed. */
 export type FolderAttempt = (folder: ReadFolder, work: () => Promise<unknown>) => Promise<unknown>;
 
-/** Folders of a mailbox read at a time. */
-const AT_A_TIME = 3;
 /** Folders counted between two writes: what is proven of a mailbox with very many is not counted again. */
 const FOLDERS_A_COUNT = 500;
 /** Ids of stored messages looked through at a time. */
@@ -171,13 +175,13 @@ async function readAll(
   { attempt, stopping }: Reconciling,
 ): Promise<FolderEnd> {
   if (folders.length === 0) return 'finished';
-  const limit = pLimit(AT_A_TIME);
+  const limit = pLimit(FOLDERS_AT_ONCE);
   const read = (folder: FolderToRead): Promise<unknown> =>
     stopping.aborted ? Promise.resolve('unfinished') : attempt(folder, () => readFolder(context, folder));
   const ends = await Promise.all(folders.map((folder) => limit(() => read(folder))));
   if (ends.includes('unfinished')) return 'unfinished';
   await lookAgain(context, folders);
-  await settleMailbox(context, folders, { begun: true });
+  await settleMailbox(context, { readBefore: true });
   return 'finished';
 }
 
@@ -197,7 +201,7 @@ async function compare(context: ReadingContext, folder: DifferingFolder): Promis
   }
   if (left.length > 0) {
     await noteUnsettled(db, organization, { ...held, ids: left });
-    await settleMailbox(context, [folder], { begun: true });
+    await settleMailbox(context, { readBefore: true });
   }
   const read = { ...held, scanNos };
   await reconcileFolders(db, organization, { ...read, folders: [folder.count], stored: 'rows', since, until });

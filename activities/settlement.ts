@@ -3,11 +3,10 @@ import type { FoundMessage } from '../graph/graph.ts';
 import { changeKeyOf } from '../model/email.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import type { StoredFolder } from '../store/named-messages.ts';
-import { writeMessages } from '../store/pages.ts';
 import { markDeleted, moveEmails, noteVanished, unsettledEmails, type UnsettledEmail } from '../store/settlement.ts';
-import type { FolderToRead, ReadingContext } from './folder-reader.ts';
-import { meetFolders } from './meeting-folders.ts';
-import { quarantine, release } from './quarantine.ts';
+import type { ReadingContext } from './folder-reader.ts';
+import { byFolderId, meetFolders } from './meeting-folders.ts';
+import { storeFound } from './quarantine.ts';
 import { readByIds, type FoundMessages } from './reading-by-id.ts';
 
 /** Messages asked about between two writes. */
@@ -22,16 +21,15 @@ const WHEREABOUTS = ['id', 'changeKey', 'parentFolderId'];
  * for by id. Graph says `@removed` for a move as well as for a deletion, and of a message that left and came back nothing
  * else, so nothing is taken for deleted before it has answered 404, and what is there in another version than stored is
  * read whole. A message that cannot be asked about stays unsettled for the next read.
+ * @param readBefore whether a folder may have been read before these scans read it; else nothing can have vanished from it
  */
 export async function settleMailbox(
   context: ReadingContext,
-  folders: readonly (Pick<FolderToRead, 'id'> & Partial<FolderToRead>)[],
-  { begun }: { readonly begun: boolean },
+  { readBefore }: { readonly readBefore: boolean },
 ): Promise<void> {
   const { db, organization, mailbox, leaseToken, scanNos, mode, since, until } = context;
   const held = { mailboxId: mailbox.id, leaseToken };
   const [scanNo] = scanNos;
-  const readBefore = begun || folders.some(({ round }) => round !== undefined && round.round > 1);
   // A window of time is listed, from nothing, whatever the mode.
   const fromNothing = mode === 'full' || since !== undefined || until !== undefined;
   if (scanNo !== undefined && fromNothing && readBefore) {
@@ -82,7 +80,7 @@ async function settleMoved(context: ReadingContext, messages: readonly GraphMess
   for (const [folder, lying] of await byFolder(context, messages)) await moveTo(context, folder, lying);
 }
 
-/** Reads messages whole that are stored in another version; of one that cannot be read, the place is known all the same. */
+/** Reads messages whole that are stored in another version. Of one that cannot be read the place is known all the same. */
 async function settleStale(context: ReadingContext, messages: readonly GraphMessage[]): Promise<void> {
   const found = await readByIds(
     context,
@@ -104,24 +102,15 @@ async function store(
   context: ReadingContext,
   folder: StoredFolder,
   lying: readonly GraphMessage[],
-  { messages: whole, unreadable }: FoundMessages,
+  found: FoundMessages,
 ): Promise<void> {
-  const { db, organization, mailbox, leaseToken, scanId } = context;
   await moveTo(context, folder, lying, { stale: true });
-  const ids = new Set(lying.map(({ id }) => id));
-  const faults = unreadable.filter(({ id }) => ids.has(id));
-  await quarantine(context, folder, faults);
-  const messages = lying.flatMap(({ id }) => whole.get(id) ?? []);
   // Who has seen them was noted with the move.
-  const place = { mailboxId: mailbox.id, leaseToken, folder, scanNos: [], scanId };
-  const { refused } = await writeMessages(db, organization, { ...place, messages, removed: [], suspicious: true });
-  if (refused.length > 0) context.quarantine.occupied = true;
-  await release(context, messages, [...faults, ...refused]);
-  const unwritten = new Set(refused.map(({ id }) => id));
+  const refused = await storeFound(context, folder, { ids: lying.map(({ id }) => id), found, scanNos: [] });
   await moveTo(
     context,
     folder,
-    lying.filter(({ id }) => unwritten.has(id) || !whole.has(id)),
+    lying.filter(({ id }) => refused.has(id) || !found.messages.has(id)),
   );
 }
 
@@ -140,13 +129,11 @@ async function moveTo(
 async function byFolder(
   context: ReadingContext,
   messages: readonly GraphMessage[],
-): Promise<ReadonlyMap<StoredFolder, readonly GraphMessage[]>> {
-  const folderIds = messages.map(({ parentFolderId: id }) => (typeof id === 'string' ? id : undefined));
-  const folders = await meetFolders(context, [...new Set(folderIds.filter((id) => id !== undefined))]);
-  const lying = new Map<StoredFolder, GraphMessage[]>();
-  for (const [index, message] of messages.entries()) {
-    const folder = folders.get(folderIds[index] ?? '');
-    if (folder) lying.set(folder, [...(lying.get(folder) ?? []), message]);
-  }
-  return lying;
+): Promise<(readonly [StoredFolder, readonly GraphMessage[]])[]> {
+  const lying = byFolderId(messages);
+  const folders = await meetFolders(context, [...lying.keys()]);
+  return [...lying].flatMap(([id, those]) => {
+    const folder = folders.get(id);
+    return folder ? [[folder, those] as const] : [];
+  });
 }
