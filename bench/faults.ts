@@ -1,4 +1,6 @@
-import { openRig, simulate, type Rig, type SimulatedTenant } from './rig.ts';
+import { controlClient } from '../simulator/control-client.ts';
+import type { Stats } from '../simulator/index.ts';
+import { openRig, simulate, type Rig } from './rig.ts';
 import { scanTenant } from './scan.ts';
 
 /** The part of all requests that fail, and what chooses them. */
@@ -47,22 +49,14 @@ async function measured(
   faults?: object,
 ): Promise<{ rate: number; struck: number; requests: number }> {
   const simulated = await simulate({ tenant: { ...TENANT, ...size }, latencyMs: 0 });
+  const control = controlClient(simulated.url);
   try {
-    if (faults) await control(simulated, 'POST', 'faults', faults);
+    if (faults) await control('POST', '/faults', faults);
     const { messagesPerSecond } = await scanTenant(rig, simulated, { pageSize: 100 }, false);
-    const { value: rules } = await control<{ value: { struck: number }[] }>(simulated, 'GET', 'faults');
-    const { requests } = await control<{ requests: number }>(simulated, 'GET', 'stats');
+    const { value: rules } = await control<{ value: { struck: number }[] }>('GET', '/faults');
+    const { requests } = await control<Stats>('GET', '/stats');
     return { rate: messagesPerSecond, struck: rules.reduce((sum, { struck }) => sum + struck, 0), requests };
   } finally {
     await simulated.close();
   }
-}
-
-async function control<T>({ url }: SimulatedTenant, method: string, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${url}/_sim/${path}`, {
-    method,
-    ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-  });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as T;
 }

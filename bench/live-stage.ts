@@ -2,9 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { sweepWorkflowId } from '../model/ids.ts';
 import { taskQueues } from '../model/task-queues.ts';
-import type { EventPage, EventReport, FlowOptions, FlowReport } from '../simulator/index.ts';
+import { controlClient, type ControlClient } from '../simulator/control-client.ts';
+import type {
+  EventPage,
+  EventReport,
+  FlowOptions,
+  FlowReport,
+  NotificationCounts,
+  Stats,
+  TruthSummary,
+} from '../simulator/index.ts';
 import type { sweepMailboxes } from '../workflows/sweep-mailboxes.ts';
-import { openRig, simulate, until, type Rig, type SimulatedTenant } from './rig.ts';
+import { openRig, simulate, until, type Rig } from './rig.ts';
 
 const ORGANIZATION = 'live';
 /** What Graph takes for an answer, ms. */
@@ -81,13 +90,13 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
     latencyMs: LATENCY_MS,
   });
   const worker = await rig.startWorker(tenant, {});
-  const control = <T>(method: string, path: string, body?: object): Promise<T> => controlOf(tenant, method, path, body);
+  const control = controlClient(tenant.url);
   const status = async (): Promise<SessionStatus> =>
     (await rig.call('GET', '/session/status')) as unknown as SessionStatus;
   const isIdle = async (): Promise<boolean> => (await status()).services.processing.status === 'idle';
   const settled = (): Promise<void> =>
     inTime(async () => {
-      const { pending } = await control<{ pending: number }>('GET', '/notifications');
+      const { pending } = await control<NotificationCounts>('GET', '/notifications');
       return pending === 0 && (await isIdle());
     });
   const sweep = async (): Promise<void> => {
@@ -136,7 +145,7 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
     settled,
     sweep,
     async losses() {
-      const { trueLoss } = await control<{ trueLoss: number | null }>('GET', '/notifications');
+      const { trueLoss } = await control<NotificationCounts>('GET', '/notifications');
       return { measured: (await status()).loss.rate, real: trueLoss };
     },
     async effortOf(work) {
@@ -145,11 +154,11 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
       const before = await sweeps();
       await control('DELETE', '/stats');
       await work();
-      const { byKind } = await control<{ byKind: Record<string, number> }>('GET', '/stats');
+      const { byKind } = await control<Stats>('GET', '/stats');
       return { sweeps: (await sweeps()) - before, requests: byKind };
     },
     async rows() {
-      const { messages: inTenant } = await control<{ messages: number }>('GET', '/truth/summary');
+      const { messages: inTenant } = await control<TruthSummary>('GET', '/truth/summary');
       return { ...(await rowsOf(rig)), inTenant };
     },
     async close() {
@@ -169,20 +178,7 @@ async function inTime(ready: () => Promise<boolean>): Promise<void> {
   }, LOOK_MS);
 }
 
-async function controlOf<T>({ url }: SimulatedTenant, method: string, path: string, body?: object): Promise<T> {
-  const response = await fetch(`${url}/_sim${path}`, {
-    method,
-    ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return (text === '' ? undefined : JSON.parse(text)) as T;
-}
-
-async function eventsAfter(
-  control: <T>(method: string, path: string) => Promise<T>,
-  first: number,
-): Promise<EventReport[]> {
+async function eventsAfter(control: ControlClient, first: number): Promise<EventReport[]> {
   const all: EventReport[] = [];
   for (let after = first; ;) {
     const { events, last } = await control<EventPage>('GET', `/events?after=${after}&limit=10000`);

@@ -1,4 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { controlClient } from '../simulator/control-client.ts';
+import type { Stats } from '../simulator/index.ts';
 import { openRig, simulate, until, type Rig, type SimulatedTenant } from './rig.ts';
 
 /** Mailboxes that are open when the scan is told to stop. */
@@ -56,13 +58,7 @@ export async function benchPause(note: (line: string) => void): Promise<PauseFig
   }
 }
 
-interface SimulatorStats {
-  readonly requests: number;
-  readonly inFlight: number;
-}
-
-const statsOf = async ({ url }: SimulatedTenant): Promise<SimulatorStats> =>
-  (await (await fetch(`${url}/_sim/stats`)).json()) as SimulatorStats;
+const statsOf = ({ url }: SimulatedTenant): Promise<Stats> => controlClient(url)('GET', '/stats');
 
 /** Waits until as many mailboxes are being read as may. */
 const untilOpen = (rig: Rig): Promise<true> =>

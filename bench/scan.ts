@@ -6,7 +6,8 @@ import pg from 'pg';
 import { EMAIL_COLUMNS } from '../store/email-columns.ts';
 import { openGraph } from '../graph/graph.ts';
 import { isFinal, type ScanStatus } from '../model/scan.ts';
-import type { TenantOptions } from '../simulator/index.ts';
+import { controlClient } from '../simulator/control-client.ts';
+import type { Stats, TenantOptions } from '../simulator/index.ts';
 import { actionsOf } from './actions.ts';
 import type { RawLoopOptions, RawLoopResult } from './raw-loop.ts';
 import { simulate, until, type Rig, type SimulatedTenant } from './rig.ts';
@@ -95,8 +96,7 @@ export async function scanTenant(
 const round = (value: number): number => Math.round(value * 1000) / 1000;
 
 async function graphRequests({ url }: SimulatedTenant): Promise<number> {
-  const stats = (await (await fetch(`${url}/_sim/stats`)).json()) as { requests: number };
-  return stats.requests;
+  return (await controlClient(url)<Stats>('GET', '/stats')).requests;
 }
 
 async function actionsOfOrganization({ temporal }: Rig, organizationId: string): Promise<number> {

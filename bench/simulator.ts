@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, get } from 'node:http';
 import { fileURLToPath } from 'node:url';
+import { controlClient } from '../simulator/control-client.ts';
 import type { SimulatorOptions, TruthMailbox } from '../simulator/index.ts';
 import { usageOf } from './usage.ts';
 
@@ -100,7 +101,7 @@ async function tokenOf(access: Record<'url' | 'tenantId' | 'clientId' | 'clientS
 
 /** Paths of the visible folders below `/v1.0`. */
 async function foldersOf(url: string): Promise<string[]> {
-  const { value } = (await (await fetch(`${url}/_sim/truth/mailboxes`)).json()) as { value: TruthMailbox[] };
+  const { value } = await controlClient(url)<{ value: TruthMailbox[] }>('GET', '/truth/mailboxes');
   return value.flatMap((mailbox) =>
     mailbox.folders
       .filter(({ inTree, isHidden, isSearchFolder }) => inTree && !isHidden && !isSearchFolder)

@@ -3,6 +3,8 @@ import { generateKey, parseKeyRing } from '../config/key-ring.ts';
 import { openGraph, type Graph } from '../graph/graph.ts';
 import { sweepWorkflowId } from '../model/ids.ts';
 import { taskQueues } from '../model/task-queues.ts';
+import { controlClient } from '../simulator/control-client.ts';
+import type { Stats, TruthMailbox } from '../simulator/index.ts';
 import { closeDatabase, openDatabase, query, type Database } from '../store/database.ts';
 import { organizationOf, type Organization } from '../store/organizations.ts';
 import { followUsers } from '../store/session-mailboxes.ts';
@@ -126,7 +128,8 @@ function graphOf({ url, tenantId, clientId, clientSecret }: SimulatedTenant): Gr
 type Measured = Pick<SweepFigures, 'actionsPerSweep' | 'requestsPerSweep' | 'batchesPerSweep' | 'seconds'>;
 
 async function measure(temporal: Client, tenant: SimulatedTenant): Promise<Measured> {
-  await fetch(`${tenant.url}/_sim/stats`, { method: 'DELETE' });
+  const control = controlClient(tenant.url);
+  await control('DELETE', '/stats');
   const handle = await temporal.workflow.start<typeof sweepMailboxes>('sweepMailboxes', {
     workflowId: sweepWorkflowId(ORGANIZATION),
     taskQueue: taskQueues('outhaul').orchestration,
@@ -134,7 +137,7 @@ async function measure(temporal: Client, tenant: SimulatedTenant): Promise<Measu
   });
   const { ms } = await handle.result();
   const { events } = await handle.fetchHistory();
-  const { byKind } = (await (await fetch(`${tenant.url}/_sim/stats`)).json()) as { byKind: Record<string, number> };
+  const { byKind } = await control<Stats>('GET', '/stats');
   return {
     actionsPerSweep: actionsOf(events ?? []) + Math.floor(ms / HEARTBEAT_MS),
     requestsPerSweep: byKind['mailFoldersDelta'] ?? 0,
@@ -145,15 +148,10 @@ async function measure(temporal: Client, tenant: SimulatedTenant): Promise<Measu
 
 /** A message arrives in each of some mailboxes; their ids. */
 async function deliver({ url }: SimulatedTenant, count: number): Promise<string[]> {
-  const { value } = (await (await fetch(`${url}/_sim/truth/mailboxes`)).json()) as { value: { id: string }[] };
+  const control = controlClient(url);
+  const { value } = await control<{ value: TruthMailbox[] }>('GET', '/truth/mailboxes');
   const some = value.slice(0, count).map(({ id }) => id);
-  for (const mailbox of some) {
-    await fetch(`${url}/_sim/messages`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ mailbox, folder: 'inbox' }),
-    });
-  }
+  for (const mailbox of some) await control('POST', '/messages', { mailbox, folder: 'inbox' });
   return some;
 }
 

@@ -6,6 +6,7 @@ import type {
   Stats,
   TruthMailbox,
 } from '../simulator/index.ts';
+import { controlClient } from '../simulator/control-client.ts';
 import { nameTenant, startTenant, type Tenant } from '../cli/demo/tenant.ts';
 import type { DataFolder } from '../embedded/data-folder.ts';
 import { pause } from '../embedded/pause.ts';
@@ -77,15 +78,7 @@ export async function openSimulator(
 ): Promise<SimulatedTenant> {
   const tenant = await nameTenant();
   const service = await startTenant(tenant, { mailboxes, messages, seed, latency: LATENCY_MS }, options);
-  const call = async <T>(method: string, path: string, body?: object): Promise<T> => {
-    const response = await fetch(`${tenant.url}/_sim${path}`, {
-      method,
-      ...(body && { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`The simulator answered ${response.status} to ${method} ${path}: ${text}`);
-    return (text === '' ? undefined : JSON.parse(text)) as T;
-  };
+  const call = controlClient(tenant.url);
   return {
     ...tenant,
     stats: () => call('GET', '/stats'),
