@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Simulator } from '../../simulator/index.ts';
 import { listOf, openApiStage, textOf, type ApiStage, type Body, type TestAnswer } from './support/stage.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
+import { openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 
 const pem = (name: string): string => readFileSync(new URL(`../graph/fixtures/${name}.pem`, import.meta.url), 'utf8');
 const MAILBOXES = 3;
@@ -11,36 +11,18 @@ const MESSAGES = 120;
 const ANY_TEXT = expect.any(String) as string;
 
 describe('connections, over the API, with the real worker and the simulator', () => {
+  let stage: TenantStage;
   let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: {
-        mailboxes: MAILBOXES,
-        messagesPerMailbox: MESSAGES,
-        folders: 1,
-        specialUsers: false,
-        certificate: pem('certificate'),
-      },
-    });
-    stage = await openApiStage({
-      environment: { OUTLOOK_API_BASE_URL: simulator.url, OUTHAUL_AUTHORITY_URL: simulator.url, BATCH_SIZE: '10' },
-    });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    const certificate = pem('certificate');
+    const tenant = { mailboxes: MAILBOXES, messagesPerMailbox: MESSAGES, folders: 1, certificate };
+    stage = await openTenantStage(tenant, { BATCH_SIZE: '10' });
+    simulator = stage.simulator;
   });
-  afterAll(async () => {
-    await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
-  });
+  afterEach(() => stage.heal());
+  afterAll(() => stage?.close());
 
-  const auth = (over: Record<string, string> = {}) => ({
-    clientId: simulator.clientId,
-    clientSecret: simulator.clientSecret,
-    tenantId: simulator.tenantId,
-    ...over,
-  });
+  const auth = (over: Record<string, string> = {}) => ({ ...stage.auth, ...over });
   const create = (organizationId: string, over: object = {}): Promise<TestAnswer> =>
     stage.call('POST', '/api/v1/connections', { body: { organizationId, auth: auth(), ...over } });
   const post = (id: string, action: string, body?: object): Promise<TestAnswer> =>
@@ -119,7 +101,8 @@ describe('connections, over the API, with the real worker and the simulator', ()
       create(organizationId, { auth: auth({ clientSecret: 'a-wrong-secret-of-good-length' }) }),
     ]);
     const { rows } = await stage.db.pool.query('SELECT a::text AS row FROM outhaul.audit_log a');
-    const all = JSON.stringify([answers.map(({ body }) => body), rows]) + stage.lines.join('') + worker.lines.join('');
+    const all =
+      JSON.stringify([answers.map(({ body }) => body), rows]) + stage.lines.join('') + stage.worker.lines.join('');
     expect(all).not.toContain(simulator.clientSecret);
     expect(all).not.toContain('a-wrong-secret');
     expect(all).not.toContain('PRIVATE KEY');

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startApi } from '../../api/main.ts';
 import { refusalOf } from '../../api/scan-controls.ts';
 import { loadConfig } from '../../config/config.ts';
 import { createLogger } from '../../config/logging.ts';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
-import { openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
+import type { Simulator } from '../../simulator/index.ts';
+import { textOf, type Body } from './support/stage.ts';
+import { openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 
 const MAILBOXES = 4;
 const MESSAGES = 30;
@@ -49,33 +49,18 @@ describe('what can be done with a scan', () => {
 });
 
 describe('controls of a scan, over the API, with the real worker and the simulator', () => {
+  let stage: TenantStage;
   let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: { mailboxes: MAILBOXES, messagesPerMailbox: MESSAGES, folders: 1, specialUsers: false },
-    });
-    stage = await openApiStage({
-      environment: {
-        OUTLOOK_API_BASE_URL: simulator.url,
-        OUTHAUL_AUTHORITY_URL: simulator.url,
-        MAX_CONCURRENT_SCANS: '1',
-        MAX_RETRIES: '1',
-      },
-    });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    const tenant = { mailboxes: MAILBOXES, messagesPerMailbox: MESSAGES, folders: 1 };
+    stage = await openTenantStage(tenant, { MAX_CONCURRENT_SCANS: '1', MAX_RETRIES: '1' });
+    simulator = stage.simulator;
   });
-  afterAll(async () => {
-    await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
-  });
+  afterEach(() => stage.heal());
+  afterAll(() => stage?.close());
 
   const start = (scanId: string, organizationId: string) => {
-    const { clientId, clientSecret, tenantId } = simulator;
-    const auth = { clientId, clientSecret, tenantId };
-    const config = { scanId, organizationId, type: ['email'], auth, filters: { folders: ['inbox'] } };
+    const config = { scanId, organizationId, type: ['email'], auth: stage.auth, filters: { folders: ['inbox'] } };
     return stage.call('POST', '/api/v1/scan/start', { body: { config } });
   };
   const control = (name: string, scanId: string, organizationId: string) =>
@@ -216,7 +201,7 @@ describe('controls of a scan, over the API, with the real worker and the simulat
     const hold = simulator.control.hold({ kind: 'messagesDelta' });
     await start('later', organizationId);
     await hold.reached();
-    await worker.stop();
+    await stage.stopWorker();
     const answer = await control('pause', 'later', organizationId);
     expect(answer).toMatchObject({
       status: 202,
@@ -226,7 +211,7 @@ describe('controls of a scan, over the API, with the real worker and the simulat
     const { config } = loadConfig(stage.environment);
     const log = createLogger({ ...config.log, level: 'error' }, { process: 'api' });
     const another = await startApi({ config, log, taskQueuePrefix: stage.taskQueuePrefix });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    await stage.startWorker();
     await until('later', organizationId, 'paused');
     const path = `${another.url}/api/v1/scan/later/resume?organizationId=${organizationId}`;
     const resumed = await fetch(path, { method: 'POST', headers: { Authorization: `Bearer ${stage.adminKey}` } });

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
-import { listOf, openApiStage, type ApiStage } from './support/stage.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
+import { listOf } from './support/stage.ts';
+import { openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 
 /** What the contract promises of each table. */
 const MAILBOX_COLUMNS = ['id', 'mail', 'display_name', 'user_principal_name', 'account_enabled'];
@@ -17,34 +16,16 @@ const EXTRACTED = [
 ];
 
 describe('the filters of a scan, over the API', () => {
-  let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
+  let stage: TenantStage;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: { mailboxes: 4, messagesPerMailbox: 120, folders: 14, specialUsers: false },
-    });
-    const environment = { OUTLOOK_API_BASE_URL: simulator.url, OUTHAUL_AUTHORITY_URL: simulator.url };
-    stage = await openApiStage({ environment });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    stage = await openTenantStage({ mailboxes: 4, messagesPerMailbox: 120, folders: 14 });
   });
-  afterAll(async () => {
-    await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
-  });
+  afterAll(() => stage?.close());
 
   /** Scans with the filters; answers a function that reads a table of what the scan saw. */
   const scanned = async (name: string, filters: object) => {
-    const { clientId, clientSecret, tenantId } = simulator;
     const organizationId = stage.organization(name);
-    const config = {
-      scanId: 'scan',
-      organizationId,
-      type: ['email'],
-      auth: { clientId, clientSecret, tenantId },
-      filters,
-    };
+    const config = { scanId: 'scan', organizationId, type: ['email'], auth: stage.auth, filters };
     expect((await stage.call('POST', '/api/v1/scan/start', { body: { config } })).status).toBe(202);
     const query = `organizationId=${organizationId}`;
     await expect
@@ -55,12 +36,12 @@ describe('the filters of a scan, over the API', () => {
       return listOf(answer.body['data']!['records']);
     };
   };
-  const users = () => simulator.control.truth.mailboxes().filter(({ readable }) => readable);
+  const users = () => stage.simulator.control.truth.mailboxes().filter(({ readable }) => readable);
 
   it('read the included mailboxes without the excluded, of one window of time', async () => {
     const [first, second, third] = users();
     const inbox = [first, third].flatMap(({ id } = { id: '' } as never) => [
-      ...simulator.control.truth.messages({ mailbox: id, folder: 'inbox' }),
+      ...stage.simulator.control.truth.messages({ mailbox: id, folder: 'inbox' }),
     ]);
     const times = inbox.map(({ message }) => message['receivedDateTime'] as string).sort();
     const [since, until] = [times[Math.floor(times.length / 4)]!, times[Math.floor(times.length / 2)]!];
@@ -85,7 +66,7 @@ describe('the filters of a scan, over the API', () => {
     const deep = folders.find(({ path, isHidden, messages }) => path.includes('/') && !isHidden && messages > 0)!;
     const rowsOf = await scanned('folders', { mailboxes: { include: [mail] }, folders: ['SENT', deep.path] });
     const truth = ['sentitems', deep.id].flatMap((folder) => [
-      ...simulator.control.truth.messages({ mailbox: id, folder }),
+      ...stage.simulator.control.truth.messages({ mailbox: id, folder }),
     ]);
     const emails = await rowsOf('emails');
     expect(new Set(emails.map((email) => email['id']))).toEqual(new Set(truth.map(({ message }) => message['id'])));

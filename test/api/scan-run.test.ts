@@ -1,45 +1,27 @@
-import { Client, Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { scanWorkflowId } from '../../model/ids.ts';
 import { organizationIdKey, scanIdKey } from '../../workflows/search-attributes.ts';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
-import { openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
+import type { Simulator } from '../../simulator/index.ts';
+import { textOf, type Body } from './support/stage.ts';
+import { openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 
 /** The simulated tenant's users that have a mailbox, and what they hold. */
 const MAILBOXES = 3;
 const MESSAGES = 40;
 
 describe('a scan, over the API, with the real worker and the simulator', () => {
+  let stage: TenantStage;
   let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: { mailboxes: MAILBOXES, messagesPerMailbox: MESSAGES, folders: 1, specialUsers: false },
-    });
-    stage = await openApiStage({
-      environment: {
-        OUTLOOK_API_BASE_URL: simulator.url,
-        OUTHAUL_AUTHORITY_URL: simulator.url,
-        MAX_CONCURRENT_SCANS: '1',
-      },
-    });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    const tenant = { mailboxes: MAILBOXES, messagesPerMailbox: MESSAGES, folders: 1 };
+    stage = await openTenantStage(tenant, { MAX_CONCURRENT_SCANS: '1' });
+    simulator = stage.simulator;
   });
-  afterAll(async () => {
-    await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
-  });
+  afterEach(() => stage.heal());
+  afterAll(() => stage?.close());
 
-  const auth = (over: Record<string, string> = {}) => ({
-    clientId: simulator.clientId,
-    clientSecret: simulator.clientSecret,
-    tenantId: simulator.tenantId,
-    ...over,
-  });
+  const auth = (over: Record<string, string> = {}) => ({ ...stage.auth, ...over });
   const start = (scanId: string, organizationId: string, over: object = {}) =>
     stage.call('POST', '/api/v1/scan/start', {
       body: {
@@ -86,10 +68,13 @@ describe('a scan, over the API, with the real worker and the simulator', () => {
     const [read, gone, away] = ['Read', 'Gone', 'Away'].map((subject) => {
       return { mailbox, id: simulator.control.addMessage(inbox, { subject }).id };
     });
+    const added = simulator.control.truth
+      .mailboxes()
+      .flatMap(({ id }) => [...simulator.control.truth.messages({ mailbox: id, folder: 'inbox' })]).length;
     await start('before', organizationId);
     await until('before', organizationId, 'completed');
     const { differences } = await statusOf('before', organizationId);
-    expect(differences).toEqual({ added: MAILBOXES * MESSAGES + 3, changed: 0, moved: 0, deleted: 0, restored: 0 });
+    expect(differences).toEqual({ added, changed: 0, moved: 0, deleted: 0, restored: 0 });
     simulator.control.addMessage(inbox, { subject: 'New' });
     simulator.control.changeMessage(read!, { isRead: true });
     simulator.control.removeMessage(gone!);
@@ -211,13 +196,11 @@ describe('a scan, over the API, with the real worker and the simulator', () => {
     expect((await start('clear', organizationId, { filters })).status).toBe(202);
     await until('clear', organizationId, 'completed');
 
-    const connection = await Connection.connect({ address: inject('temporalAddress') });
-    const handle = new Client({ connection }).workflow.getHandle(scanWorkflowId(organizationId, 'clear'));
+    const handle = stage.temporal.workflow.getHandle(scanWorkflowId(organizationId, 'clear'));
     const { typedSearchAttributes } = await handle.describe();
     expect(typedSearchAttributes.get(organizationIdKey)).toBe(organizationId);
     expect(typedSearchAttributes.get(scanIdKey)).toBe('clear');
     const history = Buffer.from(temporal.api.history.v1.History.encode(await handle.fetchHistory()).finish());
-    await connection.close();
     expect(history.includes(organizationId)).toBe(true);
 
     const { rows } = await stage.db.pool.query('SELECT a::text AS row FROM outhaul.audit_log a');
