@@ -1,0 +1,161 @@
+import { KIND_TRAITS, type KindSettings } from './destination.ts';
+import type { EmailRow } from './email.ts';
+import { parseFolders } from './folders.ts';
+import type { Recipient } from './member-reader.ts';
+
+export const DIRECTIONS = ['received', 'sent'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
+
+/**
+ * Which messages and attachments a destination wants: all that every given filter lets through. Of the values of one
+ * filter any will do. Case does not matter.
+ */
+export interface DestinationFilters {
+  /** Addresses or domains (`example.com` or `@example.com`). */
+  readonly sender?: readonly string[];
+  /** The same, of any recipient, in copy or not. */
+  readonly recipient?: readonly string[];
+  /** Addresses, domains or ids. */
+  readonly mailbox?: readonly string[];
+  /** Names as scans take them: well-known ones, display names, paths. */
+  readonly folder?: readonly string[];
+  readonly direction?: Direction;
+  /** Texts of which the subject is to hold one. */
+  readonly subject?: readonly string[];
+  /** As Graph says: an image in the body is none. */
+  readonly hasAttachments?: boolean;
+  /** Extensions (`.pdf` or `pdf`) or MIME types (`application/pdf`, `image/*`): a message needs one such attachment. */
+  readonly attachmentType?: readonly string[];
+  /** Larger attachments are left out. */
+  readonly maxAttachmentBytes?: number;
+}
+
+/** What the filters look at in a message. */
+export type FilteredEmail = Pick<
+  EmailRow,
+  | 'subject'
+  | 'sender_address'
+  | 'from_address'
+  | 'to_recipients'
+  | 'cc_recipients'
+  | 'bcc_recipients'
+  | 'has_attachments'
+>;
+
+/** A message and where it lies. */
+export interface FilteredMessage {
+  readonly email: FilteredEmail;
+  /** Whether its attachments are to be looked up: `mayHaveAttachments`. */
+  readonly mayHaveAttachments: boolean;
+  readonly mailbox: { readonly id: string; readonly address: string | null };
+  /** As the store has it: a standard folder goes by its well-known name. */
+  readonly folderPath: string;
+}
+
+/** What the filters look at in an attachment. */
+export interface FilteredAttachment {
+  readonly id: string;
+  readonly name: string | null;
+  readonly contentType: string | null;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** Graph does not count attachments that a body shows, by `cid:`, so that only their list tells. */
+export const mayHaveAttachments = (email: Pick<EmailRow, 'has_attachments' | 'body_content'>): boolean =>
+  email.has_attachments !== false || (email.body_content?.includes('cid:') ?? false);
+
+/** Whether the filters that concern messages let this one through; those on attachments have not been asked. */
+export function matchesMessage(filters: DestinationFilters, message: FilteredMessage): boolean {
+  const { email, mailbox, folderPath } = message;
+  const { sender, recipient, subject } = filters;
+  return (
+    (!sender || [email.from_address, email.sender_address].some((address) => isNamed(sender, address))) &&
+    (!recipient || recipientsOf(email).some(({ address }) => isNamed(recipient, address))) &&
+    (!filters.mailbox || isNamed(filters.mailbox, mailbox.address) || isNamed(filters.mailbox, mailbox.id)) &&
+    (!filters.folder || filters.folder.some((name) => liesIn(name, folderPath))) &&
+    (!filters.direction || filters.direction === directionOf(message)) &&
+    (!subject || subject.some((text) => fold(email.subject ?? '').includes(fold(text)))) &&
+    (filters.hasAttachments === undefined || filters.hasAttachments === (email.has_attachments ?? false))
+  );
+}
+
+/** Whether the filters on attachments let this one through. */
+export function matchesAttachment(filters: DestinationFilters, attachment: FilteredAttachment): boolean {
+  const { attachmentType: types, maxAttachmentBytes: most } = filters;
+  return (
+    (most === undefined || attachment.size <= most) && (!types || types.some((type) => isOfType(type, attachment)))
+  );
+}
+
+/** Whether a message was sent from the mailbox in which it lies. */
+export function directionOf({ email, mailbox, folderPath }: FilteredMessage): Direction {
+  const [top = ''] = fold(folderPath).split('/');
+  if (['sentitems', 'outbox', 'drafts'].includes(top)) return 'sent';
+  if (['inbox', 'junkemail'].includes(top) || mailbox.address === null) return 'received';
+  const address = fold(mailbox.address);
+  return [email.from_address, email.sender_address].some((from) => fold(from ?? '') === address) ? 'sent' : 'received';
+}
+
+/** What a message that was just stored is to a destination: no matter; owed; or owed once its attachments are there. */
+export type Owing = 'nothing' | 'owed' | 'waiting';
+
+/** A message without sender, recipients or subject is one that filters on these leave out. */
+export function owingOf({ kind, settings }: KindSettings, message: FilteredMessage): Owing {
+  const { filters } = settings;
+  if (!matchesMessage(filters, message)) return 'nothing';
+  if (message.mayHaveAttachments) return 'waiting';
+  return KIND_TRAITS[kind].owed === 'attachment' || filters.attachmentType ? 'nothing' : 'owed';
+}
+
+/** What is owed of a message that waited, now that its attachments are known: itself, some of them by id, or nothing. */
+export type OwedOfMessage = 'message' | readonly string[];
+
+/** Nothing is no attachments. */
+export function owedOf({ kind, settings }: KindSettings, attachments: readonly FilteredAttachment[]): OwedOfMessage {
+  const { filters } = settings;
+  const wanted = attachments.filter((attachment) => matchesAttachment(filters, attachment));
+  if (KIND_TRAITS[kind].owed === 'attachment') return wanted.map(({ id }) => id);
+  return filters.attachmentType && wanted.length === 0 ? [] : 'message';
+}
+
+/**
+ * The attachments of which a utility gets the content: those that its filters on attachments let through, and none where
+ * it has no such filter. It is told of all.
+ */
+export const withContent = <Attachment extends FilteredAttachment>(
+  filters: DestinationFilters,
+  attachments: readonly Attachment[],
+): Attachment[] =>
+  filters.attachmentType || filters.hasAttachments
+    ? attachments.filter((attachment) => matchesAttachment(filters, attachment))
+    : [];
+
+const fold = (text: string): string => text.trim().toLowerCase();
+
+const recipientsOf = (email: FilteredEmail): Recipient[] =>
+  [email.to_recipients, email.cc_recipients, email.bcc_recipients].flatMap((recipients) => recipients ?? []);
+
+/** Whether one of the names is the address (or id), or its domain. */
+function isNamed(names: readonly string[], address: string | null): boolean {
+  const folded = fold(address ?? '');
+  if (folded === '') return false;
+  const domain = folded.slice(folded.lastIndexOf('@') + 1);
+  return names.map(fold).some((name) => name === folded || (folded.includes('@') && name.replace(/^@/, '') === domain));
+}
+
+function liesIn(name: string, folderPath: string): boolean {
+  const path = fold(folderPath);
+  const [first = '', ...rest] = name.split('/');
+  const [top] = parseFolders([first]);
+  if (top?.kind === 'all' && rest.length === 0) return true;
+  const wanted = [top?.kind === 'well-known' ? top.name : first, ...rest].map(fold).join('/');
+  return path === wanted || (rest.length === 0 && path.slice(path.lastIndexOf('/') + 1) === wanted);
+}
+
+function isOfType(type: string, { name, contentType }: FilteredAttachment): boolean {
+  const wanted = fold(type);
+  if (!wanted.includes('/')) return fold(name ?? '').endsWith(`.${wanted.replace(/^\*?\./, '')}`);
+  const [mime = ''] = fold(contentType ?? '').split(';');
+  return wanted.endsWith('/*') ? mime.startsWith(wanted.slice(0, -1)) : mime.trim() === wanted;
+}

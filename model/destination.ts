@@ -1,0 +1,113 @@
+import type { DestinationFilters } from './destination-filters.ts';
+
+/** Where mail is handed on to. */
+export const DESTINATION_KINDS = ['redis_list', 'folder', 'utility', 'batch'] as const;
+export type DestinationKind = (typeof DESTINATION_KINDS)[number];
+
+/** What a kind is owed, and whether it takes that in the order of arrival, from one sender at a time. */
+export const KIND_TRAITS: Readonly<
+  Record<DestinationKind, { readonly owed: 'message' | 'attachment'; readonly ordered: boolean }>
+> = {
+  redis_list: { owed: 'attachment', ordered: true },
+  folder: { owed: 'attachment', ordered: false },
+  utility: { owed: 'message', ordered: false },
+  batch: { owed: 'message', ordered: true },
+};
+
+/** `paused`: it is owed what comes, and gets nothing. */
+export const DESTINATION_STATUSES = ['active', 'paused'] as const;
+export type DestinationStatus = (typeof DESTINATION_STATUSES)[number];
+
+/** What a new destination is owed: what is stored from now on, or what is stored already as well. */
+export const DESTINATION_STARTS = ['now', 'stored'] as const;
+export type DestinationStart = (typeof DESTINATION_STARTS)[number];
+
+/** How soon a utility is to have a message; which also goes first where sending has to share. */
+export const PRIORITIES = ['high', 'medium', 'low'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** What every destination is set to. */
+export interface CommonSettings {
+  readonly filters: DestinationFilters;
+  /** How often a delivery is tried before it becomes a dead letter. */
+  readonly attempts: number;
+  /** How long a delivery may be owed before it becomes a dead letter. */
+  readonly maxWaitSeconds: number;
+}
+
+/** Attachments as JSON, pushed onto a list. */
+export interface RedisListSettings extends CommonSettings {
+  /** `redis://host:port/db`, or `rediss:` for TLS; without user and password. */
+  readonly url: string;
+  readonly username?: string;
+  readonly list: string;
+  /** Items that the list may hold: while it does, deliveries wait. */
+  readonly maxLength: number;
+}
+
+/** Attachments as named files. */
+export interface FolderSettings extends CommonSettings {
+  /** A path on the machines of the workers. */
+  readonly path: string;
+}
+
+/** Messages, each in one request. */
+export interface UtilitySettings extends CommonSettings {
+  /** To which `/process` and `/health` are added. */
+  readonly endpoint: string;
+  /** Requests at a time. */
+  readonly concurrency: number;
+  readonly timeoutSeconds: number;
+  readonly priority: Priority;
+}
+
+/** What is known of messages, many in one request. */
+export interface BatchSettings extends CommonSettings {
+  /** To which `/batch-metadata` is added. */
+  readonly url: string;
+  /** Messages in one request. */
+  readonly batchSize: number;
+  /** How long a batch that is not full waits for more. */
+  readonly batchWaitSeconds: number;
+  readonly timeoutSeconds: number;
+}
+
+export interface SettingsOf {
+  readonly redis_list: RedisListSettings;
+  readonly folder: FolderSettings;
+  readonly utility: UtilitySettings;
+  readonly batch: BatchSettings;
+}
+
+/** A kind with its settings. */
+export type KindSettings = {
+  readonly [Kind in DestinationKind]: { readonly kind: Kind; readonly settings: SettingsOf[Kind] };
+}[DestinationKind];
+
+const COMMON = { filters: {}, attempts: 3, maxWaitSeconds: 7 * 24 * 3600 } as const;
+
+/** What holds where nothing else was said. Where mail is to go has no default. */
+export const SETTINGS_DEFAULTS = {
+  redis_list: { ...COMMON, list: 'email_attachments', maxLength: 1000 },
+  folder: COMMON,
+  utility: { ...COMMON, concurrency: 25, timeoutSeconds: 30, priority: 'medium' },
+  batch: { ...COMMON, batchSize: 100, batchWaitSeconds: 2, timeoutSeconds: 30 },
+} as const;
+
+/** Settings as they may be given: those that have a default need not be. */
+export type GivenSettings<Kind extends DestinationKind> = Partial<SettingsOf[Kind]> &
+  Omit<SettingsOf[Kind], keyof (typeof SETTINGS_DEFAULTS)[Kind]>;
+
+/** Settings with the defaults in place of what was not given. */
+export const withDefaults = <Kind extends DestinationKind>(kind: Kind, given: GivenSettings<Kind>): SettingsOf[Kind] =>
+  ({ ...SETTINGS_DEFAULTS[kind], ...given }) as unknown as SettingsOf[Kind];
+
+/** What only the destination and the store may know; sealed at rest. */
+export interface DestinationSecret {
+  /** Of a utility or a batch receiver: the bearer token. */
+  readonly token?: string;
+  /** Of these: the key under which requests are signed. */
+  readonly signingKey?: string;
+  /** Of a Redis server. */
+  readonly password?: string;
+}

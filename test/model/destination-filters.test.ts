@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import {
+  directionOf,
+  matchesAttachment,
+  matchesMessage,
+  mayHaveAttachments,
+  owedOf,
+  owingOf,
+  withContent,
+  type DestinationFilters,
+  type FilteredAttachment,
+  type FilteredMessage,
+} from '../../model/destination-filters.ts';
+import { withDefaults, type KindSettings } from '../../model/destination.ts';
+
+const message = (
+  email: Partial<FilteredMessage['email']> = {},
+  more: Partial<Omit<FilteredMessage, 'email'>> = {},
+): FilteredMessage => ({
+  email: {
+    subject: 'Invoice ID_12345 - Payment Required',
+    sender_address: 'billing@vendor.example',
+    from_address: 'Vendor@Vendor.example',
+    to_recipients: [{ address: 'it.ops@contoso.example', name: 'IT' }],
+    cc_recipients: [{ address: 'finance@fabrikam.example', name: null }],
+    bcc_recipients: null,
+    has_attachments: false,
+    ...email,
+  },
+  mayHaveAttachments: false,
+  mailbox: { id: 'mailbox-1', address: 'it.ops@contoso.example' },
+  folderPath: 'inbox',
+  ...more,
+});
+
+const attachment = (name: string | null, contentType: string | null = null, size = 10): FilteredAttachment => ({
+  id: `id of ${name}`,
+  name,
+  contentType,
+  size,
+});
+const utility = (filters: DestinationFilters): KindSettings => ({
+  kind: 'utility',
+  settings: withDefaults('utility', { endpoint: 'https://utility.example', filters }),
+});
+const redisList = (filters: DestinationFilters): KindSettings => ({
+  kind: 'redis_list',
+  settings: withDefaults('redis_list', { url: 'redis://localhost', filters }),
+});
+
+describe('filters on messages', () => {
+  it.each<[string, DestinationFilters, boolean]>([
+    ['no filter', {}, true],
+    ['an address, in any case', { sender: ['VENDOR@vendor.EXAMPLE'] }, true],
+    ['the sender beside the one who signs', { sender: ['billing@vendor.example'] }, true],
+    ['a domain', { sender: ['other.example', ' vendor.example '] }, true],
+    ['a domain with @', { sender: ['@vendor.example'] }, true],
+    ['a part of a domain', { sender: ['dor.example'] }, false],
+    ['the domain above', { sender: ['example'] }, false],
+    ['another address', { sender: ['someone@vendor.example'] }, false],
+    ['a recipient in copy', { recipient: ['fabrikam.example'] }, true],
+    ['a recipient who is none', { recipient: ['bob@contoso.example'] }, false],
+    ['a mailbox by address', { mailbox: ['IT.ops@contoso.example'] }, true],
+    ['a mailbox by domain', { mailbox: ['contoso.example'] }, true],
+    ['a mailbox by id', { mailbox: ['mailbox-1'] }, true],
+    ['another mailbox', { mailbox: ['mailbox-2'] }, false],
+    ['a text in the subject', { subject: ['quote', 'INVOICE'] }, true],
+    ['a text that is not there', { subject: ['quote'] }, false],
+    ['the direction', { direction: 'received' }, true],
+    ['the other direction', { direction: 'sent' }, false],
+    ['attachments', { hasAttachments: true }, false],
+    ['no attachments', { hasAttachments: false }, true],
+    ['all of several', { sender: ['vendor.example'], subject: ['invoice'] }, true],
+    ['not all of several', { sender: ['vendor.example'], subject: ['quote'] }, false],
+    ['an empty list, which names nobody', { sender: [] }, false],
+  ])('%s', (_, filters, expected) => {
+    expect(matchesMessage(filters, message())).toBe(expected);
+  });
+
+  it('leave out what has no sender, recipients or subject, where they ask for these', () => {
+    const bare = message({ sender_address: null, from_address: null, to_recipients: null, cc_recipients: null });
+    for (const filters of [{ sender: [''] }, { sender: ['x.example'] }, { recipient: [''] }]) {
+      expect(matchesMessage(filters, bare)).toBe(false);
+    }
+    expect(matchesMessage({ subject: ['x'] }, message({ subject: null }))).toBe(false);
+    expect(matchesMessage({}, bare)).toBe(true);
+  });
+
+  it.each<[string, string, boolean]>([
+    ['Inbox', 'inbox', true],
+    ['sent', 'sentitems', true],
+    ['Sent Items', 'sentitems', true],
+    ['inbox', 'inbox/Projects', false],
+    ['Inbox/projects', 'inbox/Projects', true],
+    ['sent/Projects', 'sentitems/Projects', true],
+    ['Projects', 'inbox/Projects', true],
+    ['all', 'deleteditems', true],
+    ['Project', 'inbox/Projects', false],
+  ])('folder %s and a message in %s', (name, folderPath, expected) => {
+    expect(matchesMessage({ folder: [name] }, message({}, { folderPath }))).toBe(expected);
+  });
+});
+
+describe('the direction of a message', () => {
+  const own = { from_address: 'IT.Ops@contoso.example', sender_address: null };
+  it.each([
+    ['sentitems', {}, 'sent'],
+    ['sentitems/2024', {}, 'sent'],
+    ['inbox', own, 'received'],
+    ['Projects', own, 'sent'],
+    ['Projects', {}, 'received'],
+  ])('in %s', (folderPath, email, expected) => {
+    expect(directionOf(message(email, { folderPath }))).toBe(expected);
+  });
+});
+
+describe('filters on attachments', () => {
+  it.each<[string, FilteredAttachment, boolean]>([
+    ['.pdf', attachment('INVOICE.PDF'), true],
+    ['pdf', attachment('invoice.pdf'), true],
+    ['*.pdf', attachment('invoice.pdf'), true],
+    ['pdf', attachment('invoicepdf'), false],
+    ['application/pdf', attachment('x', 'Application/PDF; name=x'), true],
+    ['image/*', attachment('x', 'image/png'), true],
+    ['image/*', attachment('x', 'application/pdf'), false],
+    ['.pdf', attachment(null), false],
+  ])('type %s', (type, given, expected) => {
+    expect(matchesAttachment({ attachmentType: [type] }, given)).toBe(expected);
+  });
+
+  it('size', () => {
+    expect(matchesAttachment({ maxAttachmentBytes: 10 }, attachment('a', null, 10))).toBe(true);
+    expect(matchesAttachment({ maxAttachmentBytes: 10 }, attachment('a', null, 11))).toBe(false);
+  });
+
+  it('choose the attachments of which a utility gets the content: none where it has no such filter', () => {
+    const both = [attachment('a.pdf'), attachment('b.png')];
+    expect(withContent({}, both)).toEqual([]);
+    expect(withContent({ hasAttachments: false }, both)).toEqual([]);
+    expect(withContent({ hasAttachments: true }, both)).toEqual(both);
+    expect(withContent({ attachmentType: ['pdf'] }, both)).toEqual([both[0]]);
+  });
+});
+
+describe('what is owed of a message', () => {
+  const plain = message();
+  const attached = message({ has_attachments: true }, { mayHaveAttachments: true });
+
+  it('waits for attachments where there may be some', () => {
+    expect(owingOf(utility({}), plain)).toBe('owed');
+    expect(owingOf(utility({}), attached)).toBe('waiting');
+    expect(owingOf(redisList({}), attached)).toBe('waiting');
+  });
+
+  it('is nothing where no attachment can be wanted', () => {
+    expect(owingOf(redisList({}), plain)).toBe('nothing');
+    expect(owingOf(utility({ attachmentType: ['pdf'] }), plain)).toBe('nothing');
+    expect(owingOf(utility({ sender: ['other.example'] }), attached)).toBe('nothing');
+  });
+
+  it('is itself or its attachments, once these are known', () => {
+    const known = [attachment('a.pdf'), attachment('b.png')];
+    expect(owedOf(utility({}), [])).toBe('message');
+    expect(owedOf(utility({ attachmentType: ['pdf'] }), known)).toBe('message');
+    expect(owedOf(utility({ attachmentType: ['zip'] }), known)).toEqual([]);
+    expect(owedOf(redisList({ attachmentType: ['pdf'] }), known)).toEqual(['id of a.pdf']);
+    expect(owedOf(redisList({}), known)).toHaveLength(2);
+  });
+
+  it('has attachments to look up where Graph says so, or the body shows one', () => {
+    expect(mayHaveAttachments({ has_attachments: true, body_content: null })).toBe(true);
+    expect(mayHaveAttachments({ has_attachments: null, body_content: null })).toBe(true);
+    expect(mayHaveAttachments({ has_attachments: false, body_content: '<img src="cid:logo">' })).toBe(true);
+    expect(mayHaveAttachments({ has_attachments: false, body_content: '<p>Hello</p>' })).toBe(false);
+  });
+});
