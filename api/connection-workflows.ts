@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { connectionWorkflowId } from '../model/ids.ts';
 import type { checkConnection } from '../workflows/check-connection.ts';
-import { PRIORITY } from '../workflows/policies.ts';
+import { priorityOf } from '../workflows/policies.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
 import { unavailable } from './errors.ts';
 import { within } from './within.ts';
@@ -34,7 +34,7 @@ export function createConnectionWorkflows(
           taskQueue: orchestrationQueue,
           args: [{ organizationId, checkNo }],
           workflowExecutionTimeout: LONGEST_RUN,
-          priority: { priorityKey: PRIORITY.live, fairnessKey: organizationId.slice(0, 64) },
+          priority: priorityOf('live', organizationId),
           typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
           staticSummary: `Check of the connection of ${organizationId}`,
         }),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { retryWorkflowId } from '../model/ids.ts';
-import { PRIORITY } from '../workflows/policies.ts';
+import { priorityOf } from '../workflows/policies.ts';
 import type { retryQuarantine } from '../workflows/retry-quarantine.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
 
@@ -24,7 +24,7 @@ export const createQuarantineWorkflows = (
         workflowId: retryWorkflowId(organizationId, randomUUID()),
         taskQueue: orchestrationQueue,
         args: [{ organizationId }],
-        priority: { priorityKey: PRIORITY.incremental, fairnessKey: organizationId.slice(0, 64) },
+        priority: priorityOf('incremental', organizationId),
         typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
         staticSummary: `Quarantined messages of ${organizationId} are tried again`,
       }),

@@ -17,7 +17,7 @@ import {
   turnFreedSignal,
   type ScanAdmission,
 } from '../workflows/messages.ts';
-import { PRIORITY } from '../workflows/policies.ts';
+import { priorityOf } from '../workflows/policies.ts';
 import type { ScanTenantInput, scanTenant } from '../workflows/scan-tenant.ts';
 import { organizationIdKey, scanIdKey } from '../workflows/search-attributes.ts';
 import { withOwnSignal } from './own-signal.ts';
@@ -91,7 +91,7 @@ export function createScanWorkflows(
               workflowIdConflictPolicy: 'FAIL',
               taskQueue: orchestrationQueue,
               args: [input],
-              priority: { priorityKey: PRIORITY[mode], fairnessKey: input.organizationId.slice(0, 64) },
+              priority: priorityOf(mode, input.organizationId),
               typedSearchAttributes: [
                 { key: organizationIdKey, value: input.organizationId },
                 { key: scanIdKey, value: input.scanId },

@@ -8,7 +8,7 @@ import {
 import { sessionWorkflowId, sweepWorkflowId } from '../model/ids.ts';
 import type { keepSession, KeepSessionInput } from '../workflows/keep-session.ts';
 import { sessionStartedUpdate, stopSessionSignal, type SessionStart } from '../workflows/messages.ts';
-import { PRIORITY } from '../workflows/policies.ts';
+import { priorityOf } from '../workflows/policies.ts';
 import { organizationIdKey, scanIdKey } from '../workflows/search-attributes.ts';
 import { withOwnSignal } from './own-signal.ts';
 
@@ -58,7 +58,7 @@ export function createSessionWorkflows(
               workflowIdConflictPolicy: 'FAIL',
               taskQueue: orchestrationQueue,
               args: [input],
-              priority: { priorityKey: PRIORITY.incremental, fairnessKey: input.organizationId.slice(0, 64) },
+              priority: priorityOf('incremental', input.organizationId),
               typedSearchAttributes: [
                 { key: organizationIdKey, value: input.organizationId },
                 { key: scanIdKey, value: sessionId },

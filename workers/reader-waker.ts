@@ -2,7 +2,7 @@ import { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { mailboxWorkflowId } from '../model/ids.ts';
 import { readRequestedSignal } from '../workflows/messages.ts';
-import { PRIORITY } from '../workflows/policies.ts';
+import { priorityOf } from '../workflows/policies.ts';
 import type { ReadRequest, Urgency } from '../workflows/requests.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
 import type { syncMailbox } from '../workflows/sync-mailbox.ts';
@@ -39,7 +39,7 @@ export function readerWaker(
         signal: readRequestedSignal,
         signalArgs: [{ urgency }],
         args: [{ organizationId, mailboxId, reads: { begun: [], asked: [] } }],
-        priority: { priorityKey: PRIORITY[urgency], fairnessKey: organizationId.slice(0, 64) },
+        priority: priorityOf(urgency, organizationId),
         typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
         staticSummary: `Reader of mailbox ${mailboxId}`,
       }),

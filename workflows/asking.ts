@@ -8,8 +8,8 @@ import {
 import { mailboxWorkflowId, scanWorkflowId } from '../model/ids.ts';
 import type { MailboxReport } from '../model/scan.ts';
 import { readRequestedSignal, readWithdrawnSignal, turnFreedSignal } from './messages.ts';
-import { PRIORITY } from './policies.ts';
-import { withRequest, type ReadRequest } from './requests.ts';
+import { priorityOf } from './policies.ts';
+import type { ReadRequest } from './requests.ts';
 import { organizationIdKey, scanIdKey } from './search-attributes.ts';
 import { syncMailbox } from './sync-mailbox.ts';
 
@@ -28,14 +28,12 @@ export interface ReaderEnd {
 export async function askMailbox(
   organizationId: string,
   mailboxId: string,
-  request: ReadRequest,
+  request: Required<ReadRequest>,
   { ended, lost }: ReaderEnd,
 ): Promise<void> {
   const workflowId = mailboxWorkflowId(organizationId, mailboxId);
   const { urgency, waiter } = request;
-  const asked = [
-    withRequest({ urgency, waiters: [] }, { urgency, ...(waiter && { waiter: { ...waiter, byEnd: true } }) }),
-  ];
+  const asked = [{ urgency, waiters: [{ ...waiter, byEnd: true }] }];
   for (;;) {
     try {
       const reader = await startChild(syncMailbox, {
@@ -44,10 +42,10 @@ export async function askMailbox(
         // Both, or a scan that is cancelled would take readers with it that others wait for.
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
-        priority: { priorityKey: PRIORITY[urgency], fairnessKey: organizationId.slice(0, 64) },
+        priority: priorityOf(urgency, organizationId),
         typedSearchAttributes: [
           { key: organizationIdKey, value: organizationId },
-          ...(waiter ? [{ key: scanIdKey, value: waiter.scanId }] : []),
+          { key: scanIdKey, value: waiter.scanId },
         ],
         staticSummary: `Reader of mailbox ${mailboxId}`,
       });

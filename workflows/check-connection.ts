@@ -1,7 +1,6 @@
-import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { ConnectionActivities } from '../activities/connection-activities.ts';
 import type { CheckOutcome } from '../model/connection-check.ts';
-import { siblingQueues } from '../model/task-queues.ts';
+import { graphActivities } from './graph-activities.ts';
 import { CONNECTION_CHECK } from './policies.ts';
 
 export interface CheckConnectionInput {
@@ -12,8 +11,7 @@ export interface CheckConnectionInput {
 
 /** Has a connection, or a candidate that is to replace it, checked by a worker that may call Graph. */
 export async function checkConnection({ organizationId, checkNo }: CheckConnectionInput): Promise<CheckOutcome> {
-  const { graph } = siblingQueues(workflowInfo().taskQueue);
-  const { examineConnection } = proxyActivities<ConnectionActivities>({ ...CONNECTION_CHECK, taskQueue: graph });
+  const { examineConnection } = graphActivities<ConnectionActivities>(CONNECTION_CHECK);
   const { outcome } = await examineConnection({ organizationId, checkNo });
   return outcome;
 }

@@ -10,16 +10,15 @@ import {
   setCurrentDetails,
   setHandler,
   sleep,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { ScanActivities } from '../activities/scan-activities.ts';
 import type { SessionActivities, SessionName } from '../activities/session-activities.ts';
 import type { SubscriptionActivities } from '../activities/subscription-activities.ts';
-import { siblingQueues } from '../model/task-queues.ts';
+import { reasonFor } from './failures.ts';
+import { graphActivities } from './graph-activities.ts';
 import { historyIsLong } from './history.ts';
 import { sessionNudgedSignal, sessionStartedUpdate, stopSessionSignal, type SessionStart } from './messages.ts';
 import { CREDENTIAL_CHECK, DISCOVERY, PUBLIC_URL_CHECK, SESSION_CALL, SUBSCRIBING } from './policies.ts';
-import { reasonFor } from './scan-end.ts';
 import { endSession, type KeptEnd } from './session-end.ts';
 
 /** Whoever starts a session is answered at last so long after its credential was accepted. */
@@ -130,7 +129,7 @@ class KeptSession {
   async #start(): Promise<KeptEnd | undefined> {
     const { organizationId } = this.#name;
     const { scanNo, notifications } = await this.#store.beginSession(this.#name);
-    const { checkCredential } = proxyActivities<ScanActivities>({ ...CREDENTIAL_CHECK, taskQueue: graphQueue() });
+    const { checkCredential } = graphActivities<ScanActivities>(CREDENTIAL_CHECK);
     const verdict = await checkCredential({ organizationId, scanNo });
     if (verdict.status !== 'accepted') return verdict;
     this.#accepted = true;
@@ -194,7 +193,7 @@ class KeptSession {
   }
 
   async #follow(): Promise<void> {
-    const { followMailboxes } = proxyActivities<SessionActivities>({ ...DISCOVERY, taskQueue: graphQueue() });
+    const { followMailboxes } = graphActivities<SessionActivities>(DISCOVERY);
     const { joined, left } = await followMailboxes(this.#name);
     this.#due.discovery = Date.now() + EVERY_MS.discovery;
     if (joined + left > 0 && this.#due.subscriptions !== undefined) this.#due.subscriptions = 0;
@@ -207,10 +206,7 @@ class KeptSession {
   }
 
   async #checkReach(): Promise<void> {
-    const { checkPublicUrl } = proxyActivities<SubscriptionActivities>({
-      ...PUBLIC_URL_CHECK,
-      taskQueue: graphQueue(),
-    });
+    const { checkPublicUrl } = graphActivities<SubscriptionActivities>(PUBLIC_URL_CHECK);
     const check = await checkPublicUrl(this.#name);
     // What is reachable counts as such once subscriptions are kept.
     if (!check.reachable) await this.#recordReach(check.reason);
@@ -218,7 +214,7 @@ class KeptSession {
 
   async #keepSubscriptions(): Promise<void> {
     this.#nudged = false;
-    const { keepSubscriptions } = proxyActivities<SubscriptionActivities>({ ...SUBSCRIBING, taskQueue: graphQueue() });
+    const { keepSubscriptions } = graphActivities<SubscriptionActivities>(SUBSCRIBING);
     const { nextDueMs, active, refused, unreachable } = await keepSubscriptions(this.#name);
     this.#due.subscriptions = Date.now() + Math.max(AGAIN_MS.least, nextDueMs);
     const none = active === 0 && refused > 0 ? 'Graph notifies of none of the mailboxes' : null;
@@ -251,5 +247,3 @@ class KeptSession {
     });
   }
 }
-
-const graphQueue = (): string => siblingQueues(workflowInfo().taskQueue).graph;

@@ -1,3 +1,4 @@
+import type { Priority } from '@temporalio/common';
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 import type { Urgency } from './requests.ts';
 
@@ -76,5 +77,13 @@ export const CONNECTION_CHECK: ActivityOptions = {
   retry: LOST_ATTEMPTS,
 };
 
-/** Temporal's priority of a read, 1 first: a big first scan never delays new mail. */
-export const PRIORITY: Readonly<Record<Urgency, number>> = { live: 1, incremental: 3, full: 5 };
+const PRIORITY: Readonly<Record<Urgency, number>> = { live: 1, incremental: 3, full: 5 };
+
+/**
+ * Temporal's priority, 1 first, of what is done for an organization: a big first scan never delays new mail, and within
+ * a priority organizations take turns. A fairness key has 64 bytes at most.
+ */
+export const priorityOf = (urgency: Urgency, organizationId: string): Priority => ({
+  priorityKey: PRIORITY[urgency],
+  fairnessKey: organizationId.slice(0, 64),
+});

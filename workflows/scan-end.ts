@@ -1,9 +1,7 @@
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import {
   CancellationScope,
   allHandlersFinished,
   condition,
-  isCancellation,
   log,
   sleep,
   type ActivityInterfaceFor,
@@ -11,6 +9,7 @@ import {
 import type { ScanActivities } from '../activities/scan-activities.ts';
 import type { FinalScanStatus } from '../model/scan.ts';
 import { tellWaitingScans } from './asking.ts';
+import { typeOf } from './failures.ts';
 
 /** How a scan ends, as far as its workflow can say. */
 export interface ScanEnding {
@@ -51,17 +50,4 @@ export function endScan(
       }
     }
   });
-}
-
-/** The type of an activity's failure is the cause's name: the activity interceptor sets it. */
-export function typeOf(error: unknown): string {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined;
-  return (cause instanceof ApplicationFailure ? cause.type : undefined) ?? 'InternalError';
-}
-
-/** What to tell the administrator of the failure that ends a scan; undefined for a cancellation. */
-export function reasonFor(error: unknown): string | undefined {
-  if (isCancellation(error)) return undefined;
-  if (error instanceof ActivityFailure && error.cause) return error.cause.message;
-  return error instanceof Error ? error.message : undefined;
 }

@@ -9,12 +9,12 @@ import {
   proxyActivities,
   setCurrentDetails,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import type { ScanActivities } from '../activities/scan-activities.ts';
 import type { FinalScanStatus } from '../model/scan.ts';
-import { siblingQueues } from '../model/task-queues.ts';
 import { tellWaitingScans } from './asking.ts';
+import { reasonFor } from './failures.ts';
+import { graphActivities } from './graph-activities.ts';
 import { historyIsLong } from './history.ts';
 import { MailboxWindow, askedNothing, type WindowOf, type WindowProgress } from './mailbox-window.ts';
 import {
@@ -27,7 +27,7 @@ import {
   type ScanAdmission,
 } from './messages.ts';
 import { CREDENTIAL_CHECK, DISCOVERY, STORE_CALL } from './policies.ts';
-import { endScan, reasonFor, type ScanEnding } from './scan-end.ts';
+import { endScan, type ScanEnding } from './scan-end.ts';
 
 /** A scan that waits for its turn asks again this often, should the signal of a scan that ended be lost. */
 const TURN_POLL = '1 minute';
@@ -60,9 +60,10 @@ type Standing = 'pending' | 'running' | 'paused';
  * One run over a tenant's mailboxes: checks the credential, waits for its turn, lists the users, and then keeps up to
  * `window` mailboxes asked until each has reported. Mail never passes through here, only ids and counts.
  *
- * A mailbox is asked by starting its reader as an abandoned child, or by a signal where the reader already runs; it
- * answers by a signal to this workflow's id, so that a continued run hears it. Pausing and cancelling withdraw what was
- * asked: readers may go on for other scans. A paused scan has no turn, and waits for one when it is resumed.
+ * A mailbox is asked by starting its reader as an abandoned child, which answers by its end, or by a signal where the
+ * reader already runs, which answers by a signal to this workflow's id. A continued run hears of no child that an earlier
+ * one has started: it asks the store. Pausing and cancelling withdraw what was asked: readers may go on for other scans.
+ * A paused scan has no turn, and waits for one when it is resumed.
  */
 export async function scanTenant(input: ScanTenantInput): Promise<FinalScanStatus | 'refused' | 'unreachable'> {
   const scan = new TenantScan(input);
@@ -132,7 +133,7 @@ class TenantScan {
       const { discovered } = await this.#store.reopenScan({ scanNo, step: ++this.#step });
       this.#discovered = discovered;
     }
-    const { checkCredential } = proxyActivities<ScanActivities>({ ...CREDENTIAL_CHECK, taskQueue: graphQueue() });
+    const { checkCredential } = graphActivities<ScanActivities>(CREDENTIAL_CHECK);
     const verdict = await checkCredential({ organizationId, scanNo, step: ++this.#step });
     if (verdict.status === 'accepted') return undefined;
     this.#admission = verdict;
@@ -180,7 +181,7 @@ class TenantScan {
   async #discover(): Promise<boolean> {
     if (this.#discovered) return true;
     const { organizationId, scanNo } = this.#input;
-    const { discoverMailboxes } = proxyActivities<ScanActivities>({ ...DISCOVERY, taskQueue: graphQueue() });
+    const { discoverMailboxes } = graphActivities<ScanActivities>(DISCOVERY);
     const whole = CancellationScope.current();
     const interruptible = (this.#interruptible = new CancellationScope());
     try {
@@ -229,5 +230,3 @@ class TenantScan {
     return endScan(this.#store, { organizationId, scanNo, step: ++this.#step }, ending);
   }
 }
-
-const graphQueue = (): string => siblingQueues(workflowInfo().taskQueue).graph;

@@ -11,7 +11,7 @@ import {
 import type { AddedScan, ScheduleActivities } from '../activities/schedule-activities.ts';
 import { scanWorkflowId, scheduledScanId } from '../model/ids.ts';
 import type { ScheduledScan } from '../model/schedule.ts';
-import { PRIORITY, STORE_CALL } from './policies.ts';
+import { STORE_CALL, priorityOf } from './policies.ts';
 import type { scanTenant } from './scan-tenant.ts';
 import { organizationIdKey, scanIdKey } from './search-attributes.ts';
 
@@ -34,7 +34,7 @@ export async function startScheduledScan(due: ScheduledScan): Promise<ScheduledS
       workflowId: scanWorkflowId(organizationId, scanId),
       args: [{ organizationId, scanId, scanNo, window }],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-      priority: { priorityKey: PRIORITY[mode], fairnessKey: organizationId.slice(0, 64) },
+      priority: priorityOf(mode, organizationId),
       typedSearchAttributes: [
         { key: organizationIdKey, value: organizationId },
         { key: scanIdKey, value: scanId },

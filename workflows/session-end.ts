@@ -1,17 +1,10 @@
 import { ActivityFailure } from '@temporalio/common';
-import {
-  CancellationScope,
-  log,
-  proxyActivities,
-  sleep,
-  workflowInfo,
-  type ActivityInterfaceFor,
-} from '@temporalio/workflow';
+import { CancellationScope, log, sleep, type ActivityInterfaceFor } from '@temporalio/workflow';
 import type { SessionActivities, SessionName } from '../activities/session-activities.ts';
 import type { SubscriptionActivities } from '../activities/subscription-activities.ts';
-import { siblingQueues } from '../model/task-queues.ts';
+import { typeOf } from './failures.ts';
+import { graphActivities } from './graph-activities.ts';
 import { UNSUBSCRIBING } from './policies.ts';
-import { typeOf } from './scan-end.ts';
 
 /** How a session ended; `refused` and `unreachable` before it ran, for its credential. */
 export interface KeptEnd {
@@ -26,8 +19,8 @@ const DRAIN = { times: 10, pause: '2 seconds' } as const;
 
 /**
  * Ends a session: no sweep comes any more, Graph notifies of nothing more, and what is in flight by then, named or being
- * read, is finished as far as that takes moments. Goes to its end even when cancelled again, and tries again what is refused, so that nothing is left
- * behind; but subscriptions that Graph does not remove expire by themselves.
+ * read, is finished as far as that takes moments. Goes to its end even when cancelled again, and tries again what is
+ * refused, so that nothing is left behind; but subscriptions that Graph does not remove expire by themselves.
  */
 export function endSession(
   store: ActivityInterfaceFor<SessionActivities>,
@@ -45,8 +38,7 @@ export function endSession(
 }
 
 async function unsubscribe(name: SessionName): Promise<void> {
-  const { graph } = siblingQueues(workflowInfo().taskQueue);
-  const { removeSubscriptions } = proxyActivities<SubscriptionActivities>({ ...UNSUBSCRIBING, taskQueue: graph });
+  const { removeSubscriptions } = graphActivities<SubscriptionActivities>(UNSUBSCRIBING);
   try {
     await removeSubscriptions(name);
   } catch (error) {

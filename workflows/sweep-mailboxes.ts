@@ -1,6 +1,5 @@
-import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { SweepActivities, SweepResult } from '../activities/sweep-activities.ts';
-import { siblingQueues } from '../model/task-queues.ts';
+import { graphActivities } from './graph-activities.ts';
 import { SWEEPING } from './policies.ts';
 
 export interface SweepInput {
@@ -12,7 +11,6 @@ export interface SweepInput {
  * `sweepWorkflowId` starts it, under the same id, and a session's start does.
  */
 export async function sweepMailboxes({ organizationId }: SweepInput): Promise<SweepResult> {
-  const { graph } = siblingQueues(workflowInfo().taskQueue);
-  const { probeMailboxes } = proxyActivities<SweepActivities>({ ...SWEEPING, taskQueue: graph });
+  const { probeMailboxes } = graphActivities<SweepActivities>(SWEEPING);
   return probeMailboxes({ organizationId });
 }

@@ -8,17 +8,16 @@ import {
   log,
   proxyActivities,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
-import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import type { MailboxActivities, SliceResult } from '../activities/mailbox-activities.ts';
 import type { ScanActivities } from '../activities/scan-activities.ts';
 import { scanWorkflowId } from '../model/ids.ts';
 import type { MailboxReason, MailboxReport } from '../model/scan.ts';
-import { siblingQueues } from '../model/task-queues.ts';
+import { typeOf } from './failures.ts';
+import { graphActivities } from './graph-activities.ts';
 import { historyIsLong } from './history.ts';
 import { mailboxFinishedSignal, readRequestedSignal, readWithdrawnSignal } from './messages.ts';
-import { PRIORITY, SLICE, STORE_CALL } from './policies.ts';
+import { SLICE, STORE_CALL, priorityOf } from './policies.ts';
 import {
   RequestQueue,
   isMoreUrgent,
@@ -131,12 +130,9 @@ async function readSlice(
   mailboxId: string,
   { read, scope }: RunningRead,
 ): Promise<Ending | undefined> {
-  const { readMailbox } = proxyActivities<MailboxActivities>({
-    ...SLICE,
-    taskQueue: siblingQueues(workflowInfo().taskQueue).graph,
-    priority: { priorityKey: PRIORITY[read.urgency], fairnessKey: organizationId.slice(0, 64) },
-  });
-  const { waiters } = read;
+  const { urgency, waiters } = read;
+  const priority = priorityOf(urgency, organizationId);
+  const { readMailbox } = graphActivities<MailboxActivities>({ ...SLICE, priority });
   try {
     const { done, outcome, reason, told } = await scope.run(() => readMailbox({ organizationId, mailboxId, waiters }));
     const heard = told ? waiters.filter(({ byEnd }) => !byEnd) : [];
@@ -155,10 +151,8 @@ async function recordFailure(input: Parameters<ScanActivities['recordFailedMailb
   await CancellationScope.nonCancellable(() => recordFailedMailbox(input));
 }
 
-/** The type of the failure is the cause's name: the activity interceptor sets it. */
 function reasonOf(error: unknown): MailboxReason {
-  const cause = error instanceof ActivityFailure ? error.cause : undefined;
-  const type = cause instanceof ApplicationFailure ? cause.type : undefined;
+  const type = typeOf(error);
   if (type === 'CredentialRefused' || type === 'PermissionMissing') return 'credential_refused';
   if (type === 'MailboxBusy') return 'mailbox_busy';
   return type === 'GraphFailed' ? 'graph_failed' : 'internal_error';

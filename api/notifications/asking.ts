@@ -1,7 +1,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { mailboxWorkflowId, sessionWorkflowId } from '../../model/ids.ts';
 import { readRequestedSignal, sessionNudgedSignal } from '../../workflows/messages.ts';
-import { PRIORITY } from '../../workflows/policies.ts';
+import { priorityOf } from '../../workflows/policies.ts';
 import type { ReadRequest } from '../../workflows/requests.ts';
 import { organizationIdKey } from '../../workflows/search-attributes.ts';
 import type { syncMailbox } from '../../workflows/sync-mailbox.ts';
@@ -28,7 +28,7 @@ export const createNotificationWorkflows = (
         signal: readRequestedSignal,
         signalArgs: [{ urgency }],
         args: [{ organizationId, mailboxId, reads: { begun: [], asked: [] } }],
-        priority: { priorityKey: PRIORITY[urgency], fairnessKey: organizationId.slice(0, 64) },
+        priority: priorityOf(urgency, organizationId),
         typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
         staticSummary: `Reader of mailbox ${mailboxId}`,
       }),
