@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulator, type Simulator } from '../../simulator/index.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ensureOrganization } from '../../store/organizations.ts';
 import { quarantineMessages } from '../../store/quarantine.ts';
 import { acquireLease } from '../../store/leases.ts';
 import { seedScan, type SeededScan } from './support/seed.ts';
 import { listOf, openApiStage, textOf, type ApiStage, type Body } from './support/stage.ts';
-import { startTestWorker, type TestWorker } from './support/worker.ts';
+import { openTenantStage, type TenantStage } from './support/tenant-stage.ts';
 
 const ids = (body: Body): string[] => listOf(body['messages']).map((entry) => textOf(entry['messageId']));
 
@@ -144,47 +143,35 @@ describe('the quarantine, over the API', () => {
 });
 
 describe('a message in quarantine, with the real worker and the simulator', () => {
-  let simulator: Simulator;
-  let stage: ApiStage;
-  let worker: TestWorker;
+  let stage: TenantStage;
   beforeAll(async () => {
-    simulator = await startSimulator({
-      tenant: { mailboxes: 2, messagesPerMailbox: 30, folders: 1, specialUsers: false },
-    });
-    stage = await openApiStage({
-      environment: { OUTLOOK_API_BASE_URL: simulator.url, OUTHAUL_AUTHORITY_URL: simulator.url },
-    });
-    worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
+    stage = await openTenantStage({ mailboxes: 2, messagesPerMailbox: 30, folders: 1 });
   });
-  afterAll(async () => {
-    await stage?.close();
-    await worker?.stop();
-    await simulator?.close();
-  });
+  afterEach(() => stage.heal());
+  afterAll(() => stage?.close());
 
   it('makes its scan one with errors, and is stored when it is tried again and has healed', async () => {
     const organizationId = stage.organization();
-    const { control } = simulator;
+    const { control } = stage.simulator;
     const mailbox = control.truth.mailboxes()[0]?.id ?? '';
     const inbox = control.truth.page({ mailbox, folder: 'inbox', limit: 100 }).value;
     const bad = inbox[5]?.message['id'] as string;
     control.addFault({ mailbox, message: bad, effect: { type: 'poison', members: ['body', 'toRecipients'] } });
-    const { clientId, clientSecret, tenantId } = simulator;
-    const auth = { clientId, clientSecret, tenantId };
+    const { auth } = stage;
     const config = { scanId: 'poison', organizationId, type: ['email'], auth, filters: { folders: ['inbox'] } };
     expect((await stage.call('POST', '/api/v1/scan/start', { body: { config } })).status).toBe(202);
-    const state = async () => (await stage.call('GET', '/api/v1/scan/poison/status')).body;
+    const query = `organizationId=${organizationId}`;
+    const state = async () => (await stage.call('GET', `/api/v1/scan/poison/status?${query}`)).body;
     await expect.poll(state, { timeout: 50_000 }).toMatchObject({
       status: 'completed_with_errors',
       errorMessage: expect.stringContaining('messages in quarantine: 1') as string,
     });
-    const list = async (query = '') =>
-      (await stage.call('GET', `/api/v1/quarantine?organizationId=${organizationId}${query}`)).body;
+    const list = async (more = '') => (await stage.call('GET', `/api/v1/quarantine?${query}${more}`)).body;
     const [entry] = listOf((await list())['messages']);
     expect(entry).toMatchObject({ messageId: bad, unreadable: ['body', 'toRecipients'], firstScanId: 'poison' });
 
     control.clearFaults();
-    const retried = await stage.call('POST', '/api/v1/quarantine/retry', { body: { scanId: 'poison' } });
+    const retried = await stage.call('POST', `/api/v1/quarantine/retry?${query}`, { body: { scanId: 'poison' } });
     expect(retried.body).toMatchObject({ messages: 1, mailboxes: 1 });
     await expect.poll(async () => listOf((await list())['messages']), { timeout: 30_000 }).toEqual([]);
     const [resolved] = listOf((await list('&state=resolved'))['messages']);
