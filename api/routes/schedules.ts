@@ -1,10 +1,9 @@
-import { recordAudit } from '../../store/audit.ts';
 import { loadActive } from '../../store/connections.ts';
 import { listOrganizations } from '../../store/organizations.ts';
-import { conflict, notFound, type HttpError } from '../errors.ts';
+import { conflict } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
-import { route, type Caller, type Route } from '../route.ts';
-import type { ScanSchedule, ScheduleName } from '../scan-schedules.ts';
+import { route, type Route } from '../route.ts';
+import { act, answer, find, messageOf, nameOf, record, unknown } from '../schedule-controls.ts';
 import { changedSettings, newSettings, scheduleOf } from '../schedule-settings.ts';
 import { OrganizationQuery } from '../schemas/common.ts';
 import {
@@ -34,6 +33,9 @@ export const scheduleRoutes = (parts: ApiParts): readonly Route[] => [
 
 const PATH = '/api/v1/schedules';
 
+/** What the routes of one schedule have in common. */
+const ONE = { tag: 'Schedules', access: 'key', params: ScheduleParams, query: OrganizationQuery } as const;
+
 const createRoute = (parts: ApiParts): Route =>
   route({
     method: 'post',
@@ -54,7 +56,8 @@ const createRoute = (parts: ApiParts): Route =>
       }
       const made = await schedules.create(name, newSettings(body, config.mailboxAddresses), body.paused);
       if (!made) throw conflict(`Organization ${organizationId} has a schedule ${body.scheduleId} already`);
-      return { status: 201, body: await answer(parts, name, caller, 'create', 'is made') };
+      await record(parts, name, caller, 'create');
+      return { status: 201, body: await answer(parts, name, 'create') };
     },
   });
 
@@ -79,184 +82,119 @@ const listRoute = ({ db, schedules }: ApiParts): Route =>
 
 const showRoute = (parts: ApiParts): Route =>
   route({
+    ...ONE,
     method: 'get',
     path: `${PATH}/{id}`,
-    tag: 'Schedules',
     summary: 'Show a schedule, its next scans and its last',
-    access: 'key',
-    params: ScheduleParams,
-    query: OrganizationQuery,
     answers: { 200: { description: 'As it stands', schema: ScheduleShown } },
     errors: [404],
-    async handle({ params, query, principal }) {
-      const schedule = await find(parts, await nameOf(parts, params.id, query.organizationId, principal));
+    async handle(call) {
+      const schedule = await find(parts, await nameOf(parts, call));
       return { status: 200, body: { success: true, schedule: scheduleOf(schedule) } };
     },
   });
 
 const changeRoute = (parts: ApiParts): Route =>
   route({
+    ...ONE,
     method: 'patch',
     path: `${PATH}/{id}`,
-    tag: 'Schedules',
     summary: 'Change a schedule',
     description: 'What is not named stays. A scan that runs goes on as it was started.',
-    access: 'key',
-    params: ScheduleParams,
-    query: OrganizationQuery,
     body: ScheduleChange,
     answers: { 200: { description: 'It is changed', schema: ScheduleAnswer } },
     errors: [404, 413],
-    async handle({ params, query, body, ...caller }) {
-      const name = await nameOf(parts, params.id, query.organizationId, caller.principal);
+    async handle({ body: change, ...call }) {
       const { mailboxAddresses } = parts.config;
-      const found = await parts.schedules.change(name, (now) => changedSettings(now, body, mailboxAddresses));
-      if (!found) throw unknown(name);
-      return { status: 200, body: await answer(parts, name, caller, 'change', 'is changed') };
+      const body = await act(parts, call, 'change', (name) =>
+        parts.schedules.change(name, (now) => changedSettings(now, change, mailboxAddresses)),
+      );
+      return { status: 200, body };
     },
   });
 
 const pauseRoute = (parts: ApiParts): Route =>
   route({
+    ...ONE,
     method: 'post',
     path: `${PATH}/{id}/pause`,
-    tag: 'Schedules',
     summary: 'Have a schedule start nothing until it is resumed',
-    access: 'key',
-    params: ScheduleParams,
-    query: OrganizationQuery,
     body: SchedulePause,
     answers: { 200: { description: 'It is paused; a scan that runs goes on', schema: ScheduleAnswer } },
     errors: [404, 413],
-    async handle({ params, query, body: { note }, ...caller }) {
-      const name = await nameOf(parts, params.id, query.organizationId, caller.principal);
-      const found = await parts.schedules.pause(name, note ?? `Paused by ${caller.principal.actor}`);
-      if (!found) throw unknown(name);
-      return { status: 200, body: await answer(parts, name, caller, 'pause', 'is paused') };
+    async handle({ body, ...call }) {
+      const note = body.note ?? `Paused by ${call.principal.actor}`;
+      return { status: 200, body: await act(parts, call, 'pause', (name) => parts.schedules.pause(name, note)) };
     },
   });
 
 const resumeRoute = (parts: ApiParts): Route =>
   route({
+    ...ONE,
     method: 'post',
     path: `${PATH}/{id}/resume`,
-    tag: 'Schedules',
     summary: 'Resume a schedule',
     description: 'What was due meanwhile is not made up for: that is what a backfill is for.',
-    access: 'key',
-    params: ScheduleParams,
-    query: OrganizationQuery,
     answers: { 200: { description: 'It starts scans again', schema: ScheduleAnswer } },
     errors: [404],
-    async handle({ params, query, ...caller }) {
-      const name = await nameOf(parts, params.id, query.organizationId, caller.principal);
-      const found = await parts.schedules.resume(name, `Resumed by ${caller.principal.actor}`);
-      if (!found) throw unknown(name);
-      return { status: 200, body: await answer(parts, name, caller, 'resume', 'is resumed') };
+    async handle(call) {
+      const note = `Resumed by ${call.principal.actor}`;
+      return { status: 200, body: await act(parts, call, 'resume', (name) => parts.schedules.resume(name, note)) };
     },
   });
 
 const triggerRoute = (parts: ApiParts): Route =>
   route({
+    ...ONE,
     method: 'post',
     path: `${PATH}/{id}/trigger`,
-    tag: 'Schedules',
     summary: 'Start a scan of a schedule now',
     description: 'Paused or not. Where the one before still runs, `overlap` decides; with `skip` it is refused.',
-    access: 'key',
-    params: ScheduleParams,
-    query: OrganizationQuery,
     answers: { 202: { description: 'It starts in a moment: `recent` then names it', schema: ScheduleAnswer } },
     errors: [404, 409],
-    async handle({ params, query, ...caller }) {
-      const name = await nameOf(parts, params.id, query.organizationId, caller.principal);
-      const { overlap, running } = await find(parts, name);
-      if (overlap === 'skip' && running.length > 0) {
-        throw conflict(`Scan ${running.join(', ')} of schedule ${name.scheduleId} still runs`);
-      }
-      if (!(await parts.schedules.trigger(name, overlap))) throw unknown(name);
-      return { status: 202, body: await answer(parts, name, caller, 'trigger', 'starts a scan') };
+    async handle(call) {
+      const body = await act(parts, call, 'trigger', async (name) => {
+        const { overlap, running } = await find(parts, name);
+        if (overlap === 'skip' && running.length > 0) {
+          throw conflict(`Scan ${running.join(', ')} of schedule ${name.scheduleId} still runs`);
+        }
+        return parts.schedules.trigger(name, overlap);
+      });
+      return { status: 202, body };
     },
   });
 
 const backfillRoute = (parts: ApiParts): Route =>
   route({
+    ...ONE,
     method: 'post',
     path: `${PATH}/{id}/backfill`,
-    tag: 'Schedules',
     summary: 'Start the scans that were due in a time',
     description: 'A time that has its scan gets no second. Mail is read as it is now, not as it was then.',
-    access: 'key',
-    params: ScheduleParams,
-    query: OrganizationQuery,
     body: ScheduleBackfill,
     answers: { 202: { description: 'They start in a moment: `recent` then names them', schema: ScheduleAnswer } },
     errors: [404, 413],
-    async handle({ params, query, body, ...caller }) {
-      const name = await nameOf(parts, params.id, query.organizationId, caller.principal);
-      if (!(await parts.schedules.backfill(name, body))) throw unknown(name);
-      return { status: 202, body: await answer(parts, name, caller, 'backfill', 'starts what was due') };
+    async handle({ body, ...call }) {
+      return { status: 202, body: await act(parts, call, 'backfill', (name) => parts.schedules.backfill(name, body)) };
     },
   });
 
 const removeRoute = (parts: ApiParts): Route =>
   route({
+    ...ONE,
     method: 'delete',
     path: `${PATH}/{id}`,
-    tag: 'Schedules',
     summary: 'Remove a schedule',
     description: 'A scan that it has started goes on; what was read stays.',
-    access: 'key',
-    params: ScheduleParams,
-    query: OrganizationQuery,
     answers: { 200: { description: 'It is gone', schema: ScheduleRemoved } },
     errors: [404],
-    async handle({ params, query, principal, log }) {
-      const name = await nameOf(parts, params.id, query.organizationId, principal);
+    async handle(call) {
+      const name = await nameOf(parts, call);
       if (!(await parts.schedules.remove(name))) throw unknown(name);
-      await record(parts, name, { principal, log }, 'remove');
-      const { scheduleId } = name;
-      return { status: 200, body: { success: true, message: `Schedule ${scheduleId} is removed`, scheduleId } };
+      await record(parts, name, call, 'remove');
+      return {
+        status: 200,
+        body: { success: true, message: messageOf('remove', name), scheduleId: name.scheduleId },
+      };
     },
   });
-
-async function nameOf(
-  { db }: ApiParts,
-  scheduleId: string,
-  named: string | undefined,
-  principal: Caller['principal'],
-): Promise<ScheduleName> {
-  const { organizationId } = await organizationMeant(db, principal, named);
-  return { organizationId, scheduleId };
-}
-
-async function find({ schedules }: ApiParts, name: ScheduleName): Promise<ScanSchedule> {
-  const schedule = await schedules.describe(name);
-  if (!schedule) throw unknown(name);
-  return schedule;
-}
-
-const unknown = ({ scheduleId }: ScheduleName): HttpError => notFound(`Schedule ${scheduleId} is not known`);
-
-/** Writes down what was done, and tells how the schedule stands then. */
-async function answer(
-  parts: ApiParts,
-  name: ScheduleName,
-  caller: Pick<Caller, 'principal' | 'log'>,
-  action: string,
-  done: string,
-): Promise<object> {
-  await record(parts, name, caller, action);
-  const schedule = scheduleOf(await find(parts, name));
-  return { success: true, message: `Schedule ${name.scheduleId} ${done}`, schedule };
-}
-
-async function record(
-  { db }: ApiParts,
-  { organizationId, scheduleId }: ScheduleName,
-  { principal, log }: Pick<Caller, 'principal' | 'log'>,
-  action: string,
-): Promise<void> {
-  await recordAudit(db, { actor: principal.actor, organizationId, action: `schedule.${action}`, target: scheduleId });
-  log.info({ organizationId, scheduleId, action }, 'Schedule changed');
-}
