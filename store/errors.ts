@@ -5,7 +5,7 @@ export class StoreError extends Error {
 
 /** The database cannot be reached, is going away, is full or gave up waiting. The same call may succeed later. */
 export class StoreUnavailable extends StoreError {
-  override readonly name = 'StoreUnavailable';
+  override readonly name: string = 'StoreUnavailable';
 }
 
 /** Someone else reads this mailbox now: whoever meets this must stop, and has changed nothing. */
