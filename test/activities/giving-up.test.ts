@@ -5,9 +5,7 @@ import { folderCoverage } from '../../store/scan-folders.ts';
 import { useMailboxes } from './stage.ts';
 
 describe('a slice that Graph fails', () => {
-  const stage = useMailboxes({ mailboxes: 6, messagesPerMailbox: 30, folders: 3 }, { maxRetries: 0 });
-  let next = 0;
-  const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
+  const stage = useMailboxes({ mailboxes: 10, messagesPerMailbox: 30, folders: 3 }, { maxRetries: 0 });
   /** An attempt after others that came to this; three failures are allowed. */
   const after = (failures: number, busySince?: number) => ({
     attempt: 99,
@@ -19,7 +17,7 @@ describe('a slice that Graph fails', () => {
     (await folderCoverage(stage.store.db, scanNo, mailbox)).map(({ state }) => state);
 
   it('is tried again while failures are left, whatever the number of the attempt', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     failDelta(mailbox, 505, 'UnknownError');
     await expect(stage.read(mailbox, scanNo, after(1))).rejects.toMatchObject({ kind: 'unavailable' });
@@ -28,7 +26,7 @@ describe('a slice that Graph fails', () => {
   });
 
   it('gives up the folder with the last failure, and reads the others', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     failDelta(mailbox, 505, 'UnknownError');
     expect(await stage.read(mailbox, scanNo, after(2))).toMatchObject({ done: true, reason: 'folder_failed' });
@@ -38,7 +36,7 @@ describe('a slice that Graph fails', () => {
   });
 
   it('gives up the folder whose sync state Graph loses again at once, and reads the others', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     for (let added = 0; added < 60; added++) control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'more' });
     const expired = { type: 'expireLinks', links: 'next' } as const;
@@ -53,7 +51,7 @@ describe('a slice that Graph fails', () => {
   });
 
   it('waits for a busy mailbox for half an hour, and then gives it up', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     failDelta(mailbox, 503, 'MailboxInfoStale');
     const recently = Date.now() - BUSY_PATIENCE_MS / 2;
@@ -65,7 +63,7 @@ describe('a slice that Graph fails', () => {
   });
 
   it('is never given up because Graph throttles', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     failDelta(mailbox, 429, 'ApplicationThrottled');
     await expect(stage.read(mailbox, scanNo, after(99))).rejects.toMatchObject({ kind: 'throttled' });

@@ -5,14 +5,11 @@ import { useMailboxes } from './stage.ts';
 type Habit = Omit<FaultRule, 'effect' | 'mailbox'> & { readonly effect: FaultEffect };
 
 describe('every message is stored once, as Graph has it, though', () => {
-  const stage = useMailboxes({ mailboxes: 27, messagesPerMailbox: 90, folders: 3 });
+  const stage = useMailboxes({ mailboxes: 31, messagesPerMailbox: 90, folders: 3 });
   afterEach(() => {
     stage.simulator.control.clearFaults();
     stage.simulator.control.setLatency(0);
   });
-  let next = 0;
-  /** A mailbox that no other test of this file uses. */
-  const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
 
   const stored = async (
     mailbox: string,
@@ -88,7 +85,7 @@ describe('every message is stored once, as Graph has it, though', () => {
   ];
 
   it.each(HABITS)('%s', async (_habit, fault) => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { id } = stage.simulator.control.addFault({ ...fault, mailbox });
     await scanOf(mailbox);
     expect(await stored(mailbox)).toEqual(truth(mailbox));
@@ -96,7 +93,7 @@ describe('every message is stored once, as Graph has it, though', () => {
   });
 
   it('tokens live for seconds', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { scanNo } = await stage.addScan({ folders: ['all'] });
     control.changeTenant({ tokenLifetimeSeconds: 2, revokeTokens: true });
@@ -112,7 +109,7 @@ describe('every message is stored once, as Graph has it, though', () => {
   });
 
   it('a message leaves its folder and comes back between two rounds, of which delta tells the leaving only', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     await scanOf(mailbox);
     const { control } = stage.simulator;
     const [id = '', { folder } = { folder: '' }] = [...truth(mailbox)][0] ?? [];
@@ -123,7 +120,7 @@ describe('every message is stored once, as Graph has it, though', () => {
   });
 
   it('a delta tells of a change in part', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     await scanOf(mailbox);
     const { control } = stage.simulator;
     control.addFault({ mailbox, kind: 'messagesDelta', effect: { type: 'partial' } });
@@ -135,7 +132,7 @@ describe('every message is stored once, as Graph has it, though', () => {
   });
 
   it('a saved delta link is not known any more, and messages have gone meanwhile', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     await scanOf(mailbox);
     const { control } = stage.simulator;
     const [gone = ''] = [...truth(mailbox).keys()];
@@ -146,7 +143,7 @@ describe('every message is stored once, as Graph has it, though', () => {
   });
 
   it('a folder is moved and renamed', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { id: folder } = control.createFolder(mailbox, 'inbox', 'A/B');
     control.createFolder(mailbox, 'inbox', 'A/B');
@@ -162,7 +159,7 @@ describe('every message is stored once, as Graph has it, though', () => {
     ['moved', { parent: 'sentitems' }, ['sentitems/Under way']],
     ['deleted', undefined, []],
   ])('a folder is %s under the walk', async (_, change, paths) => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { id: folder } = control.createFolder(mailbox, 'inbox', 'Under way');
     for (let number = 0; number < 60; number++)

@@ -7,14 +7,11 @@ import { useMailboxes } from './stage.ts';
 const DONE = { done: true, outcome: 'completed' };
 
 describe('while a mailbox is read', () => {
-  const stage = useMailboxes({ mailboxes: 5, messagesPerMailbox: 240, folders: 3 });
+  const stage = useMailboxes({ mailboxes: 9, messagesPerMailbox: 240, folders: 3 });
   afterEach(() => {
     stage.simulator.control.clearFaults();
     stage.simulator.control.stopChurn();
   });
-  let next = 0;
-  /** A mailbox that no other test of this file uses. */
-  const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
   const stored = async (mailbox: string): Promise<Map<string, string>> => {
     const rows = await stage.store.sql<{ id: string; folder: string }>(
       `SELECT id, parent_folder_id AS folder FROM ${stage.organization.schema}.emails
@@ -35,7 +32,7 @@ describe('while a mailbox is read', () => {
   it.each(['SyncStateNotFound', 'resyncRequired'] as const)(
     'a next link that has grown old (%s) makes its folder begin anew, and no other one',
     async (code) => {
-      const mailbox = ownMailbox();
+      const mailbox = stage.ownMailbox();
       const { control } = stage.simulator;
       const { scanNo } = await stage.addScan();
       const first = await stage.read(mailbox, scanNo, { pageSize: 20, sliceMs: 0 });
@@ -60,7 +57,7 @@ describe('while a mailbox is read', () => {
   ] as const)(
     'it may be closed to the app (%s): the reason is said, and what was stored stays',
     async (state, reason) => {
-      const mailbox = ownMailbox();
+      const mailbox = stage.ownMailbox();
       const { control } = stage.simulator;
       const { scanNo } = await stage.addScan({ mailboxes: { include: [mailbox] } });
       expect(await stage.read(mailbox, scanNo, { pageSize: 20, sliceMs: 0 })).toMatchObject({ done: false });
@@ -77,7 +74,7 @@ describe('while a mailbox is read', () => {
   );
 
   it('mail may arrive, change, move and vanish, and folders with it: nothing is left unexplained', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { scanNo } = await stage.addScan({ mailboxes: { include: [mailbox] } });
     control.setLatency(20);

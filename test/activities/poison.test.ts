@@ -9,9 +9,7 @@ import { useMailboxes } from './stage.ts';
 const DONE = { done: true, outcome: 'completed' };
 
 describe('a message that cannot be read', () => {
-  const stage = useMailboxes({ mailboxes: 14, messagesPerMailbox: 120, folders: 1 }, { maxRetries: 1 });
-  let next = 0;
-  const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
+  const stage = useMailboxes({ mailboxes: 18, messagesPerMailbox: 120, folders: 1 }, { maxRetries: 1 });
   afterEach(() => stage.simulator.control.clearFaults());
 
   const messagesOf = (mailbox: string): string[] =>
@@ -39,7 +37,7 @@ describe('a message that cannot be read', () => {
   const requests = () => stage.simulator.control.stats().requests;
 
   it('costs nobody but itself: what can be read of it is stored, and the rest of it named, with the cause', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     const bad = ids[70] as string;
     fault({ mailbox, message: bad, effect: { type: 'poison', members: ['body'] } });
@@ -66,7 +64,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('is stored whole, and no case for the quarantine, where only pages cannot hold it', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     fault({ mailbox, message: ids[3] as string, effect: { type: 'poison', where: 'pages', members: ['body'] } });
     expect((await scan(mailbox)).result).toMatchObject(DONE);
@@ -75,7 +73,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('of which nothing at all can be read is named by its id', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     const bad = ids[20] as string;
     fault({ mailbox, message: bad, effect: { type: 'poison', where: 'alone' } });
@@ -88,7 +86,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('that not even a page of ids can hold is stepped over, named by its place, and let go when it has healed', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     const bad = [ids[0], ids[57], ids[58], ids.at(-1)] as string[];
     for (const message of bad) fault({ mailbox, message, effect: { type: 'poison' } });
@@ -105,7 +103,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('is found in few requests among many, and whatever is stored is not read again', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     fault({ mailbox, message: ids[90] as string, effect: { type: 'poison', members: ['body'] } });
     await scan(mailbox);
@@ -121,7 +119,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('does not make all that follow it be read one by one', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     fault({ mailbox, message: ids[1] as string, effect: { type: 'poison', members: ['body'] } });
     const batches = (): number => stage.simulator.control.stats().byKind.batch ?? 0;
@@ -133,7 +131,7 @@ describe('a message that cannot be read', () => {
 
   it('does not keep later rounds from following the folder', async () => {
     const { control } = stage.simulator;
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     const [bad, changed, removed] = [ids[50], ids[10], ids[11]] as [string, string, string];
     fault({ mailbox, message: bad, effect: { type: 'poison', members: ['body'] } });
@@ -150,7 +148,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('is stored whole, and leaves the quarantine, once a scan can read it', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     const bad = ids[5] as string;
     fault({ mailbox, message: bad, effect: { type: 'poison', members: ['body'] } });
@@ -169,7 +167,7 @@ describe('a message that cannot be read', () => {
 
   it('is tried again on request, without any scan, also where it has moved meanwhile', async () => {
     const { control } = stage.simulator;
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     const [healed, gone, still] = [ids[5], ids[6], ids[7]] as [string, string, string];
     for (const message of [healed, gone, still]) {
@@ -197,7 +195,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('that is not there when it is asked for is looked for once more, and only then taken for gone', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     fault({ mailbox, message: ids[0] as string, effect: { type: 'poison', members: ['body'] } });
     await scan(mailbox);
@@ -211,7 +209,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('is read around in a window of time, too', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const ids = messagesOf(mailbox);
     fault({ mailbox, message: ids[30] as string, effect: { type: 'poison', members: ['body'] } });
     const { scanNo } = await stage.addScan({ folders: ['inbox'], since: '1990-01-01T00:00:00Z' });
@@ -221,7 +219,7 @@ describe('a message that cannot be read', () => {
   });
 
   it('is not looked for while Graph fails as a whole', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan({ folders: ['inbox'] });
     const down = { type: 'status', status: 500, code: 'InternalServerError' } as const;
     fault({ mailbox, kind: ['messagesDelta', 'messages'], effect: down });

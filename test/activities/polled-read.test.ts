@@ -9,14 +9,13 @@ import { useMailboxes } from './stage.ts';
 const MESSAGES = 12;
 
 describe('a poll that somebody asks for while a session runs', () => {
-  const stage = useMailboxes({ mailboxes: 10, messagesPerMailbox: MESSAGES, folders: 2 });
+  const stage = useMailboxes({ mailboxes: 14, messagesPerMailbox: MESSAGES, folders: 2 });
   const live = liveOn(stage);
-  let next = 0;
   /** A mailbox that was read before, and that a session follows. */
   const followed = async (
     settings: Partial<Omit<SessionSettings, 'filters'>> & { filters?: Partial<ScanFilters> } = {},
   ): Promise<string> => {
-    const mailbox = stage.mailboxes[next++] ?? '';
+    const mailbox = stage.ownMailbox();
     await stage.read(mailbox, (await stage.addScan()).scanNo);
     await live.start(mailbox, settings);
     await live.subscribe(mailbox);

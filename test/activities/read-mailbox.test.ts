@@ -13,7 +13,7 @@ const DONE = { done: true, outcome: 'completed' };
 
 describe('reading a mailbox', () => {
   const stage = useMailboxes({
-    mailboxes: 15,
+    mailboxes: 19,
     messagesPerMailbox: 240,
     folders: 3,
     users: [
@@ -21,9 +21,6 @@ describe('reading a mailbox', () => {
       { kind: 'unlicensed', displayName: 'Unlicensed' },
     ],
   });
-  let next = 0;
-  /** A mailbox that no other test of this file uses. */
-  const ownMailbox = (): string => stage.mailboxes.filter((id) => truthOf(id).readable)[next++] ?? '';
   const truthOf = (mailboxId: string) => {
     const found = stage.simulator.control.truth.mailboxes().find(({ id }) => id === mailboxId);
     if (!found) throw new Error('no such mailbox');
@@ -42,11 +39,6 @@ describe('reading a mailbox', () => {
        WHERE e._user_id = $1 ORDER BY e.id`,
       [mailboxId],
     );
-  const messagesOf = (mailbox: string, folder?: string): string[] =>
-    stage.simulator.control.truth
-      .page({ mailbox, limit: 1000, ...(folder && { folder }) })
-      .value.map(({ message }) => message['id'] as string)
-      .sort();
 
   const runOut = (mailboxId: string, ago: string): Promise<unknown> =>
     stage.store.sql(
@@ -56,22 +48,22 @@ describe('reading a mailbox', () => {
     );
 
   it('stores every message of its folders once', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     expect(await stage.read(mailbox, scanNo)).toMatchObject({ ...DONE, messages: 240 });
-    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(messagesOf(mailbox));
+    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
     const told = stage.reports.filter(({ mailboxId }) => mailboxId === mailbox);
     expect(told).toEqual([{ scanId: String(scanNo), mailboxId: mailbox, ask: 1, outcome: 'completed' }]);
   });
 
   it('for several scans at once, credits each with what it asked for and no more', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const inbox = await stage.addScan({ folders: ['inbox'] });
     const all = await stage.addScan();
     expect(await stage.read(mailbox, [inbox.scanNo, all.scanNo])).toMatchObject(DONE);
     const seen = async (scanNo: number): Promise<number> =>
       (await folderCoverage(stage.store.db, scanNo, mailbox)).reduce((sum, { records }) => sum + records, 0);
-    const inInbox = messagesOf(mailbox, 'inbox').length;
+    const inInbox = stage.idsIn(mailbox, 'inbox').length;
     expect(inInbox).toBeGreaterThan(0);
     expect(await seen(inbox.scanNo)).toBe(inInbox);
     expect(await seen(all.scanNo)).toBe(240);
@@ -79,10 +71,10 @@ describe('reading a mailbox', () => {
 
   it('again rewrites nothing that did not change, and follows what was changed, moved, deleted and added', async () => {
     const { control } = stage.simulator;
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const first = await stage.addScan();
     await stage.read(mailbox, first.scanNo);
-    const inbox = messagesOf(mailbox, 'inbox');
+    const inbox = stage.idsIn(mailbox, 'inbox');
     const [changed, moved, deleted] = inbox as [string, string, string];
     control.changeMessage({ mailbox, id: changed }, { subject: 'Changed subject' });
     control.moveMessage({ mailbox, id: moved }, 'deleteditems');
@@ -97,16 +89,16 @@ describe('reading a mailbox', () => {
     expect(row(moved)?._folder).toBe('deleteditems');
     expect(row(deleted)?._deleted_at).not.toBeNull();
     expect(row(added.id)?.subject).toBe('Added');
-    expect(rows.filter(({ _deleted_at: gone }) => !gone).map(({ id }) => id)).toEqual(messagesOf(mailbox));
+    expect(rows.filter(({ _deleted_at: gone }) => !gone).map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
     const touched = rows.filter(({ _scan_id: scan }) => scan === second.scanId).map(({ id }) => id);
     expect(touched.sort()).toEqual([changed, moved, deleted, added.id].sort());
   });
 
   it('takes a message that moved out of the wanted folders for moved, not for deleted', async () => {
     const { control } = stage.simulator;
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     await stage.read(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo);
-    const [moved] = messagesOf(mailbox, 'inbox') as [string];
+    const [moved] = stage.idsIn(mailbox, 'inbox') as [string];
     const { id: elsewhere } = control.createFolder(mailbox, 'msgfolderroot', 'Elsewhere');
     control.moveMessage({ mailbox, id: moved }, elsewhere);
     await stage.read(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo);
@@ -115,13 +107,13 @@ describe('reading a mailbox', () => {
   });
 
   it('stops at a page border when its time is up, and goes on from there', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     stage.simulator.control.resetStats();
     let slices = 1;
     while (!(await stage.read(mailbox, scanNo, { sliceMs: 0, pageSize: 20 })).done) slices++;
     expect(slices).toBeGreaterThan(3);
-    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(messagesOf(mailbox));
+    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
     const pages = truthOf(mailbox)
       .folders.filter(({ isHidden, isSearchFolder, inTree }) => inTree && !isHidden && !isSearchFolder)
       .reduce((sum, { messages }) => sum + Math.max(1, Math.ceil(messages / 20)), 0);
@@ -129,7 +121,7 @@ describe('reading a mailbox', () => {
   });
 
   it('holds three pages at a time, those being stored included: a worker that is killed has read no more in vain', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     const { control } = stage.simulator;
     const hold = control.hold({ mailbox, kind: 'messagesDelta' });
@@ -149,7 +141,7 @@ describe('reading a mailbox', () => {
   });
 
   it('cancelled, stops its requests, keeps what is committed and frees the lease', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     const hold = stage.simulator.control.hold({ mailbox, kind: 'messagesDelta', after: 4 });
     const environment = new MockActivityEnvironment();
@@ -163,11 +155,11 @@ describe('reading a mailbox', () => {
     expect(await acquireLease(stage.store.db, stage.organization, lease)).toMatchObject({ acquired: true });
     await releaseLease(stage.store.db, stage.organization, lease);
     expect(await stage.read(mailbox, scanNo)).toMatchObject(DONE);
-    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(messagesOf(mailbox));
+    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
   });
 
   it('waits for the end of a lease that is not its own', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     const other = { mailboxId: mailbox, token: randomUUID(), seconds: 3600 };
     await acquireLease(stage.store.db, stage.organization, other);
@@ -183,7 +175,7 @@ describe('reading a mailbox', () => {
   });
 
   it('asks one thing at a time while requests of a lost reader may be open, so that Graph counts four', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     const { control, url, tenantId, clientId, clientSecret } = stage.simulator;
     const credential = { kind: 'secret', clientSecret } as const;
@@ -203,7 +195,7 @@ describe('reading a mailbox', () => {
   });
 
   it('asks three things at a time when a lost reader has no request open any more', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     await runOut(mailbox, '61 s');
     const hold = stage.simulator.control.hold({ mailbox, kind: 'messagesDelta' });
@@ -214,7 +206,7 @@ describe('reading a mailbox', () => {
   });
 
   it('loses its lease to a successor and writes nothing any more', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     const hold = stage.simulator.control.hold({ mailbox, kind: 'messagesDelta' });
     const reading = stage.read(mailbox, scanNo);
@@ -233,7 +225,7 @@ describe('reading a mailbox', () => {
   });
 
   it('starts a folder anew, once, when Graph has lost its sync state', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan({ folders: ['inbox'] });
     const hold = stage.simulator.control.hold({ mailbox, kind: 'messagesDelta', after: 2 });
     const reading = stage.read(mailbox, scanNo, { pageSize: 20 });
@@ -241,11 +233,11 @@ describe('reading a mailbox', () => {
     stage.simulator.control.expireDelta({ mailbox });
     hold.release();
     expect(await reading).toMatchObject(DONE);
-    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(messagesOf(mailbox, 'inbox'));
+    expect((await stored(mailbox)).map(({ id }) => id)).toEqual(stage.idsIn(mailbox, 'inbox'));
   });
 
   it('notes a folder that the mailbox lacks, and reads the others', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan({ folders: ['inbox', 'No Such Folder'] });
     expect(await stage.read(mailbox, scanNo)).toMatchObject(DONE);
     const coverage = await folderCoverage(stage.store.db, scanNo, mailbox);
@@ -256,7 +248,7 @@ describe('reading a mailbox', () => {
   });
 
   it('goes on when one folder fails, and says so', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     stage.simulator.control.failNext({ mailbox, kind: 'messagesDelta', status: 400, code: 'ErrorInvalidRequest' });
     expect(await stage.read(mailbox, scanNo)).toMatchObject({ done: true, outcome: 'failed', reason: 'folder_failed' });
@@ -275,7 +267,7 @@ describe('reading a mailbox', () => {
   });
 
   it('reads a window of time, and takes nothing outside of it for deleted', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     await stage.read(mailbox, (await stage.addScan()).scanNo);
     const before = await stored(mailbox);
     const times = stage.simulator.control.truth

@@ -7,27 +7,15 @@ import { useMailboxes, type ReadOptions } from './stage.ts';
 const PAGE = 10;
 
 describe('the proof of a folder for which Graph counts what it does not name', () => {
-  const stage = useMailboxes({ mailboxes: 6, messagesPerMailbox: 120, folders: 1 }, { maxRetries: 1 });
+  const stage = useMailboxes({ mailboxes: 10, messagesPerMailbox: 120, folders: 1 }, { maxRetries: 1 });
   afterEach(() => stage.simulator.control.clearFaults());
-  let next = 0;
   /** A mailbox that no other test of this file uses, whose count is off. */
-  const ownMailbox = (): string => {
-    const mailbox = stage.mailboxes[next++] ?? '';
+  const miscounted = (): string => {
+    const mailbox = stage.ownMailbox();
     stage.simulator.control.addFault({ mailbox, folder: 'inbox', effect: { type: 'count', off: 7 } });
     return mailbox;
   };
-  const idsIn = (mailbox: string): string[] =>
-    stage.simulator.control.truth
-      .page({ mailbox, folder: 'inbox', limit: 1000 })
-      .value.map(({ message }) => message['id'] as string)
-      .sort();
-  const stored = async (mailbox: string): Promise<string[]> => {
-    const rows = await stage.store.sql<{ id: string }>(
-      `SELECT id FROM ${stage.organization.schema}.emails WHERE _user_id = $1 AND _deleted_at IS NULL`,
-      [mailbox],
-    );
-    return rows.map(({ id }) => id).sort();
-  };
+  const idsIn = (mailbox: string): string[] => stage.idsIn(mailbox, 'inbox');
   /** Lists of messages that Graph was asked for. */
   const pagesListed = (): number => stage.simulator.control.stats().byKind.messages ?? 0;
   const pagesOf = (mailbox: string): number => Math.ceil(idsIn(mailbox).length / PAGE);
@@ -43,11 +31,11 @@ describe('the proof of a folder for which Graph counts what it does not name', (
     const [inbox] = mailboxes.find(({ mailboxId }) => mailboxId === mailbox)?.folders ?? [];
     const messages = idsIn(mailbox).length;
     expect(inbox).toMatchObject({ graph: messages, stored: messages, unexplained: 0, quarantined: 0 });
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(idsIn(mailbox));
   }
 
   it('is handed over from slice to slice, and walks each page of ids once', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = miscounted();
     const { scanNo } = await stage.addScan({ folders: ['inbox'] });
     const before = pagesListed();
     expect(await inSlices(mailbox, scanNo)).toBeGreaterThan(2 * pagesOf(mailbox) - 2);
@@ -56,7 +44,7 @@ describe('the proof of a folder for which Graph counts what it does not name', (
   });
 
   it('is handed back by a worker that ends, and gone on with where it stood', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = miscounted();
     const { scanNo } = await stage.addScan({ folders: ['inbox'] });
     const before = pagesListed();
     const stopping = new AbortController();
@@ -73,7 +61,7 @@ describe('the proof of a folder for which Graph counts what it does not name', (
   });
 
   it('finds what is missing and what is there too much over slices, in an incremental scan, too', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = miscounted();
     await inSlices(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo, {});
     const { control } = stage.simulator;
     const { id: gone } = control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'gone before anybody saw it' });
@@ -86,7 +74,7 @@ describe('the proof of a folder for which Graph counts what it does not name', (
   });
 
   it('takes in what arrives while it is walked', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = miscounted();
     const { scanNo } = await stage.addScan({ folders: ['inbox'] });
     const hold = stage.simulator.control.hold({ mailbox, kind: 'messages', after: 3 });
     const reading = stage.read(mailbox, scanNo, { pageSize: PAGE });
@@ -98,7 +86,7 @@ describe('the proof of a folder for which Graph counts what it does not name', (
   });
 
   it('walks no ids again where that is how the folder was read', async () => {
-    const mailbox = stage.mailboxes[next++] ?? '';
+    const mailbox = stage.ownMailbox();
     const [bad = ''] = idsIn(mailbox);
     const { control } = stage.simulator;
     control.addFault({ mailbox, message: bad, effect: { type: 'poison' } });
@@ -114,7 +102,7 @@ describe('the proof of a folder for which Graph counts what it does not name', (
   });
 
   it('counts what is proven of very many folders only once, though an attempt is lost in between', async () => {
-    const mailbox = stage.mailboxes[next++] ?? '';
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { folders } = control.createTree(mailbox, 'inbox', { wide: 1_100 });
     const { scanNo } = await stage.addScan();

@@ -8,22 +8,7 @@ import { useMailboxes } from './stage.ts';
 const DONE = { done: true, outcome: 'completed' };
 
 describe('the end of a read', () => {
-  const stage = useMailboxes({ mailboxes: 14, messagesPerMailbox: 120, folders: 2 });
-  let next = 0;
-  /** A mailbox that no other test of this file uses. */
-  const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
-  const idsIn = (mailbox: string, folder?: string): string[] =>
-    stage.simulator.control.truth
-      .page({ mailbox, limit: 1000, ...(folder && { folder }) })
-      .value.map(({ message }) => message['id'] as string)
-      .sort();
-  const stored = async (mailbox: string): Promise<string[]> => {
-    const rows = await stage.store.sql<{ id: string }>(
-      `SELECT id FROM ${stage.organization.schema}.emails WHERE _user_id = $1 AND _deleted_at IS NULL`,
-      [mailbox],
-    );
-    return rows.map(({ id }) => id).sort();
-  };
+  const stage = useMailboxes({ mailboxes: 18, messagesPerMailbox: 120, folders: 2 });
   async function covered(scanNo: number, mailbox: string): Promise<readonly CoveredFolder[]> {
     const scan = await scanByNo(stage.store.db, scanNo);
     const { mailboxes } = await coveragePage(stage.store.db, scan, { limit: 1000, harmless: HARMLESS });
@@ -44,7 +29,7 @@ describe('the end of a read', () => {
   }
 
   it('finds as many messages stored in every folder as Graph counts', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     await stage.read(mailbox, scanNo);
     const folders = await covered(scanNo, mailbox);
@@ -55,48 +40,48 @@ describe('the end of a read', () => {
   });
 
   it('takes in what has arrived, moved and gone since its folders were read', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { scanNo } = await stage.addScan();
     await readWhile(mailbox, scanNo, () => {
       control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'arrived' });
       control.addMessage({ mailbox, folder: 'inbox' }, { subject: 'arrived too' });
-      const [gone = '', moved = ''] = idsIn(mailbox, 'inbox');
+      const [gone = '', moved = ''] = stage.idsIn(mailbox, 'inbox');
       control.removeMessage({ mailbox, id: gone });
       control.moveMessage({ mailbox, id: moved }, 'sentitems');
     });
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(stage.idsIn(mailbox));
     expect(sums(await covered(scanNo, mailbox))).toEqual([121, 121, 0, 0, 0]);
   });
 
   it('finds messages of a folder that was deleted meanwhile to be gone', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { id: folder } = control.createFolder(mailbox, 'inbox', 'Passing');
     control.addMessage({ mailbox, folder }, { subject: 'passing' });
     const { scanNo } = await stage.addScan();
     await readWhile(mailbox, scanNo, () => control.removeFolder({ mailbox, folder }));
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(stage.idsIn(mailbox));
     expect(sums(await covered(scanNo, mailbox))).toEqual([120, 120, 0, 0, 0]);
   });
 
   it('finds messages of a folder that was deleted between two scans to be gone', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     const { id: folder } = control.createFolder(mailbox, 'inbox', 'Last year');
     control.addMessage({ mailbox, folder }, { subject: 'old' });
     await stage.read(mailbox, (await stage.addScan()).scanNo);
     control.removeFolder({ mailbox, folder });
     await stage.read(mailbox, (await stage.addScan({}, 'incremental')).scanNo);
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(stage.idsIn(mailbox));
   });
 
   it('follows a message into a folder that was made while the mailbox was read, and out of it again', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     await stage.read(mailbox, (await stage.addScan()).scanNo);
     const second = await stage.addScan({}, 'incremental');
-    const [moved = ''] = idsIn(mailbox, 'inbox');
+    const [moved = ''] = stage.idsIn(mailbox, 'inbox');
     const hold = control.hold({ mailbox, kind: 'messagesDelta' });
     const reading = stage.read(mailbox, second.scanNo);
     await hold.reached();
@@ -104,31 +89,31 @@ describe('the end of a read', () => {
     control.moveMessage({ mailbox, id: moved }, folder);
     hold.release();
     await reading;
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(stage.idsIn(mailbox));
     control.removeFolder({ mailbox, folder });
     await stage.read(mailbox, (await stage.addScan({}, 'incremental')).scanNo);
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(stage.idsIn(mailbox));
   });
 
   it('finds what has left a window of time to be gone', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const since = '2001-01-01T00:00:00Z';
     const windowed = { folders: ['inbox'], since };
     await stage.read(mailbox, (await stage.addScan(windowed)).scanNo);
-    const [gone = ''] = idsIn(mailbox, 'inbox');
+    const [gone = ''] = stage.idsIn(mailbox, 'inbox');
     stage.simulator.control.removeMessage({ mailbox, id: gone });
     const again = await stage.addScan(windowed);
     await stage.read(mailbox, again.scanNo);
-    const left = idsIn(mailbox, 'inbox').length;
+    const left = stage.idsIn(mailbox, 'inbox').length;
     expect(sums(await covered(again.scanNo, mailbox))).toEqual([left, left, 0, 0, 0]);
-    expect(await stored(mailbox)).not.toContain(gone);
+    expect(await stage.storedIds(mailbox)).not.toContain(gone);
   });
 
   it('reads a message again that is not in the store any more, and in the same walk one that is in another version', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     await stage.read(mailbox, scanNo);
-    const [lost = '', stale = ''] = idsIn(mailbox, 'inbox');
+    const [lost = '', stale = ''] = stage.idsIn(mailbox, 'inbox');
     const emails = `${stage.organization.schema}.emails`;
     await stage.store.sql(`DELETE FROM ${emails} WHERE id = $1`, [lost]);
     const versions = () => stage.store.sql(`SELECT subject, change_key FROM ${emails} WHERE id = $1`, [stale]);
@@ -137,12 +122,12 @@ describe('the end of a read', () => {
     const again = await stage.addScan({}, 'incremental');
     await stage.read(mailbox, again.scanNo);
     expect(await versions()).toEqual(before);
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(stage.idsIn(mailbox));
     expect(sums(await covered(again.scanNo, mailbox))).toEqual([120, 120, 0, 0, 0]);
   });
 
   it('believes the ids that Graph names rather than its count', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     control.addFault({ mailbox, effect: { type: 'count', off: 7 } });
     const { scanNo } = await stage.addScan();
@@ -151,19 +136,19 @@ describe('the end of a read', () => {
   });
 
   it('has seen what moved out of a folder while that was walked once more, where the other folder is its own, too', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
     control.addFault({ mailbox, folder: 'inbox', effect: { type: 'count', off: 7 } });
     const { scanNo } = await stage.addScan();
-    const [moved = ''] = idsIn(mailbox, 'inbox');
-    const inSent = idsIn(mailbox, 'sentitems').length;
+    const [moved = ''] = stage.idsIn(mailbox, 'inbox');
+    const inSent = stage.idsIn(mailbox, 'sentitems').length;
     const hold = control.hold({ mailbox, kind: 'messages' });
     const reading = stage.read(mailbox, scanNo);
     await hold.reached();
     control.moveMessage({ mailbox, id: moved }, 'sentitems');
     hold.release();
     expect(await reading).toMatchObject(DONE);
-    expect(await stored(mailbox)).toEqual(idsIn(mailbox));
+    expect(await stage.storedIds(mailbox)).toEqual(stage.idsIn(mailbox));
     const folders = await folderCoverage(stage.store.db, scanNo, mailbox);
     expect(folders.reduce((sum, { records }) => sum + records, 0)).toBe(120);
     expect(folders.find(({ path }) => path === 'sentitems')?.records).toBe(inSent + 1);
@@ -174,9 +159,9 @@ describe('the end of a read', () => {
   });
 
   it('has not seen what moved into a folder that it does not read, or lies outside of its window', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { control } = stage.simulator;
-    const [kept = '', moved = ''] = idsIn(mailbox, 'inbox');
+    const [kept = '', moved = ''] = stage.idsIn(mailbox, 'inbox');
     control.moveMessage({ mailbox, id: kept }, 'sentitems');
     await stage.read(mailbox, (await stage.addScan({ folders: ['sentitems', 'inbox'] })).scanNo);
     control.moveMessage({ mailbox, id: moved }, 'archive');
@@ -187,11 +172,11 @@ describe('the end of a read', () => {
     await stage.read(mailbox, other.scanNo);
     const seen = async (no: number) =>
       (await stage.store.sql(`SELECT 1 FROM outhaul.scan_messages WHERE scan_no = ${no}`)).length;
-    expect([await seen(scanNo), await seen(other.scanNo)]).toEqual([0, idsIn(mailbox, 'inbox').length]);
+    expect([await seen(scanNo), await seen(other.scanNo)]).toEqual([0, stage.idsIn(mailbox, 'inbox').length]);
   });
 
   it('says what a window of time leaves out', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const times = stage.simulator.control.truth
       .page({ mailbox, folder: 'inbox', limit: 1000 })
       .value.map(({ message }) => message['receivedDateTime'] as string)
@@ -204,7 +189,7 @@ describe('the end of a read', () => {
   });
 
   it('names what is stored within a window of time and not there in Graph', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     await stage.read(mailbox, (await stage.addScan({ folders: ['inbox'] })).scanNo);
     const messages = stage.simulator.control.truth
       .page({ mailbox, folder: 'inbox', limit: 1000 })
@@ -225,7 +210,7 @@ describe('the end of a read', () => {
   });
 
   it('sums up over the mailboxes of a scan, those that were not read with the reason', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan({ mailboxes: { include: [mailbox] } });
     await stage.read(mailbox, scanNo);
     const totals = await coverageTotals(stage.store.db, await scanByNo(stage.store.db, scanNo));

@@ -5,12 +5,11 @@ import { useMailboxes } from './stage.ts';
 const DONE = { done: true, outcome: 'completed' };
 
 describe('settlement', () => {
-  const stage = useMailboxes({ mailboxes: 26, messagesPerMailbox: 30, folders: 3 });
+  const stage = useMailboxes({ mailboxes: 30, messagesPerMailbox: 30, folders: 3 });
   const live = liveOn(stage);
-  let next = 0;
   /** A mailbox that no other test of this file uses, read by a scan and followed by a session. */
   const followed = async (folders = ['all']): Promise<string> => {
-    const mailbox = stage.mailboxes[next++] ?? '';
+    const mailbox = stage.ownMailbox();
     await stage.read(mailbox, (await stage.addScan({ folders })).scanNo);
     await live.start(mailbox, { filters: { folders } });
     return mailbox;

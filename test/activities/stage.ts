@@ -20,6 +20,16 @@ export interface MailboxStage {
   readonly organization: Organization;
   /** Ids of the mailboxes, as the simulator lists them. */
   readonly mailboxes: readonly string[];
+  /**
+   * One that no test has, nor an earlier attempt of the same test: a file's tenant has some more than its tests need.
+   *
+   * @throws Error where all are used up
+   */
+  ownMailbox(): string;
+  /** Ids of the messages that Graph shows, sorted; without a folder those of all visible ones. */
+  idsIn(mailbox: string, folder?: string): string[];
+  /** Ids of the messages that are stored and not marked as deleted, sorted. */
+  storedIds(mailbox: string): Promise<string[]>;
   readonly scans: ScanActivities;
   /** Adds a scan, checks its credential and discovers the mailboxes. */
   addScan(
@@ -66,6 +76,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
     await state.connections.close();
     await state.simulator.close();
   });
+  let owned = 0;
   const scans = (): ScanActivities =>
     createScanActivities({ db: store.db, connections: state.connections, maxConcurrentScans: 5, log });
   return {
@@ -79,6 +90,23 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
     },
     get mailboxes() {
       return state.simulator.control.truth.mailboxes().map(({ id }) => id);
+    },
+    ownMailbox() {
+      const mailbox = state.simulator.control.truth.mailboxes().filter(({ readable }) => readable)[owned++];
+      if (!mailbox) throw new Error('The tenant of this file has too few mailboxes for its tests');
+      return mailbox.id;
+    },
+    idsIn: (mailbox, folder) =>
+      state.simulator.control.truth
+        .page({ mailbox, limit: 10_000, ...(folder && { folder }) })
+        .value.map(({ message }) => message['id'] as string)
+        .sort(),
+    async storedIds(mailbox) {
+      const rows = await store.sql<{ id: string }>(
+        `SELECT id FROM ${state.organization.schema}.emails WHERE _user_id = $1 AND _deleted_at IS NULL`,
+        [mailbox],
+      );
+      return rows.map(({ id }) => id).sort();
     },
     get scans() {
       return scans();

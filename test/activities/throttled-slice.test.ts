@@ -11,14 +11,11 @@ const TEN_MINUTES_MS = 600_000;
 const DOCUMENTED = { mailboxRequests: 10_000, mailboxWindowSeconds: 600 };
 
 describe('a slice that Graph throttles', () => {
-  const stage = useMailboxes({ mailboxes: 8, messagesPerMailbox: 120, folders: 2 });
+  const stage = useMailboxes({ mailboxes: 12, messagesPerMailbox: 120, folders: 2 });
   afterEach(() => {
     stage.simulator.control.clearFaults();
     stage.simulator.control.setLimits(DOCUMENTED);
   });
-  let next = 0;
-  /** A mailbox that no other test of this file uses. */
-  const ownMailbox = (): string => stage.mailboxes[next++] ?? '';
 
   /** As in a worker: errors leave by the interceptor. */
   const asInWorker = (): ReadOptions => {
@@ -51,7 +48,7 @@ describe('a slice that Graph throttles', () => {
     ['seconds', 600],
     ['an HTTP date', { date: 600 }],
   ])('for ten minutes (%s) ends at once, to come again when Graph allows it', async (_form, retryAfter) => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     const effect = { type: 'status', status: 429, code: 'ApplicationThrottled', retryAfter } as const;
     stage.simulator.control.addFault({ mailbox, kind: 'messagesDelta', after: 3, times: 1, effect });
@@ -70,13 +67,13 @@ describe('a slice that Graph throttles', () => {
     const asked = requestsOf(mailbox);
     expect((await failureOf(mailbox, scanNo)).nextRetryDelay).toBeGreaterThan(TEN_MINUTES_MS - 60_000);
     expect(requestsOf(mailbox)).toBe(asked);
-    const other = ownMailbox();
+    const other = stage.ownMailbox();
     expect(await stage.read(other, scanNo, asInWorker())).toMatchObject(DONE);
     expect(await stored(other)).toEqual(messagesOf(other));
   });
 
   it('because the window of its mailbox is used up waits it out where that takes seconds', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     stage.simulator.control.setLimits({ mailboxRequests: 8, mailboxWindowSeconds: 2 });
     expect(await stage.read(mailbox, scanNo, asInWorker())).toMatchObject(DONE);
@@ -85,7 +82,7 @@ describe('a slice that Graph throttles', () => {
   });
 
   it('because the window of its mailbox is used up for minutes asks for nothing until it opens', async () => {
-    const mailbox = ownMailbox();
+    const mailbox = stage.ownMailbox();
     const { scanNo } = await stage.addScan();
     stage.simulator.control.setLimits({ mailboxRequests: 8, mailboxWindowSeconds: 600 });
     const before = requestsOf(mailbox);
