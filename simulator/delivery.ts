@@ -1,6 +1,7 @@
 import { once, type EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Content, firstBytes, isHeld } from './mail/content.ts';
 import type { Answer, Delivery } from './msgraph/answer.ts';
 
 /** How long the last bytes of an answer get to reach the client before its connection is reset. */
@@ -23,13 +24,10 @@ export function deliver(response: ServerResponse, answer: Answer, delivery: Deli
 async function reset(response: ServerResponse, answer: Answer, moment: 'before' | 'during' | 'after'): Promise<void> {
   const { socket } = response;
   if (moment !== 'before') {
-    const body = head(response, answer);
-    if (moment === 'after') {
-      response.end(body);
-    } else {
-      response.flushHeaders();
-      response.write(body.subarray(0, Math.ceil(body.length / 2)));
-    }
+    const length = head(response, answer);
+    response.flushHeaders();
+    await stream(response, answer.body, moment === 'after' ? length : Math.ceil(length / 2));
+    if (moment === 'after') response.end();
     await delay(PASSAGE_MS);
   }
   socket?.resetAndDestroy();
@@ -40,13 +38,25 @@ async function trickle(
   answer: Answer,
   { bytes, every }: { bytes: number; every: number },
 ): Promise<void> {
-  const body = head(response, answer);
+  const length = head(response, answer);
   response.flushHeaders();
-  for (let at = 0; at < body.length && !response.destroyed; at += bytes) {
-    if (at > 0) await delay(every);
-    if (!response.write(body.subarray(at, at + bytes))) await drained(response);
+  let isFirst = true;
+  for (const piece of firstBytes(answer.body.every(isHeld) ? [Buffer.concat(answer.body)] : answer.body, length)) {
+    for (let at = 0; at < piece.length && !response.destroyed; at += bytes) {
+      if (!isFirst) await delay(every);
+      isFirst = false;
+      if (!response.write(piece.subarray(at, at + bytes)) && !response.destroyed) await drained(response);
+    }
   }
   response.end();
+}
+
+/** Writes the first `length` bytes of a body, no faster than the client takes them. */
+export async function stream(response: ServerResponse, body: readonly Content[], length: number): Promise<void> {
+  for (const piece of firstBytes(body, length)) {
+    if (response.destroyed) return;
+    if (!response.write(piece) && !response.destroyed) await drained(response);
+  }
 }
 
 /** Resolves when what was written has gone out, or when nobody waits for it any more. Leaves no listener behind. */
@@ -60,8 +70,9 @@ export async function drained(response: EventEmitter): Promise<void> {
   }
 }
 
-function head(response: ServerResponse, { status, headers, body }: Answer): Buffer {
-  const whole = Buffer.concat(body);
-  response.writeHead(status, { ...headers, 'content-length': whole.length });
-  return whole;
+/** Writes status and headers; the length of the whole body. */
+function head(response: ServerResponse, { status, headers, body }: Answer): number {
+  const length = body.reduce((sum, part) => sum + part.length, 0);
+  response.writeHead(status, { ...headers, 'content-length': length });
+  return length;
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isHeld } from './mail/content.ts';
 import type { Answer } from './msgraph/answer.ts';
-import { deliver } from './delivery.ts';
+import { deliver, stream } from './delivery.ts';
 import { answerToken } from './entra/answer-token.ts';
 import { entraAnswer } from './entra/entra-fault.ts';
 import type { Entra } from './entra/entra.ts';
@@ -115,12 +116,20 @@ export async function readBody(request: IncomingMessage): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-/** Writes an answer in one go, its parts as they are. */
+/** Writes an answer in one go, its parts as they are; large ones as fast as the client takes them. */
 export function send(response: ServerResponse, answer: Answer): void {
   if (response.destroyed) return;
   if (answer.delivery) return deliver(response, answer, answer.delivery);
   const { status, headers, body } = answer;
   const length = body.reduce((sum, part) => sum + part.length, 0);
+  if (!body.every(isHeld)) {
+    response.writeHead(status, { ...headers, 'content-length': length });
+    stream(response, body, length).then(
+      () => response.end(),
+      (error: unknown) => fail(response, error),
+    );
+    return;
+  }
   response.cork();
   response.writeHead(status, { ...headers, 'content-length': length });
   for (const part of body) response.write(part);

@@ -242,9 +242,12 @@ export class SimulatorControl {
 
   /** Puts a fault in force. */
   addFault(rule: FaultRule): Fault {
-    const { mailbox, folder, message, effect } = rule;
+    const { mailbox, folder, message, attachment, effect } = rule;
     if (message !== undefined && mailbox === undefined) {
       throw new ControlError(400, "A fault of a 'message' needs its 'mailbox'.");
+    }
+    if (attachment !== undefined && message === undefined) {
+      throw new ControlError(400, "A fault of an 'attachment' needs its 'message'.");
     }
     if (effect.type === 'poison' && message === undefined) {
       throw new ControlError(400, "A fault of type 'poison' needs a 'message'.");
@@ -259,6 +262,10 @@ export class SimulatorControl {
         mailbox === undefined || message === undefined
           ? undefined
           : this.#places.message({ mailbox, id: message }).ordinal,
+      attachment:
+        mailbox === undefined || message === undefined || attachment === undefined
+          ? undefined
+          : this.#places.attachment({ mailbox, id: message, attachment }).number,
     });
   }
 

@@ -1,3 +1,4 @@
+import { numberOf, readAttachmentId } from '../mail/attachment-ids.ts';
 import { type Folder, isNamed } from '../tenant/folder.ts';
 import type { Mailbox } from '../tenant/mailbox.ts';
 import type { Tenant } from '../tenant/tenant.ts';
@@ -8,6 +9,11 @@ import { ControlError } from './control-error.ts';
 export interface MessageRef {
   mailbox: string;
   id: string;
+}
+
+/** An attachment, by its message and either form of its own id. */
+export interface AttachmentRef extends MessageRef {
+  attachment: string;
 }
 
 /** A folder, by its mailbox and its id, path or well-known name. */
@@ -55,6 +61,17 @@ export class Places {
     const ordinal = mailbox.messageById(ref.id);
     if (ordinal === undefined) throw new ControlError(404, `There is no message ${ref.id} in ${ref.mailbox}.`);
     return { mailbox, ordinal };
+  }
+
+  attachment(ref: AttachmentRef): { mailbox: Mailbox; ordinal: number; number: number } {
+    const { mailbox, ordinal } = this.message(ref);
+    const named = readAttachmentId(ref.attachment);
+    const isThere =
+      named !== undefined &&
+      mailbox.messageById(named.messageId) === ordinal &&
+      mailbox.attachments(ordinal).some((attachment, index) => numberOf(attachment, index) === named.number);
+    if (!isThere) throw new ControlError(404, `There is no attachment ${ref.attachment} of message ${ref.id}.`);
+    return { mailbox, ordinal, number: named.number };
   }
 
   deletedMessage(ref: MessageRef): { mailbox: Mailbox; ordinal: number } {

@@ -9,6 +9,8 @@ export interface RuleScope {
   folder: number | undefined;
   /** The message's ordinal. */
   message: number | undefined;
+  /** The attachment's number in its message. */
+  attachment?: number | undefined;
 }
 
 /** A rule in force: what it concerns, and the count of what it met and struck. */

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { firstBytes, isHeld, type LazyContent } from '../mail/content.ts';
 import type { Answer, Delivery } from '../msgraph/answer.ts';
 import type { EntraEffect, MailboxEffect, StatusEffect, TruncateEffect } from './fault-rule.ts';
 import type { RequestFaults } from './request-faults.ts';
@@ -73,6 +74,9 @@ function truncated(answer: Answer, { keep = 0.5, error, of = 'json' }: TruncateE
     const failure = JSON.stringify({ error: { code: error.code, message: error.message ?? '' } });
     return { ...answer, body: [Buffer.from(`{"@odata.context":"","value":[${failure}`)] };
   }
-  const whole = Buffer.concat(answer.body);
-  return { ...answer, body: [whole.subarray(0, Math.floor(whole.length * keep))] };
+  const { body } = answer;
+  const length = Math.floor(body.reduce((sum, part) => sum + part.length, 0) * keep);
+  if (body.every(isHeld)) return { ...answer, body: [Buffer.concat(body).subarray(0, length)] };
+  const first: LazyContent = { length, pieces: () => firstBytes(body, length) };
+  return { ...answer, body: [first] };
 }

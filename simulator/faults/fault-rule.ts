@@ -19,6 +19,11 @@ export interface RequestMatch {
    * hold it. Needs `mailbox`.
    */
   message?: string;
+  /**
+   * Either form of an attachment's id: the requests for that attachment by itself; for `poison`, also the lists that
+   * show it. Needs `message`.
+   */
+  attachment?: string;
   /** How many such requests pass first. Default 0. */
   after?: number;
 }
@@ -179,7 +184,8 @@ export interface PageLimitEffect {
 
 /**
  * A message that cannot be read. Needs `mailbox` and `message`. What fails is any answer that would show one of
- * `members` of it.
+ * `members` of it. With `attachment` it is that attachment that cannot be read: every answer that would give its bytes
+ * fails, the list without `$select` and the MIME text of the message included.
  */
 export interface PoisonEffect {
   type: 'poison';
@@ -187,11 +193,14 @@ export interface PoisonEffect {
    * Members of the message, and `attachments` and `$value` for what lies below it. Default: everything, `id` included.
    */
   members?: readonly string[];
-  /** `pages`: lists and delta only, alone it can be read; `alone`: the reverse. Default `everywhere`. */
+  /**
+   * `pages`: lists and delta only, alone it can be read; `alone`: the reverse. Default `everywhere`. Attachments have
+   * their own list.
+   */
   where?: 'pages' | 'alone' | 'everywhere';
   /** Default 500. */
   status?: number;
-  /** Default `ErrorContentConversionFailed`. */
+  /** Default `ErrorContentConversionFailed`; of an attachment `ErrorCannotOpenFileAttachment`. */
   code?: string;
 }
 

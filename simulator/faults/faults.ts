@@ -1,3 +1,4 @@
+import { readAttachmentId } from '../mail/attachment-ids.ts';
 import type { GraphRequest } from '../msgraph/request.ts';
 import { isOutlook } from '../msgraph/route.ts';
 import { type Folder, isNamed } from '../tenant/folder.ts';
@@ -88,6 +89,7 @@ export class Faults {
       (effect.type === 'poison' && isPage(request)) || (effect.type === 'count' && listsFolders(request));
     if (isLookedThrough) return true;
     if (armed.scope.message !== undefined && this.#messageOf(request) !== armed.scope.message) return false;
+    if (armed.scope.attachment !== undefined && !meetsAttachment(armed, request)) return false;
     return folder === undefined || this.#isFolder(armed, this.#folderOf(request));
   }
 
@@ -117,6 +119,12 @@ export class Faults {
     const ordinal = this.#messageOf(request);
     return ordinal === undefined ? undefined : mailbox?.folderOf(ordinal);
   }
+}
+
+/** Lists are looked through for the attachment when they are made. */
+function meetsAttachment({ scope, rule }: ArmedRule, { route }: GraphRequest): boolean {
+  if (!('attachment' in route)) return rule.effect.type === 'poison';
+  return readAttachmentId(route.attachment)?.number === scope.attachment;
 }
 
 function meetsState(state: string, { route, method, userId }: GraphRequest): boolean {

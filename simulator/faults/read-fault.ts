@@ -90,6 +90,7 @@ const scope = {
 const rule: z.ZodType<FaultRule> = z.strictObject({
   ...scope,
   message: text.exactOptional(),
+  attachment: text.exactOptional(),
   after: count.exactOptional(),
   times: count.min(1).exactOptional(),
   effect,

@@ -100,25 +100,42 @@ export class RequestFaults {
       throw graphFault(status);
     }
     this.#checkPoison(
-      (rule, effect) => effect.where !== 'alone' && holds(ordinals, rule) && isShown(effect, shape, isExpanded),
+      (rule, effect) => effect.where !== 'alone' && holds(ordinals, rule) && isShown(rule, effect, shape, isExpanded),
     );
   }
 
   /** @throws GraphFault where the one message that is asked for cannot be read. */
   checkMessage(shape: Shape, isExpanded: boolean): void {
-    this.#checkPoison((_, effect) => effect.where !== 'pages' && isShown(effect, shape, isExpanded));
+    this.#checkPoison((rule, effect) => effect.where !== 'pages' && isShown(rule, effect, shape, isExpanded));
   }
 
-  /** The same for its MIME text or its attachments. */
+  /** The same for its MIME text, which holds the attachments, or for all of its attachments. */
   checkBelow(part: '$value' | 'attachments'): void {
     this.#checkPoison(
-      (_, { where, members }) => where !== 'pages' && (members === undefined || members.includes(part)),
+      ({ scope }, { where, members }) =>
+        where !== 'pages' &&
+        (members === undefined || members.includes(part)) &&
+        (part === '$value' || scope.attachment === undefined),
+    );
+  }
+
+  /** @throws GraphFault where the bytes of an attachment are asked for that cannot be read. */
+  checkAttachments(numbers: readonly number[], { inList, withBytes }: { inList: boolean; withBytes: boolean }): void {
+    if (!withBytes) return;
+    this.#checkPoison(
+      ({ scope }, { where }) =>
+        scope.attachment !== undefined && numbers.includes(scope.attachment) && where !== (inList ? 'alone' : 'pages'),
     );
   }
 
   #checkPoison(isMet: (rule: ArmedRule, effect: PoisonEffect) => boolean): void {
-    const effect = this.#struck('poison', isMet);
-    if (effect) throw graphFault(effect.status ?? 500, effect.code ?? 'ErrorContentConversionFailed');
+    let code = '';
+    const effect = this.#struck('poison', (rule, poison) => {
+      if (!isMet(rule, poison)) return false;
+      code = rule.scope.attachment === undefined ? 'ErrorContentConversionFailed' : 'ErrorCannotOpenFileAttachment';
+      return true;
+    });
+    if (effect) throw graphFault(effect.status ?? 500, effect.code ?? code);
   }
 
   /** The first effect of a type that strikes; rules that are not met do not count. */
@@ -141,7 +158,8 @@ function holds(ordinals: readonly number[], { scope }: ArmedRule): boolean {
   return scope.message !== undefined && ordinals.includes(scope.message);
 }
 
-function isShown({ members }: PoisonEffect, shape: Shape, isExpanded: boolean): boolean {
+function isShown({ scope }: ArmedRule, { members }: PoisonEffect, shape: Shape, isExpanded: boolean): boolean {
+  if (scope.attachment !== undefined) return isExpanded;
   if (!members) return true;
   return members.some((member) => {
     if (member === 'id') return true;

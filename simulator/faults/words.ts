@@ -25,6 +25,8 @@ const MESSAGES: Readonly<Record<string, string>> = {
   ErrorSyncFolderNotFound: 'The folder to be synchronized could not be found.',
   MailboxNotEnabledForRESTAPI: 'The mailbox is either inactive, soft-deleted, or is hosted on-premise.',
   ErrorContentConversionFailed: 'Content conversion failed.',
+  ErrorCannotOpenFileAttachment: 'OLE conversion failed for an attachment.',
+  ErrorTooManyObjectsOpened: 'Too many objects opened.',
   ErrorCorruptData: 'Data is corrupt.',
   ErrorInvalidRecipients: 'At least one recipient is not valid.',
   ErrorQuotaExceeded: 'Cannot save changes made to an item to store.',

@@ -1,4 +1,5 @@
-import { hash, lettersFrom, pick } from './rng.ts';
+import { GeneratedContent } from './content.ts';
+import { hash, pick } from './rng.ts';
 import type { AttachmentRecord } from './record.ts';
 
 const KINDS = [
@@ -8,8 +9,6 @@ const KINDS = [
   { name: 'Dock photo', extension: 'png', contentType: 'image/png' },
   { name: 'export', extension: 'csv', contentType: 'text/csv' },
 ] as const; // prettier-ignore
-
-const LINE = 76;
 
 /**
  * The attachments of a generated message that has some: one to three files of 200 bytes to 60 KB, one in 500 of 4 MB.
@@ -27,14 +26,7 @@ export function generatedAttachments(seed: number): AttachmentRecord[] {
       contentType: kind.contentType,
       isInline: false,
       contentId: null,
-      content: contentOf(dice, bytes),
+      content: new GeneratedContent(dice, bytes),
     };
   });
-}
-
-/** Bytes that depend on the seed: one line of letters again and again, numbered, so that every part of them differs. */
-function contentOf(seed: number, length: number): Uint8Array {
-  const content = Buffer.alloc(length, `${lettersFrom(seed, LINE)}\n`);
-  for (let at = 0; at + 8 <= length; at += LINE + 1) content.write(at.toString(16).padStart(8, '0'), at, 'latin1');
-  return content;
 }

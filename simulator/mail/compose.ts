@@ -1,10 +1,16 @@
 import type { Json, JsonObject } from './bytes.ts';
+import { Base64Content, type Content, JoinedContent } from './content.ts';
 import type { AttachmentRecord } from './record.ts';
 
 const MIXED = '=_outer_part_of_the_message';
+const MIXED_INSIDE = '=_part_of_the_message_inside';
+const LINE_END = Buffer.from('\r\n');
 
-/** Composes the RFC 5322 text of a message from what Graph shows of it, as Exchange does from its own store. */
-export function composeMime(message: JsonObject, attachments: readonly AttachmentRecord[]): Uint8Array {
+/**
+ * Composes the RFC 5322 text of a message from what Graph shows of it, as Exchange does from its own store. Large files
+ * are not held. `isInside` is true for a message that is attached to another.
+ */
+export function composeMime(message: JsonObject, attachments: readonly AttachmentRecord[], isInside = false): Content {
   const headers = [
     header('From', people(message.from === undefined ? [] : [message.from])),
     header('To', people(message.toRecipients)),
@@ -16,10 +22,12 @@ export function composeMime(message: JsonObject, attachments: readonly Attachmen
   ].join('');
   const body = bodyPart(message.body);
   if (attachments.length === 0) return Buffer.from(`${headers}${body}`);
-  const parts = [body, ...attachments.map(attachmentPart)].map((part) => `--${MIXED}\r\n${part}\r\n`);
-  return Buffer.from(
-    `${headers}Content-Type: multipart/mixed; boundary="${MIXED}"\r\n\r\n${parts.join('')}--${MIXED}--\r\n`,
-  );
+  const boundary = isInside ? MIXED_INSIDE : MIXED;
+  return new JoinedContent([
+    Buffer.from(`${headers}Content-Type: multipart/mixed; boundary="${boundary}"\r\n\r\n--${boundary}\r\n${body}`),
+    ...attachments.flatMap((attachment) => [Buffer.from(`\r\n--${boundary}\r\n`), ...attachmentPart(attachment)]),
+    Buffer.from(`\r\n--${boundary}--\r\n`),
+  ]);
 }
 
 function header(name: string, value: string): string {
@@ -46,24 +54,32 @@ function bodyPart(body: Json | undefined): string {
   return `Content-Type: text/${isHtml ? 'html' : 'plain'}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n${base64Lines(Buffer.from(text))}\r\n`;
 }
 
-function attachmentPart(attachment: AttachmentRecord): string {
-  const name = encodeWords(attachment.name);
+function attachmentPart(attachment: AttachmentRecord): Content[] {
+  const name = encodeWords(attachment.name ?? '').replace(/["\\]/g, '\\$&');
+  const disposition = `Content-Disposition: ${attachment.isInline ? 'inline' : 'attachment'}; filename="${name}"\r\n`;
   if (attachment.kind === 'item') {
-    return `Content-Type: message/rfc822\r\nContent-Disposition: attachment; filename="${name}"\r\n\r\n${Buffer.from(attachment.mime).toString('latin1')}\r\n`;
+    return [Buffer.from(`Content-Type: message/rfc822\r\n${disposition}\r\n`), attachment.mime, LINE_END];
   }
+  const type = headerText(attachment.contentType ?? 'application/octet-stream');
+  const isNamed = attachment.kind === 'file' && attachment.contentId !== null;
+  const id = isNamed ? `Content-ID: <${headerText(attachment.contentId ?? '')}>\r\n` : '';
+  const headers = `Content-Type: ${type}\r\n${id}${disposition}Content-Transfer-Encoding: base64\r\n\r\n`;
   const content = attachment.kind === 'file' ? attachment.content : new Uint8Array(0);
-  const id =
-    attachment.kind === 'file' && attachment.contentId !== null ? `Content-ID: <${attachment.contentId}>\r\n` : '';
-  return `Content-Type: ${attachment.contentType ?? 'application/octet-stream'}\r\n${id}Content-Disposition: ${attachment.isInline ? 'inline' : 'attachment'}; filename="${name}"\r\nContent-Transfer-Encoding: base64\r\n\r\n${base64Lines(content)}\r\n`;
+  return [Buffer.from(headers), new Base64Content(content, 'inLines'), LINE_END];
 }
 
-/** RFC 2047 words where a text is not plain ASCII; line breaks and controls never reach a header. */
+/** Controls and line breaks never reach a header. */
+function headerText(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?');
+}
+
+/** RFC 2047 words where a text is not plain ASCII. */
 function encodeWords(text: string): string {
   if (/^[\x20-\x7e]*$/.test(text)) return text;
   const words: string[] = [];
   for (let at = 0; at < text.length;) {
-    const code = text.codePointAt(at + 12) ?? 0;
-    const end = at + (code >= 0xdc00 && code <= 0xdfff ? 14 : 13);
+    const next = text.charCodeAt(at + 13);
+    const end = at + (next >= 0xdc00 && next <= 0xdfff ? 14 : 13);
     words.push(`=?utf-8?B?${Buffer.from(text.slice(at, end)).toString('base64')}?=`);
     at = end;
   }

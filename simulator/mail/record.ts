@@ -1,16 +1,22 @@
 import { type Bytes, jsonBytes, type Json, type JsonObject } from './bytes.ts';
 import { secondsOf } from './clock.ts';
+import type { Content, FileContent } from './content.ts';
 import type { Envelope } from './generator.ts';
 import { DEFAULT_MEMBERS, SELECTED_ONLY_MEMBERS, type Shape } from './shape.ts';
 
 /** An attachment of a stored message. */
 export type AttachmentRecord = {
-  name: string;
+  name: string | null;
   contentType: string | null;
   isInline: boolean;
+  /** What its id is made from. Default: its position among the attachments of its message. */
+  number?: number;
+  /** In seconds since 1970. Default: when the message arrived. */
+  changedAt?: number;
 } & (
-  | { kind: 'file'; content: Uint8Array; contentId: string | null }
-  | { kind: 'item'; item: JsonObject; mime: Uint8Array }
+  | { kind: 'file'; content: FileContent; contentId: string | null }
+  /** `attachments` are those of the message inside, as far as they are known apart from its MIME text. */
+  | { kind: 'item'; item: JsonObject; mime: Content; attachments?: readonly AttachmentRecord[] }
   | { kind: 'reference'; size: number }
 );
 

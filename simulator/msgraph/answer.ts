@@ -1,11 +1,15 @@
 import type { Json, JsonObject } from '../mail/bytes.ts';
+import type { Content } from '../mail/content.ts';
 import type { GraphFault } from './fault.ts';
 
-/** An answer before it is written: the body in parts that are sent one after the other, none of them copied. */
+/**
+ * An answer before it is written: the body in parts that are sent one after the other, none of them copied, and large
+ * ones made while they are sent.
+ */
 export interface Answer {
   status: number;
   headers: Record<string, string>;
-  body: readonly Uint8Array[];
+  body: readonly Content[];
   /** How it is sent, where not in one go. */
   delivery?: Delivery;
 }
@@ -41,7 +45,7 @@ export function textAnswer(text: string): Answer {
 }
 
 /** A 200 with bytes of some type. */
-export function bytesAnswer(content: Uint8Array, contentType: string): Answer {
+export function bytesAnswer(content: Content, contentType: string): Answer {
   return { status: 200, headers: { 'content-type': contentType }, body: [content] };
 }
 

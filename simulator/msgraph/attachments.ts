@@ -1,85 +1,51 @@
+import { attachmentId, numberOf, readAttachmentId } from '../mail/attachment-ids.ts';
 import type { JsonObject } from '../mail/bytes.ts';
-import { graphTime } from '../mail/clock.ts';
+import { Base64Content } from '../mail/content.ts';
+import { looksLikeId } from '../mail/ids.ts';
 import type { AttachmentRecord } from '../mail/record.ts';
 import { type Answer, bytesAnswer, jsonAnswer } from './answer.ts';
+import { attachmentJson, attachmentsJson, INLINE_LIMIT } from './attachment-json.ts';
+import { readAttachmentShape } from './attachment-shape.ts';
 import { faults } from './fault.ts';
-import { listOption, onlyOptions, preferenceApplied } from './query.ts';
+import { listOption, numberOption, onlyOptions, preferenceApplied } from './query.ts';
 import { type GraphRequest, type GraphWorld, openMailbox, openMessage } from './request.ts';
 
 type Place = { user: string; folder?: string; message: string };
 
-/** Lists inline bytes only below this size; larger ones must be fetched by themselves. */
-const INLINE_LIMIT = 3 << 20;
-/** Exchange counts more than the content. */
-const OVERHEAD = 168;
-
-/** Where an attachment stands: its id follows from the message's. */
-export interface AttachmentPlace {
-  messageId: string;
-  index: number;
-  /** Seconds since 1970. */
-  at: number;
-}
-
-/** An attachment as Graph shows it. */
-export function attachmentJson(attachment: AttachmentRecord, place: AttachmentPlace): JsonObject {
-  const common = {
-    id: attachmentId(place),
-    lastModifiedDateTime: graphTime(Math.max(place.at, 0)),
-    name: attachment.name,
-    contentType: attachment.contentType,
-    size: sizeOf(attachment),
-    isInline: attachment.isInline,
-  };
-  switch (attachment.kind) {
-    case 'file':
-      return {
-        '@odata.type': '#microsoft.graph.fileAttachment',
-        '@odata.mediaContentType': attachment.contentType,
-        ...common,
-        contentId: attachment.contentId,
-        contentLocation: null,
-        contentBytes: Buffer.from(attachment.content).toString('base64'),
-      };
-    case 'item':
-      return { '@odata.type': '#microsoft.graph.itemAttachment', ...common };
-    case 'reference':
-      return { '@odata.type': '#microsoft.graph.referenceAttachment', ...common };
-  }
-}
-
-function attachmentId({ messageId, index }: AttachmentPlace): string {
-  return `${messageId.slice(0, -4)}ABEgAQA${String.fromCharCode(65 + (index % 26))}${String(index).padStart(3, '0')}=`;
-}
-
-function sizeOf(attachment: AttachmentRecord): number {
-  if (attachment.kind === 'reference') return attachment.size;
-  return OVERHEAD + (attachment.kind === 'file' ? attachment.content : attachment.mime).length;
-}
+/** Everything but the first two is taken and changes nothing: Graph gives all attachments on one page, in its order. */
+const LIST_OPTIONS = ['$select', '$expand', '$top', '$skip', '$filter', '$orderby', '$search', '$count'];
 
 /** `GET …/attachments`. */
 export function listAttachments(world: GraphWorld, request: GraphRequest, place: Place): Answer {
-  onlyOptions(request.query, 'Attachments', ['$select', '$top', '$skip', '$filter', '$expand', '$count', '$orderby']);
+  onlyOptions(request.query, 'Attachments', LIST_OPTIONS);
+  const shape = readAttachmentShape(request.query);
   const opened = open(world, request, place);
-  const select = selectOf(request, true);
-  const value = opened.attachments.map((attachment, index) => {
-    const json = attachmentJson(attachment, { ...opened, index });
-    if (attachment.kind === 'file' && attachment.content.length > INLINE_LIMIT) delete json.contentBytes;
-    return selected(json, select);
-  });
-  const context = `${contextOf(request, place)}${select ? `(${select.join()})` : ''}`;
-  return jsonAnswer({ '@odata.context': context, value }, preferenceApplied(request.preferences));
+  const [from, to] = pageOf(request, opened.attachments.length);
+  const shown = opened.attachments.slice(from, to);
+  request.faults?.checkAttachments(shown.map(({ number }) => number), { inList: true, withBytes: shape.shows('contentBytes') }); // prettier-ignore
+  const select = listOption(request.query, '$select');
+  const page: JsonObject = { '@odata.context': `${contextOf(request, place)}${select ? `(${select.join()})` : ''}` };
+  if (to < opened.attachments.length) page['@odata.nextLink'] = nextLink(request, place, { from, to });
+  page.value = attachmentsJson(shown, opened, shape);
+  return jsonAnswer(page, preferenceApplied(request.preferences));
 }
 
-/** `GET …/attachments/{id}`; the item of an attached message with `$expand=microsoft.graph.itemattachment/item`. */
+/** `GET …/attachments/{id}`; with `$expand=microsoft.graph.itemattachment/item` the message inside. */
 export function getAttachment(world: GraphWorld, request: GraphRequest, place: Place & { attachment: string }): Answer {
   onlyOptions(request.query, 'Attachments', ['$select', '$expand']);
-  const { attachment, json } = find(world, request, place);
-  const context = `${contextOf(request, place)}/$entity`;
-  const wantsItem = /^microsoft\.graph\.itemattachment\/item$/i.test(request.query.get('$expand') ?? '');
-  const item = wantsItem && attachment.kind === 'item' ? { item: attachment.item } : {};
-  const shown = { ...selected(json, selectOf(request, false)), ...item };
-  return jsonAnswer({ '@odata.context': context, ...shown }, preferenceApplied(request.preferences));
+  const shape = readAttachmentShape(request.query);
+  const { attachment, opened } = find(world, request, place);
+  request.faults?.checkAttachments([attachment.number], { inList: false, withBytes: shape.shows('contentBytes') });
+  const context = contextOf(request, place);
+  const { item, ...json } = attachmentJson(attachment, { ...opened, number: attachment.number }, shape);
+  const shown: JsonObject = { '@odata.context': `${context}/$entity`, ...json };
+  if (item !== undefined) {
+    const itself = `('${encodeURIComponent(attachmentId(opened.messageId, attachment.number))}')`;
+    shown['item@odata.context'] = `${context}${itself}/microsoft.graph.itemAttachment/item/$entity`;
+    shown.item = item;
+  }
+  const answer = jsonAnswer(shown, preferenceApplied(request.preferences));
+  return isLarge(attachment) && shape.shows('contentBytes') ? withBytes(answer, shown, attachment) : answer;
 }
 
 /** `GET …/attachments/{id}/$value`: the bytes of a file, the MIME text of a message; 405 for a reference. */
@@ -89,47 +55,71 @@ export function getAttachmentValue(
   place: Place & { attachment: string },
 ): Answer {
   const { attachment } = find(world, request, place);
+  request.faults?.checkAttachments([attachment.number], { inList: false, withBytes: true });
   if (attachment.kind === 'reference') throw faults.valueNotAllowed();
   if (attachment.kind === 'item') return bytesAnswer(attachment.mime, 'text/plain');
-  return bytesAnswer(attachment.content, attachment.contentType ?? 'application/octet-stream');
+  return bytesAnswer(attachment.content, headerOf(attachment.contentType));
 }
+
+type Numbered = AttachmentRecord & { number: number };
 
 function open(world: GraphWorld, request: GraphRequest, place: Place) {
   const { mailbox } = openMailbox(world, request, place.user);
   const { ordinal } = openMessage(mailbox, place.message, place.folder);
   request.faults?.checkBelow('attachments');
   return {
-    attachments: mailbox.attachments(ordinal),
+    attachments: mailbox
+      .attachments(ordinal)
+      .map((attachment, index): Numbered => ({ ...attachment, number: numberOf(attachment, index) })),
     messageId: mailbox.idOf(ordinal, request.preferences.immutableIds),
     messageIds: [mailbox.idOf(ordinal, true), mailbox.idOf(ordinal, false)],
     at: mailbox.receivedAt(ordinal),
   };
 }
 
+/** Finds an attachment by the id that follows from either form of its message's id. */
 function find(world: GraphWorld, request: GraphRequest, place: Place & { attachment: string }) {
   const opened = open(world, request, place);
-  const index = opened.attachments.findIndex((_, at) =>
-    opened.messageIds.some((messageId) => attachmentId({ messageId, index: at, at: 0 }) === place.attachment),
-  );
-  const attachment = opened.attachments[index];
-  if (!attachment) throw faults.itemNotFound();
-  return { attachment, json: attachmentJson(attachment, { ...opened, index }) };
+  const named = readAttachmentId(place.attachment);
+  const attachment =
+    named && opened.messageIds.includes(named.messageId)
+      ? opened.attachments.find(({ number }) => number === named.number)
+      : undefined;
+  if (!attachment) throw looksLikeId(place.attachment) ? faults.itemNotFound() : faults.malformedId();
+  return { attachment, opened };
 }
 
-/** Members of derived types can be selected by their qualified name only, on collections. */
-function selectOf(request: GraphRequest, isCollection: boolean): string[] | undefined {
-  const names = listOption(request.query, '$select');
-  const derived = names?.find((name) => ['contentBytes', 'contentId', 'contentLocation', 'item'].includes(name));
-  if (isCollection && derived !== undefined) {
-    throw faults.badUri(`Could not find a property named '${derived}' on type 'microsoft.graph.attachment'.`);
-  }
-  return names;
+/** Which attachments a page has: all of them, unless a fault gives pages a size. */
+function pageOf(request: GraphRequest, count: number): [from: number, to: number] {
+  const size = request.faults?.pageSize(count) ?? count;
+  if (size >= count) return [0, count];
+  const from = numberOption(request.query, '$skip', 0, 0, Number.MAX_SAFE_INTEGER);
+  return [from, from + size];
 }
 
-function selected(json: JsonObject, select: readonly string[] | undefined): JsonObject {
-  if (!select) return json;
-  const names = new Set(['id', ...select.map((name) => name.split('/').at(-1) ?? name)]);
-  return Object.fromEntries(Object.entries(json).filter(([name]) => name.startsWith('@') || names.has(name)));
+function nextLink(request: GraphRequest, place: Place, { from, to }: { from: number; to: number }): string {
+  const query = new URLSearchParams([...request.query].filter(([name]) => name !== '$skip'));
+  query.set('$skip', String(request.faults?.isSameLink() ? from : to));
+  const folder = place.folder === undefined ? '' : `/mailFolders/${encodeURIComponent(place.folder)}`;
+  const message = `/messages/${encodeURIComponent(place.message)}`;
+  return `${request.base}/users/${encodeURIComponent(place.user)}${folder}${message}/attachments?${query.toString()}`;
+}
+
+function isLarge(attachment: AttachmentRecord): attachment is Extract<AttachmentRecord, { kind: 'file' }> {
+  return attachment.kind === 'file' && attachment.content.length > INLINE_LIMIT;
+}
+
+/** The same answer with the bytes of the file as its last member, made while they are sent. */
+function withBytes(answer: Answer, shown: JsonObject, file: Extract<AttachmentRecord, { kind: 'file' }>): Answer {
+  const start = Buffer.from(`${JSON.stringify(shown).slice(0, -1)},"contentBytes":"`);
+  return { ...answer, body: [start, new Base64Content(file.content, 'inOne'), Buffer.from('"}')] };
+}
+
+/** The type of a file as a header may say it. */
+function headerOf(contentType: string | null): string {
+  return contentType !== null && /^[\x21-\x7e][\x20-\x7e]*$/.test(contentType)
+    ? contentType
+    : 'application/octet-stream';
 }
 
 function contextOf(request: GraphRequest, place: Place): string {

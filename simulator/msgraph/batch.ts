@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
+import { bytesOf } from '../mail/content.ts';
 import { type Answer, GRAPH_JSON } from './answer.ts';
 import { faults } from './fault.ts';
 import type { IncomingRequest } from './service.ts';
@@ -142,7 +143,7 @@ function failedDependency(): Answer {
 function responseOf(id: string, answer: Answer): Uint8Array {
   const { status, headers } = answer;
   if (status === 204) return Buffer.from(JSON.stringify({ id, status, headers }));
-  const content = Buffer.concat(answer.body);
+  const content = Buffer.concat(answer.body.map(bytesOf));
   const isJson = headers['content-type']?.startsWith('application/json') === true;
   const body = isJson ? content : Buffer.from(JSON.stringify(content.toString('base64')));
   const head = JSON.stringify({ id, status, headers });

@@ -74,7 +74,12 @@ export const faults = {
   methodNotAllowed: () =>
     new GraphFault(405, 'Request_BadRequest', 'Specified HTTP method is not allowed for the request target.'),
   mimeNotAllowed: () => new GraphFault(405, 'ErrorInvalidRequest', 'The OData request is not supported.'),
-  valueNotAllowed: () => new GraphFault(405, 'ErrorInvalidRequest', 'The attachment has no content of its own.'),
+  valueNotAllowed: () =>
+    new GraphFault(
+      405,
+      'ErrorInvalidRequest',
+      "'$value' segment is not supported for the given attachment. '$value' segment is only supported for File Attachments and Item Attachments",
+    ),
   badQuery: (message: string) => new GraphFault(400, 'ErrorInvalidUrlQuery', message),
   badDeltaFilter: () =>
     new GraphFault(

@@ -3,7 +3,8 @@ import { secondsOf } from '../mail/clock.ts';
 import { NO_TIME } from '../mail/record.ts';
 import { type Shape, shapeOf } from '../mail/shape.ts';
 import { type Answer, bytesAnswer, collectionAnswer, jsonAnswer, textAnswer } from './answer.ts';
-import { attachmentJson } from './attachments.ts';
+import { attachmentsJson } from './attachment-json.ts';
+import { type AttachmentShape, readExpandedAttachments } from './attachment-shape.ts';
 import { faults } from './fault.ts';
 import { conjuncts, type Filter, parseFilter, passes, pathsOf } from './filter.ts';
 import { folderView, mailboxView, type MessageView, type PageItems } from './pages.ts';
@@ -33,11 +34,11 @@ export function listMessages(world: GraphWorld, request: GraphRequest, place: Pl
   const from = numberOption(query, '$skip', 0, 0, Number.MAX_SAFE_INTEGER);
   const skip = from - (from > 0 ? (request.faults?.overlap(top) ?? 0) : 0);
   const predicate = filter && isMoreThanRange(filter) ? filter : undefined;
-  const expandsAttachments = expands(query);
+  const expansion = readExpandedAttachments(query);
 
   let items: PageItems;
   let scanned = Math.min(skip + top, end - start);
-  if (!isAscending && !predicate && !expandsAttachments && !request.faults) {
+  if (!isAscending && !predicate && !expansion && !request.faults) {
     items = world.pages.items(view, Math.min(start + skip, end), start + scanned, shape);
   } else {
     const found: number[] = [];
@@ -46,9 +47,9 @@ export function listMessages(world: GraphWorld, request: GraphRequest, place: Pl
       if (!predicate || matches(view, ordinal, predicate)) found.push(ordinal);
     }
     if (request.faults?.isEmptyPage()) [found.length, scanned] = [0, from];
-    request.faults?.checkPage({ ordinals: found, size: found.length, shape, isExpanded: expandsAttachments });
-    items = expandsAttachments
-      ? [Buffer.from(found.map((ordinal) => JSON.stringify(expanded(view, ordinal, shape))).join())]
+    request.faults?.checkPage({ ordinals: found, size: found.length, shape, isExpanded: expansion !== undefined });
+    items = expansion
+      ? [Buffer.from(found.map((ordinal) => JSON.stringify(expanded(view, ordinal, shape, expansion))).join())]
       : world.pages.render(view, found, shape);
   }
   const before: JsonObject = {};
@@ -80,8 +81,9 @@ export function getMessage(world: GraphWorld, request: GraphRequest, place: Plac
   const { ordinal, folder } = openMessage(mailbox, place.message, place.folder);
   const shape = shapeFor(request);
   const view = folderView(mailbox, folder);
-  request.faults?.checkMessage(shape, expands(request.query));
-  const message = expands(request.query) ? expanded(view, ordinal, shape) : mailbox.message(ordinal, folder, shape);
+  const expansion = readExpandedAttachments(request.query);
+  request.faults?.checkMessage(shape, expansion !== undefined);
+  const message = expansion ? expanded(view, ordinal, shape, expansion) : mailbox.message(ordinal, folder, shape);
   const context = `${contextOf(request, place)}/$entity`;
   return withPreferences(jsonAnswer({ '@odata.context': context, ...message }), request);
 }
@@ -189,21 +191,9 @@ function countMatching(view: MessageView, start: number, end: number, filter: Fi
   return view.order.slice(start, end).filter((ordinal) => matches(view, ordinal, filter)).length;
 }
 
-/** Only attachments can be expanded. */
-function expands(query: Query): boolean {
-  const names = listOption(query, '$expand');
-  if (!names) return false;
-  if (names.length === 1 && names[0]?.toLowerCase() === 'attachments') return true;
-  throw faults.badUri(
-    `Parsing Select and Expand failed: '${names.join()}' cannot be expanded on 'microsoft.graph.message'.`,
-  );
-}
-
-function expanded(view: MessageView, ordinal: number, shape: Shape): JsonObject {
+function expanded(view: MessageView, ordinal: number, shape: Shape, expansion: AttachmentShape): JsonObject {
   const { mailbox } = view;
-  const messageId = mailbox.idOf(ordinal, shape.immutableIds);
-  const attachments = mailbox
-    .attachments(ordinal)
-    .map((attachment, index) => attachmentJson(attachment, { messageId, index, at: mailbox.receivedAt(ordinal) }));
+  const place = { messageId: mailbox.idOf(ordinal, shape.immutableIds), at: mailbox.receivedAt(ordinal) };
+  const attachments = attachmentsJson(mailbox.attachments(ordinal), place, expansion);
   return { ...mailbox.message(ordinal, view.folderOf(ordinal), shape), attachments };
 }

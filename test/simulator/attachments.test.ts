@@ -60,14 +60,87 @@ test('attached messages and references have no bytes of their own', async () => 
   const expanded = await client.get(`${item}?$expand=microsoft.graph.itemattachment/item`);
   expect(expanded.body.item).toMatchObject({ id: '', subject: 'The forwarded one' });
   expect((await client.get(`${item}/$value`)).text).toContain('Subject: The forwarded one');
-  expect((await client.get(`${reference}/$value`)).status).toBe(405);
+  const refused = await client.get(`${reference}/$value`);
+  expect(refused.status).toBe(405);
+  expect(String((refused.body.error as { message: string }).message)).toContain('only supported for File Attachments');
 });
 
-test('one message can be asked for with its attachments, and unknown ones are 404', async () => {
+test('one message can be asked for with its attachments', async () => {
   const { body } = await client.get(`/users/${mailbox}/messages/${generated}?$expand=attachments`, immutable);
   const list = await client.get(`/users/${mailbox}/messages/${generated}/attachments`, immutable);
   expect(body.attachments).toEqual(list.body.value);
-  expect((await client.get(`/users/${mailbox}/messages/${generated}/attachments/AAAA`)).status).toBe(404);
+});
+
+test('an id that could be one is 404 where there is none, any other 400', async () => {
+  const path = `/users/${mailbox}/messages/${generated}/attachments`;
+  const { body } = await client.get(path);
+  const strange = [String(body.value[0]?.id).replace(/.{4}=$/, 'Z999='), 'A'.repeat(160)];
+  for (const id of strange) {
+    const got = await client.get(`${path}/${keyOf(id)}`);
+    expect(got.status).toBe(404);
+    expect(got.body.error).toMatchObject({ code: 'ErrorItemNotFound' });
+    expect((await client.get(`${path}/${keyOf(id)}/$value`)).status).toBe(404);
+  }
+  const other = await client.get(`/users/${mailbox}/messages/${odd}/attachments/${keyOf(body.value[0]?.id)}`);
+  expect(other.status).toBe(404);
+  const malformed = await client.get(`${path}/AAAA`);
+  expect(malformed.status).toBe(400);
+  expect(malformed.body.error).toMatchObject({ code: 'ErrorInvalidIdMalformed' });
+  expect((await client.request('DELETE', `${path}/${keyOf(body.value[0]?.id)}`)).status).toBe(405);
+});
+
+test('the list comes on one page in its order, whatever $top, $skip, $filter and $orderby ask for', async () => {
+  const path = `/users/${mailbox}/messages/${odd}/attachments`;
+  const { body } = await client.get(path);
+  for (const query of ['$top=1', '$skip=2', '$filter=isInline eq true', '$orderby=name desc', '$count=true']) {
+    const got = await client.get(`${path}?${query}`);
+    expect(got.body.value).toEqual(body.value);
+    expect(got.body).not.toHaveProperty('@odata.nextLink');
+  }
+  expect((await client.get(`${path}?$apply=x`)).status).toBe(400);
+});
+
+test('members are selected by the names that the type of the collection knows', async () => {
+  const path = `/users/${mailbox}/messages/${odd}/attachments`;
+  const qualified = await client.get(`${path}?$select=name,microsoft.graph.fileAttachment/contentId`);
+  expect(Object.keys(qualified.body.value[0] ?? {}).filter((name) => !name.includes('@'))).toEqual([
+    'id',
+    'name',
+    'contentId',
+  ]);
+  const [file] = qualified.body.value;
+  for (const name of ['contentId', 'contentBytes', 'colour']) {
+    for (const place of [path, `${path}/${keyOf(file?.id)}`]) {
+      const got = await client.get(`${place}?$select=${name}`);
+      expect(got.status).toBe(400);
+      expect(got.body.error).toMatchObject({ code: 'RequestBroker--ParseUri' });
+    }
+  }
+  const message = `/users/${mailbox}/messages/${odd}`;
+  const { body } = await client.get(`${message}?$select=id&$expand=attachments($select=id,name)`);
+  expect((body.attachments as object[]).map((each) => Object.keys(each).length)).toEqual([4, 4, 3, 3]);
+  expect((await client.get(`${message}?$expand=attachments($select=contentId)`)).status).toBe(400);
+});
+
+test('a list shows the messages inside where it is asked to, and expands nothing else', async () => {
+  const path = `/users/${mailbox}/messages/${odd}/attachments`;
+  const { body } = await client.get(`${path}?$expand=microsoft.graph.itemAttachment/item`);
+  expect(body.value.map((attachment) => 'item' in attachment)).toEqual([false, false, true, false]);
+  const nested = await client.get(
+    `${path}?$expand=microsoft.graph.itemattachment/item($expand=microsoft.graph.message/attachments)`,
+  );
+  expect((nested.body.value[2]?.item as { attachments: unknown[] }).attachments).toEqual([]);
+  expect((await client.get(`${path}?$expand=item`)).status).toBe(400);
+});
+
+test('attachments are the same below the folder of their message', async () => {
+  const message = `/users/${mailbox}/messages/${odd}`;
+  const { parentFolderId } = (await client.get(message)).body;
+  const below = `/users/${mailbox}/mailFolders/${String(parentFolderId)}/messages/${odd}/attachments`;
+  const list = await client.get(below);
+  expect(list.body.value).toEqual((await client.get(`${message}/attachments`)).body.value);
+  const value = await client.get(`${below}/${keyOf(list.body.value[0]?.id)}/$value`);
+  expect(value.text).toContain('%PDF-1.4');
 });
 
 test('MIME holds what the message shows, attachments included, and is not given below a folder', async () => {
