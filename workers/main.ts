@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { Client } from '@temporalio/client';
 import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { NativeConnection, Worker, type WorkerDeploymentOptions, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
@@ -136,57 +137,18 @@ interface Composed extends WorkerSettings {
 }
 
 async function createWorkers(composed: Composed): Promise<Worker[]> {
-  const { config, log, db, connections, connection, sealer } = composed;
-  const { pageSize, attempts } = config.graph;
-  const { joinMs, subscriptionMinutes } = config.notifications;
+  const { config, log, connection, sealer } = composed;
+  const { namespace, deployment } = config.temporal;
   const dataConverter = createDataConverter(sealer);
   const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
-  const client = { namespace: config.temporal.namespace, dataConverter };
-  const wakeReader = readerWaker(connection, { ...client, taskQueue: orchestration });
-  const wakeLater = (...mailbox: [organizationId: string, mailboxId: string]): Promise<void> =>
-    wakeReader(...mailbox, 'incremental');
-  const sweeps = sweepSchedule(connection, { ...client, taskQueue: orchestration });
-  const activities = {
-    ...createConnectionActivities({
-      db,
-      examine: (connection, request, signal) => examine(connection, config.graph, request, signal),
-      log,
-    }),
-    ...createScanActivities({ db, connections, maxConcurrentScans: config.maxConcurrentScans, log }),
-    ...createMailboxActivities({
-      db,
-      connections,
-      budget: new ByteBudget(PAGE_BUDGET),
-      pageSize,
-      attempts,
-      sliceMs: composed.sliceMs ?? SLICE_MS,
-      live: { joinMs },
-      stopping: composed.stopping,
-      tellScan: scanTeller(connection, client),
-    }),
-    ...createSessionActivities({ db, connections, sweeps, log }),
-    ...createScheduleActivities({
-      db,
-      schedules: ownSchedule(connection, client),
-      mailboxesAtOnce: config.mailboxesAtOnce,
-      log,
-    }),
-    ...createQuarantineActivities({ db, wakeReader: wakeLater }),
-    ...createSubscriptionActivities({ db, connections, wakeReader: wakeLater, subscriptionMinutes }),
-    ...createSweepActivities({
-      db,
-      connections,
-      wakeReader: wakeLater,
-      removeSchedule: (organizationId) => sweeps.remove(organizationId),
-    }),
-  };
+  const client = new Client({ connection, namespace, dataConverter });
   const common = {
     connection,
-    namespace: config.temporal.namespace,
+    namespace,
     dataConverter,
-    activities,
-    interceptors: { activity: [failureInterceptor(log, attempts)] },
-    ...(config.temporal.deployment && { workerDeploymentOptions: versioned(config.temporal.deployment) }),
+    activities: activitiesOf(composed, { client, taskQueue: orchestration }),
+    interceptors: { activity: [failureInterceptor(log, config.graph.attempts)] },
+    ...(deployment && { workerDeploymentOptions: versioned(deployment) }),
     shutdownGraceTime: GRACE,
     maxHeartbeatThrottleInterval: '3 seconds',
   } satisfies Partial<WorkerOptions>;
@@ -201,4 +163,49 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
     }),
     Worker.create({ ...common, taskQueue: graph }),
   ]);
+}
+
+/** All activities; what they start or signal in Temporal runs on `taskQueue`. */
+function activitiesOf(
+  { config, log, db, connections, sliceMs = SLICE_MS, stopping }: Composed,
+  { client, taskQueue }: { readonly client: Client; readonly taskQueue: string },
+): object {
+  const { pageSize, attempts } = config.graph;
+  const { joinMs, subscriptionMinutes } = config.notifications;
+  const wakeReader = readerWaker(client, { taskQueue });
+  const sweeps = sweepSchedule(client, { taskQueue });
+  return {
+    ...createConnectionActivities({
+      db,
+      examine: (connection, request, signal) => examine(connection, config.graph, request, signal),
+      log,
+    }),
+    ...createScanActivities({ db, connections, maxConcurrentScans: config.maxConcurrentScans, log }),
+    ...createMailboxActivities({
+      db,
+      connections,
+      budget: new ByteBudget(PAGE_BUDGET),
+      pageSize,
+      attempts,
+      sliceMs,
+      live: { joinMs },
+      stopping,
+      tellScan: scanTeller(client),
+    }),
+    ...createSessionActivities({ db, connections, sweeps, log }),
+    ...createScheduleActivities({
+      db,
+      schedules: ownSchedule(client),
+      mailboxesAtOnce: config.mailboxesAtOnce,
+      log,
+    }),
+    ...createQuarantineActivities({ db, wakeReader }),
+    ...createSubscriptionActivities({ db, connections, wakeReader, subscriptionMinutes }),
+    ...createSweepActivities({
+      db,
+      connections,
+      wakeReader,
+      removeSchedule: (organizationId) => sweeps.remove(organizationId),
+    }),
+  };
 }

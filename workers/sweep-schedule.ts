@@ -1,5 +1,4 @@
-import { Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
-import type { NativeConnection } from '@temporalio/worker';
+import { ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import type { SweepSchedule } from '../activities/session-activities.ts';
 import { sweepWorkflowId } from '../model/ids.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
@@ -10,22 +9,13 @@ const DEADLINE_MS = 10_000;
 const CATCH_UP = '1 minute';
 
 /**
- * The Schedule of an organization's sweep, over the worker's own connection. A sweep that still runs when the next is due
- * takes its place. Sweeps of one session keep the session's own phase, so that those of many organizations do not begin
- * at once.
+ * The Schedule of an organization's sweep. A sweep that still runs when the next is due takes its place. Sweeps of one
+ * session keep the session's own phase, so that those of many organizations do not begin at once.
+ * @param taskQueue where the sweeps run
  */
-export function sweepSchedule(
-  connection: NativeConnection,
-  {
-    taskQueue,
-    ...options
-  }: Pick<ConstructorParameters<typeof Client>[0] & object, 'namespace' | 'dataConverter'> & {
-    /** Where the sweeps run. */
-    readonly taskQueue: string;
-  },
-): SweepSchedule {
-  const { schedule, workflow } = new Client({ connection, ...options });
-  const soon = <T>(call: () => Promise<T>): Promise<T> => connection.withDeadline(Date.now() + DEADLINE_MS, call);
+export function sweepSchedule(client: Client, { taskQueue }: { readonly taskQueue: string }): SweepSchedule {
+  const { schedule, workflow } = client;
+  const soon = <T>(call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + DEADLINE_MS, call);
   const actionFor = (organizationId: string) => ({
     workflowId: sweepWorkflowId(organizationId),
     taskQueue,

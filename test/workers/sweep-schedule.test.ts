@@ -23,7 +23,7 @@ describe('the Schedule of a sweep', () => {
     const dataConverter = createDataConverter(parseKeyRing(generateKey()));
     native = await NativeConnection.connect({ address });
     client = new Client({ connection: await Connection.connect({ address }), namespace, dataConverter });
-    sweeps = sweepSchedule(native, { namespace, dataConverter, taskQueue });
+    sweeps = sweepSchedule(new Client({ connection: native, namespace, dataConverter }), { taskQueue });
   });
   afterAll(async () => {
     await sweeps.remove(organizationId);
