@@ -1,5 +1,5 @@
 import { cleanId, exchangeError, GraphError } from './errors.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { parseRetryAfter } from '../model/retry-after.ts';
 
 const SECRETS = 'Certificates & secrets of the app registration';
 

@@ -1,5 +1,5 @@
 import { cleanId, GraphError, type GraphErrorKind, type ThrottleScope } from './errors.ts';
-import { parseRetryAfter } from './retry-after.ts';
+import { parseRetryAfter } from '../model/retry-after.ts';
 import { innerStatus, KIND_OF, SubscriptionError, subscriptionRefusal } from './subscription-error.ts';
 
 /** What a request asks for: the same 404 means another thing for a user, a folder and a message. */

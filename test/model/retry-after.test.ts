@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseRetryAfter } from '../../graph/retry-after.ts';
+import { parseRetryAfter } from '../../model/retry-after.ts';
 
 const DATE = 'Fri, 20 Nov 2026 10:00:00 GMT';
 

@@ -1,0 +1,61 @@
+import { randomUUID } from 'node:crypto';
+import { readBase64 } from './content.ts';
+import type { ItemAttachment } from './sender.ts';
+
+/** Stands in a payload where an attachment's content goes. */
+export class ContentPlace {
+  readonly attachment: ItemAttachment;
+
+  constructor(attachment: ItemAttachment) {
+    this.attachment = attachment;
+  }
+}
+
+/**
+ * JSON text whose length is known at once, and in which attachments are written as base64 when their turn comes, so that
+ * they never stand in memory. It can be gone through more than once.
+ */
+export class JsonBody {
+  /** Length in bytes. */
+  readonly bytes: number;
+  readonly #parts: readonly (Buffer | ItemAttachment)[];
+
+  constructor(payload: object) {
+    this.#parts = split(payload);
+    this.bytes = this.#parts.reduce((sum, part) => sum + lengthOf(part), 0);
+  }
+
+  /** @throws {ContentError} while an attachment is read */
+  async *chunks(signal: AbortSignal): AsyncGenerator<Buffer> {
+    for (const part of this.#parts) {
+      if (Buffer.isBuffer(part)) yield part;
+      else yield* readBase64(part, signal);
+    }
+  }
+
+  /** The whole text, for bodies that are small or cannot be streamed. */
+  async toBuffer(signal: AbortSignal): Promise<Buffer> {
+    const [first] = this.#parts;
+    if (this.#parts.length === 1 && Buffer.isBuffer(first)) return first;
+    const whole = Buffer.allocUnsafe(this.bytes);
+    let at = 0;
+    for await (const chunk of this.chunks(signal)) at += chunk.copy(whole, at);
+    return whole;
+  }
+}
+
+/** The text before, between and after the attachments. No text of a mail can hold the mark, which is new each time. */
+function split(payload: object): (Buffer | ItemAttachment)[] {
+  const mark = randomUUID();
+  const places: ItemAttachment[] = [];
+  const json = JSON.stringify(payload, (_, value: unknown) => {
+    if (!(value instanceof ContentPlace)) return value;
+    places.push(value.attachment);
+    return mark;
+  });
+  const [head = '', ...tails] = json.split(mark);
+  return [Buffer.from(head), ...tails.flatMap((tail, index) => [places[index]!, Buffer.from(tail)])];
+}
+
+const lengthOf = (part: Buffer | ItemAttachment): number =>
+  Buffer.isBuffer(part) ? part.length : Math.ceil(part.bytes / 3) * 4;

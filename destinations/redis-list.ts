@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { toQueueItem } from '../model/queue-item.ts';
+import { inBatches } from './in-batches.ts';
+import { ContentPlace, JsonBody } from './json-body.ts';
+import { RedisConnection, type RedisSettings } from './redis-connection.ts';
+import { RedisQueue, type QueueSettings } from './redis-queue.ts';
+import { contentRefusal, ContentError, DestinationUnavailable } from './sender.ts';
+import type { Health, Item, Outcome, Sender } from './sender.ts';
+
+export interface RedisListSettings extends RedisSettings, QueueSettings {
+  /** Items of one push. Default 250. */
+  readonly batchItems?: number | undefined;
+  /** Bytes of one push, unless one item alone is more. Default 4 MiB. */
+  readonly batchBytes?: number | undefined;
+  /** The largest attachment, which stands in memory as base64. Default 128 MiB; Redis itself takes 512 MB an item. */
+  readonly maxAttachmentBytes?: number | undefined;
+}
+
+const MEBIBYTE = 1024 * 1024;
+const BATCH_ITEMS = 250;
+const BATCH_BYTES = 4 * MEBIBYTE;
+const MAX_ATTACHMENT_BYTES = 128 * MEBIBYTE;
+/** Long enough to gather what is there already, short enough to be no delay. */
+const GATHER_MS = 5;
+
+/** An item as it goes into the list, or why it does not. */
+type Built = { readonly deliveryNo: string; readonly json: Buffer } | { readonly refused: Outcome };
+
+/**
+ * A Redis list that consumers take from with `RPOP`, oldest first; an ordered kind. Each attachment is one item
+ * (`model/queue-item.ts`), pushed on the left in batches, each by one command, which Redis does wholly or not at all.
+ *
+ * When no answer comes to a push, Redis may have done it. Then nothing more is pushed and its items stay owed, so that
+ * they are pushed again before anything newer: a consumer may see them twice, and never sees one out of its first turn.
+ */
+export class RedisList implements Sender {
+  /** What operators ask and do, over the same connection. */
+  readonly queue: RedisQueue;
+  readonly #settings: RedisListSettings;
+  readonly #redis: RedisConnection;
+
+  constructor(settings: RedisListSettings) {
+    this.#settings = settings;
+    this.#redis = new RedisConnection(settings);
+    this.queue = new RedisQueue(this.#redis, settings);
+  }
+
+  async *send(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Outcome> {
+    const { batchItems = BATCH_ITEMS, batchBytes = BATCH_BYTES } = this.#settings;
+    const bounds = { count: batchItems, bytes: batchBytes, waitMs: GATHER_MS, sizeOf };
+    for await (const batch of inBatches(this.#build(items, signal), bounds)) {
+      const wanted = batch.filter((built) => 'json' in built);
+      for (const built of batch) if ('refused' in built) yield built.refused;
+      for (let rest = wanted; rest.length > 0;) {
+        const pushed = rest.slice(0, await this.#room(signal));
+        await this.#push(pushed, signal);
+        for (const { deliveryNo } of pushed) yield { deliveryNo, status: 'accepted' };
+        rest = rest.slice(pushed.length);
+      }
+    }
+  }
+
+  health(signal: AbortSignal): Promise<Health> {
+    return this.queue.health(signal);
+  }
+
+  async close(): Promise<void> {
+    this.#redis.close();
+  }
+
+  async *#build(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Built> {
+    const { maxAttachmentBytes = MAX_ATTACHMENT_BYTES } = this.#settings;
+    for await (const item of items) yield await build(item, maxAttachmentBytes, signal);
+  }
+
+  /** How many items the list takes now. @throws {DestinationUnavailable} `full` */
+  async #room(signal: AbortSignal): Promise<number> {
+    const { length, maxLength } = await this.queue.status(signal);
+    if (length < maxLength) return maxLength - length;
+    throw new DestinationUnavailable('full', `The list holds ${length} items, its limit is ${maxLength}`);
+  }
+
+  async #push(batch: readonly { readonly json: Buffer }[], signal: AbortSignal): Promise<void> {
+    const bytes = batch.reduce((sum, { json }) => sum + json.length, 0);
+    const oldestFirst = batch.map(({ json }) => json);
+    const moreMs = Math.floor(bytes / MEBIBYTE) * 1000;
+    await this.#redis.ask((client) => client.lPush(this.#settings.queue, oldestFirst), signal, moreMs);
+  }
+}
+
+const sizeOf = (built: Built): number => ('json' in built ? built.json.length : 0);
+
+async function build(item: Item, maxBytes: number, signal: AbortSignal): Promise<Built> {
+  const { deliveryNo, message } = item;
+  const [attachment] = item.attachments;
+  if (attachment === undefined) throw new TypeError('An item for a Redis list has one attachment');
+  const { metadata, bytes } = attachment;
+  if (bytes > maxBytes) {
+    const error = `The attachment has ${bytes} bytes, a Redis item takes ${maxBytes}`;
+    return { refused: { deliveryNo, status: 'refused', cause: 'too_large', error, retry: false } };
+  }
+  const createdAt = new Date().toISOString();
+  const content = new ContentPlace(attachment);
+  const payload = toQueueItem({ taskId: taskId(item), message, attachment: metadata, content, bytes, createdAt });
+  try {
+    return { deliveryNo, json: await new JsonBody(payload).toBuffer(signal) };
+  } catch (error) {
+    if (!(error instanceof ContentError)) throw error;
+    return { refused: contentRefusal(item, error) };
+  }
+}
+
+/** Three words in the form that consumers know: of the message, of the attachment, of the delivery. */
+const taskId = ({ message, attachments, idempotencyKey }: Item): string =>
+  [message.email.id, attachments[0]?.metadata.id ?? '', idempotencyKey].map(word).join('_');
+
+const word = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
