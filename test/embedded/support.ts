@@ -4,9 +4,8 @@ import { chmod, cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import ts from 'typescript';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { identify } from '../../embedded/process-identity.ts';
 
 const REPOSITORY = join(import.meta.dirname, '..', '..');
@@ -26,17 +25,14 @@ export async function script(file: string, body: string): Promise<string> {
   return file;
 }
 
-/** Waits for a condition; fails the test where it does not come true. */
-export async function eventually(
-  what: string,
-  condition: () => boolean | Promise<boolean>,
-  seconds = 30,
-): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);
-    await delay(20);
-  }
+/** Waits for a condition; fails the test with what it was, where it does not come true. */
+export async function eventually(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      if (!(await condition())) throw new Error(`Not so within 30 s: ${what}`);
+    },
+    { timeout: 30_000, interval: 20 },
+  );
 }
 
 export const isGone = (pid: number): boolean => identify(pid) === undefined;

@@ -1,3 +1,4 @@
+import { vi } from 'vitest';
 import { openGraph, type Graph, type GraphOptions, type RequestReport } from '../../graph/graph.ts';
 import { GraphError } from '../../graph/errors.ts';
 import type { Connection } from '../../model/connection.ts';
@@ -54,10 +55,5 @@ export async function failureOf(promise: Promise<unknown>): Promise<GraphError> 
 }
 
 /** Waits until a condition holds. */
-export async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('The condition did not come true within 10 s');
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+export const until = (condition: () => boolean): Promise<true> =>
+  vi.waitUntil(condition, { timeout: 10_000, interval: 5 });

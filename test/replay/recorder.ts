@@ -1,9 +1,9 @@
-import { Context, sleep } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
 import type { syncMailbox } from '../../workflows/sync-mailbox.ts';
-import { DONE, type PlayedActivities, type Tenant } from '../support/tenant.ts';
+import { DONE, heartbeatUntil, type PlayedActivities, type Tenant } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 import { RECORDING_KEYS, recordHistory } from './histories.ts';
 
@@ -26,7 +26,7 @@ export const failing = async (): Promise<never> => {
 export const held = (tenant: Tenant, go: { on: boolean }): Partial<PlayedActivities> => ({
   readMailbox: ({ mailboxId }) =>
     tenant.reading(mailboxId, async () => {
-      for (; !go.on; await sleep(50)) Context.current().heartbeat();
+      await heartbeatUntil(() => go.on);
       tenant.finished.add(mailboxId);
       return DONE;
     }),

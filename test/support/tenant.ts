@@ -90,10 +90,13 @@ export class Tenant {
   }
 }
 
-/** Waits within an activity until it is cancelled, heartbeating as the real one does. */
+/** Waits within an activity until the condition holds or the activity is cancelled; heartbeats as the real one does. */
+export async function heartbeatUntil(condition: () => boolean): Promise<void> {
+  for (; !condition(); await sleep(20)) Context.current().heartbeat();
+}
+
+/** Waits within an activity until it is cancelled. */
 export async function untilCancelled(): Promise<never> {
-  for (;;) {
-    Context.current().heartbeat();
-    await sleep(50);
-  }
+  await heartbeatUntil(() => false);
+  throw new Error('It was never cancelled');
 }

@@ -3,12 +3,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MailboxActivities } from '../../activities/mailbox-activities.ts';
 import type { ScanActivities } from '../../activities/scan-activities.ts';
-import { scanWorkflowId } from '../../model/ids.ts';
+import { mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
 import { pauseSignal, resumeSignal } from '../../workflows/messages.ts';
-import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
+import { DONE, heartbeatUntil, Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
-const patience = { timeout: 30_000 };
+const patience = { timeout: 60_000 };
 
 describe('a scan under control', () => {
   let stage: WorkflowStage;
@@ -17,12 +17,12 @@ describe('a scan under control', () => {
   });
   afterEach(() => stage.close());
 
-  /** Reads that go on until they are cancelled, or, once `released`, are done at once. */
+  /** Reads that go on until they are cancelled or `released`. */
   const slow = (tenant: Tenant) => {
     const state = { released: false };
     const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
       tenant.reading(mailboxId, async () => {
-        if (!state.released) await untilCancelled();
+        await heartbeatUntil(() => state.released);
         tenant.finished.add(mailboxId);
         return DONE;
       });
@@ -170,6 +170,13 @@ describe('a scan under control', () => {
     expect(lists).toBe(2);
   });
 
+  /** What the reader of a mailbox was sent. */
+  const signalsTo = async (mailboxId: string) => {
+    const { client, organizationId } = stage;
+    const { events } = await client.workflow.getHandle(mailboxWorkflowId(organizationId, mailboxId)).fetchHistory();
+    return events?.flatMap(({ workflowExecutionSignaledEventAttributes: sent }) => sent?.signalName ?? []);
+  };
+
   it('leaves readers alone that another scan waits for', async () => {
     const tenant = new Tenant(3);
     const { state, readMailbox } = slow(tenant);
@@ -177,6 +184,9 @@ describe('a scan under control', () => {
       const first = await stage.startScan('first', { scanNo: 1 });
       await vi.waitUntil(() => tenant.reads.length === 3, patience);
       const second = await stage.startScan('second', { scanNo: 2 });
+      await vi.waitFor(async () => {
+        for (const id of tenant.mailboxes) expect(await signalsTo(id)).toEqual(['readRequested']);
+      }, patience);
       await first.handle.signal(pauseSignal);
       await vi.waitUntil(() => told(tenant, 'pause') === 1, patience);
       state.released = true;

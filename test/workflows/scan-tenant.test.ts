@@ -1,10 +1,14 @@
-import { CancelledFailure, Context, sleep } from '@temporalio/activity';
+import { setImmediate } from 'node:timers/promises';
+import { CancelledFailure } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MailboxActivities } from '../../activities/mailbox-activities.ts';
-import { mailboxWorkflowId } from '../../model/ids.ts';
-import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
+import { mailboxWorkflowId, scanWorkflowId } from '../../model/ids.ts';
+import { mailboxWaitsSignal } from '../../workflows/messages.ts';
+import { DONE, heartbeatUntil, Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
+
+const PATIENCE = { timeout: 60_000 };
 
 describe('scanTenant', () => {
   let stage: WorkflowStage;
@@ -40,7 +44,7 @@ describe('scanTenant', () => {
     };
     await stage.run(tenant.activities({ readMailbox }), async () => {
       const { handle } = await start('window', { window: 4 });
-      await vi.waitUntil(() => open === 4, { timeout: 20_000 });
+      await vi.waitUntil(() => open === 4, PATIENCE);
       expect((await handle.describe()).raw.pendingChildren).toHaveLength(4);
       release();
       expect(await handle.result()).toBe('completed');
@@ -53,16 +57,48 @@ describe('scanTenant', () => {
     const state = { released: false };
     const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
       tenant.reading(mailboxId, async () => {
-        for (; !state.released; await sleep(50)) Context.current().heartbeat();
+        await heartbeatUntil(() => state.released);
         return DONE;
       });
     await stage.run(tenant.activities({ readMailbox }), async () => {
       const { handle } = await start('wide', { window: 90 });
-      await vi.waitUntil(() => tenant.reads.length === 90, { timeout: 40_000 });
+      await vi.waitUntil(() => tenant.reads.length === 90, PATIENCE);
       state.released = true;
       expect(await handle.result()).toBe('completed');
     });
     expect(tenant.reads).toHaveLength(100);
+  });
+
+  it('reads others meanwhile where Graph makes mailboxes wait, and never opens more than its window beside them', async () => {
+    const tenant = new Tenant(12);
+    const slow = tenant.mailboxes.slice(0, 2);
+    const state = { released: false };
+    let [open, peak] = [0, 0];
+    const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId, waiters }) =>
+      tenant.reading(mailboxId, async () => {
+        const waits = slow.includes(mailboxId);
+        if (waits) {
+          for (const { scanId, ask } of waiters) {
+            const scan = stage.client.workflow.getHandle(scanWorkflowId(stage.organizationId, scanId));
+            await scan.signal(mailboxWaitsSignal, { mailboxId, ask, waitMs: 600_000 });
+          }
+          for (; !state.released; await sleep(50)) Context.current().heartbeat();
+        } else {
+          peak = Math.max(peak, ++open);
+          await setImmediate();
+          open--;
+        }
+        tenant.finished.add(mailboxId);
+        return DONE;
+      });
+    await stage.run(tenant.activities({ readMailbox }), async () => {
+      const { handle } = await start('throttled', { window: 2, maxEvents: 60 });
+      await vi.waitUntil(() => tenant.finished.size === 10, { timeout: 40_000 });
+      state.released = true;
+      expect(await handle.result()).toBe('completed');
+    });
+    expect(new Set(tenant.reads)).toEqual(new Set(tenant.mailboxes));
+    expect(peak).toBeLessThanOrEqual(2);
   });
 
   it('answers at once, and ends, when the credential is refused', async () => {
@@ -154,10 +190,10 @@ describe('scanTenant', () => {
       );
     await stage.run(tenant.activities({ readMailbox }), async () => {
       const { handle } = await start('cancelled', { window: 5 });
-      await vi.waitUntil(() => tenant.reads.length === 5, { timeout: 20_000 });
+      await vi.waitUntil(() => tenant.reads.length === 5, PATIENCE);
       await handle.cancel();
       await expect(handle.result()).rejects.toThrow();
-      await vi.waitUntil(() => cancelledReads === 5, { timeout: 20_000 });
+      await vi.waitUntil(() => cancelledReads === 5, PATIENCE);
     });
     expect(tenant.ends).toEqual([{ scanNo: 1, end: 'cancelled' }]);
   });
@@ -171,16 +207,13 @@ describe('scanTenant', () => {
         tenant.reading(mailboxId, async () => {
           // Open until another read begins, so that reads and the cancellation overlap.
           const begun = tenant.reads.length;
-          while (tenant.reads.length === begun && new Set(tenant.reads).size < 40) {
-            Context.current().heartbeat();
-            await sleep(5);
-          }
+          await heartbeatUntil(() => tenant.reads.length > begun || new Set(tenant.reads).size === 40);
           return DONE;
         });
       await stage.run(tenant.activities({ readMailbox }), async () => {
         const first = await start('shared-a', { scanNo: 1 });
         const second = await start('shared-b', { scanNo: 2 });
-        await vi.waitUntil(() => tenant.reads.length > 15, { timeout: 20_000 });
+        await vi.waitUntil(() => tenant.reads.length > 15, PATIENCE);
         await first.handle.cancel();
         await expect(first.handle.result()).rejects.toThrow();
         expect(await second.handle.result()).toBe('completed');
@@ -219,7 +252,7 @@ describe('scanTenant', () => {
       });
     await stage.run(tenant.activities({ readMailbox }), async () => {
       const { handle } = await start('terminated');
-      await vi.waitUntil(() => tenant.reads.includes(lost) && tenant.finished.size === 2, { timeout: 20_000 });
+      await vi.waitUntil(() => tenant.reads.includes(lost) && tenant.finished.size === 2, PATIENCE);
       hang = false;
       await stage.client.workflow.getHandle(mailboxWorkflowId(stage.organizationId, lost)).terminate();
       expect(await handle.result()).toBe('completed');
@@ -247,13 +280,13 @@ describe('scanTenant', () => {
     const state = { released: false };
     const readMailbox: MailboxActivities['readMailbox'] = ({ mailboxId }) =>
       tenant.reading(mailboxId, async () => {
-        for (; mailboxId === slow && !state.released; await sleep(50)) Context.current().heartbeat();
+        await heartbeatUntil(() => mailboxId !== slow || state.released);
         tenant.finished.add(mailboxId);
         return DONE;
       });
     await stage.run(tenant.activities({ readMailbox }), async () => {
       const { handle } = await start('slow-one', { window: 5, maxEvents: 200 });
-      await vi.waitUntil(() => tenant.finished.size === 59, { timeout: 40_000 });
+      await vi.waitUntil(() => tenant.finished.size === 59, PATIENCE);
       state.released = true;
       expect(await handle.result()).toBe('completed');
       const { events } = await handle.fetchHistory();

@@ -1,14 +1,14 @@
-import { CancelledFailure, Context, sleep } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/activity';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
 import { mailboxWorkflowId } from '../../model/ids.ts';
 import { readRequestedSignal, readWithdrawnSignal } from '../../workflows/messages.ts';
-import type { ReadRequest } from '../../workflows/requests.ts';
+import type { ReadRequest, WaitingReads } from '../../workflows/requests.ts';
 import type { syncMailbox } from '../../workflows/sync-mailbox.ts';
-import { DONE, Tenant, untilCancelled } from '../support/tenant.ts';
+import { DONE, heartbeatUntil, Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 60_000 };
 
 describe('a reader that is asked without a scan', () => {
   let stage: WorkflowStage;
@@ -17,6 +17,15 @@ describe('a reader that is asked without a scan', () => {
   });
   afterEach(() => stage.close());
 
+  /** Starts a reader of which something is asked already. */
+  const startReader = (mailboxId: string, asked: WaitingReads['asked'], more: { readonly maxEvents?: number } = {}) => {
+    const { client, organizationId, queues } = stage;
+    return client.workflow.start<typeof syncMailbox>('syncMailbox', {
+      workflowId: mailboxWorkflowId(organizationId, mailboxId),
+      taskQueue: queues.orchestration,
+      args: [{ organizationId, mailboxId, reads: { begun: [], asked }, ...more }],
+    });
+  };
   /** Asks as the activities do that wait for no report. */
   const ask = (mailboxId: string) => {
     const { client, organizationId, queues } = stage;
@@ -97,10 +106,7 @@ describe('a reader that is asked without a scan', () => {
     const tenant = new Tenant(1);
     const state = { asked: false, over: false };
     const { served, activities } = reading(tenant, async (waiters) => {
-      while (waiters === 1 ? !state.asked : !state.over) {
-        Context.current().heartbeat();
-        await sleep(50);
-      }
+      await heartbeatUntil(() => (waiters === 1 ? state.asked : state.over));
       return DONE;
     });
     const { client, organizationId } = stage;
@@ -130,20 +136,9 @@ describe('a reader that is asked without a scan', () => {
             throw error;
           }),
     );
-    const { client, organizationId, queues } = stage;
     const waiter = { scanId: 'withdrawn', scanNo: 1, ask: 1 };
     await stage.run(activities, async () => {
-      const reader = await client.workflow.start<typeof syncMailbox>('syncMailbox', {
-        workflowId: mailboxWorkflowId(organizationId, mailboxId),
-        taskQueue: queues.orchestration,
-        args: [
-          {
-            organizationId,
-            mailboxId,
-            reads: { begun: [], asked: [{ urgency: 'full', waiters: [waiter], unattended: true }] },
-          },
-        ],
-      });
+      const reader = await startReader(mailboxId, [{ urgency: 'full', waiters: [waiter], unattended: true }]);
       await vi.waitUntil(() => served.length === 1, PATIENCE);
       await reader.signal(readWithdrawnSignal, { scanId: 'withdrawn' });
       await reader.result();
@@ -156,29 +151,15 @@ describe('a reader that is asked without a scan', () => {
     const [mailboxId] = tenant.mailboxes as [string];
     const state = { asksAreOver: false };
     const { served, activities } = reading(tenant, async () => {
-      while (!state.asksAreOver) {
-        Context.current().heartbeat();
-        await sleep(50);
-      }
+      await heartbeatUntil(() => state.asksAreOver);
       return DONE;
     });
-    const { client, organizationId, queues } = stage;
     const asks = 1_000;
     await stage.run(activities, async () => {
-      const reader = await client.workflow.start<typeof syncMailbox>('syncMailbox', {
-        workflowId: mailboxWorkflowId(organizationId, mailboxId),
-        taskQueue: queues.orchestration,
-        args: [
-          {
-            organizationId,
-            mailboxId,
-            maxEvents: 200,
-            reads: { begun: [], asked: [{ urgency: 'live', waiters: [], unattended: true }] },
-          },
-        ],
-      });
+      const asked = { urgency: 'live', waiters: [], unattended: true } as const;
+      const reader = await startReader(mailboxId, [asked], { maxEvents: 200 });
       await vi.waitUntil(() => served.length === 1, PATIENCE);
-      const now = client.workflow.getHandle(reader.workflowId);
+      const now = stage.client.workflow.getHandle(reader.workflowId);
       const sender = async (): Promise<void> => {
         for (let sent = 0; sent < asks / 4; sent++) await now.signal(readRequestedSignal, { urgency: 'live' });
       };
