@@ -4,10 +4,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { keepSession } from '../../workflows/keep-session.ts';
 import { sessionNudgedSignal, stopSessionSignal } from '../../workflows/messages.ts';
 import { PlayedSession, startSession } from '../support/session.ts';
-import { untilCancelled } from '../support/tenant.ts';
+import { heartbeatUntil, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
-const patience = { timeout: 30_000 };
+const patience = { timeout: 60_000 };
 const ENDING = ['recordStopping', 'removeSweeps', 'removeSubscriptions', 'workWaits', 'endSession'];
 
 describe('a session', () => {
@@ -145,14 +145,23 @@ describe('a session', () => {
   });
 
   it('sees to its subscriptions when it is nudged, once for many nudges', async () => {
-    await stage.run(session.activities(), async () => {
+    const times = () => session.times('keepSubscriptions');
+    const state = { nudged: false };
+    const keepSubscriptions = async () => {
+      if (times() === 2) await heartbeatUntil(() => state.nudged);
+      return { nextDueMs: 600_000, active: 1, refused: 0 };
+    };
+    await stage.run(session.activities({ keepSubscriptions }), async () => {
       const { handle } = startSession(stage);
       await isKept();
+      await handle.signal(sessionNudgedSignal);
+      await vi.waitUntil(() => times() === 2, patience);
       for (let nudge = 0; nudge < 20; nudge++) await handle.signal(sessionNudgedSignal);
-      await vi.waitUntil(() => session.times('keepSubscriptions') > 1, patience);
+      state.nudged = true;
+      await vi.waitUntil(() => times() === 3, patience);
       await stop(handle);
     });
-    expect(session.times('keepSubscriptions')).toBeLessThan(6);
+    expect(times()).toBe(3);
   });
 
   it('goes on when something fails, says what, and takes it back when it works again', async () => {
