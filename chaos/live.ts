@@ -3,7 +3,7 @@ import { chaosApi } from './api.ts';
 import { carryOut } from './chaos.ts';
 import { planOf } from './plan.ts';
 import { reconcile, unexplainedOf, type Reconciliation } from './reconcile.ts';
-import { MOST_AT_A_TIME } from './report.ts';
+import { concurrencyFaults } from './report.ts';
 import type { RunOptions } from './run.ts';
 import { ORGANIZATION, Scans } from './scans.ts';
 import { Session } from './session.ts';
@@ -11,7 +11,7 @@ import type { SimulatedTenant } from './simulator.ts';
 import type { Stage } from './stage.ts';
 
 /** The last line of a run with `--live`. */
-export interface LiveReport extends Pick<Reconciliation, 'messages' | 'missing' | 'duplicated' | 'different'> {
+export interface LiveReport extends Reconciliation {
   readonly seed: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly kills: number;
@@ -19,7 +19,7 @@ export interface LiveReport extends Pick<Reconciliation, 'messages' | 'missing' 
   readonly sessions: number;
   readonly sessionsLost: number;
   /** After faults have ended and the session has swept once; the figures above are those after a poll as well. */
-  readonly afterSweep: Pick<Reconciliation, 'missing' | 'duplicated' | 'different'>;
+  readonly afterSweep: Omit<Reconciliation, 'messages'>;
   readonly unexplained: number;
   readonly peakMailboxConcurrency: number;
   /** Of the last session: new messages that a notification named, and that none did. */
@@ -64,7 +64,7 @@ export async function runLive(stage: Stage, { seed, minutes, say, signal }: RunO
   await session.ensureRunning();
   await untilTold(simulator, signal);
   await session.swept();
-  const afterSweep = await found(stage, { say, signal });
+  const { messages: _, ...afterSweep } = await reconcile(stage, { say, signal });
   const { loss, services } = await session.status();
   const { status, subscriptions } = services.webhook;
 
@@ -74,21 +74,14 @@ export async function runLive(stage: Stage, { seed, minutes, say, signal }: RunO
   const scans = new Scans({ api, auth, seed, say, signal });
   const last = await scans.untilEnded(String(polled.body['scanId']));
   say(`The poll has ended: ${String(last['status'])} ${last['errorMessage'] as string | null}`);
-  const { messages, missing, duplicated, different } = await found(stage, { say, signal });
+  const { messages, missing, duplicated, different } = await reconcile(stage, { say, signal });
   const { made, delivered } = await simulator.notifications();
   const { peakMailboxConcurrency } = await simulator.stats();
-  for (const { name, endedByItself } of stage.subjects) {
-    if (endedByItself > 0) say(`${name} ended by itself ${endedByItself} times`);
-  }
   return {
     ...{ seed, faults: { ...done.counts, ...graphFaults }, kills: done.kills.length },
     ...{ sessions: session.started, sessionsLost: session.endedByItself },
     ...{ messages, missing, duplicated, different },
-    afterSweep: {
-      missing: afterSweep.missing,
-      duplicated: afterSweep.duplicated,
-      different: afterSweep.different,
-    },
+    afterSweep,
     unexplained: await unexplainedOf(api, last, { messages }),
     peakMailboxConcurrency,
     ...{ told: loss.told, missed: loss.missed, webhook: { status, active: subscriptions.active } },
@@ -111,16 +104,8 @@ export function liveFaultsOf(report: LiveReport): string[] {
     ...(told + missed === 0
       ? [`no new message, told or missed, though Graph notifies of ${webhook.active} mailboxes (${webhook.status})`]
       : []),
-    ...(peakMailboxConcurrency > MOST_AT_A_TIME
-      ? [`${peakMailboxConcurrency} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`]
-      : []),
+    ...concurrencyFaults(peakMailboxConcurrency),
   ];
-}
-
-async function found(stage: Stage, { say, signal }: Pick<RunOptions, 'say' | 'signal'>): Promise<Reconciliation> {
-  const reconciliation = await reconcile(stage, signal);
-  for (const finding of reconciliation.findings) say(JSON.stringify(finding));
-  return reconciliation;
 }
 
 /** Waits for notifications that are on their way; what has not come after a while is for the sweep to find. */

@@ -11,7 +11,7 @@ import { ORGANIZATION } from './scans.ts';
 import type { Stage } from './stage.ts';
 
 /** What the store and the ground truth disagree in. */
-export type Reconciliation = Pick<Comparison, 'messages' | 'missing' | 'duplicated' | 'different' | 'findings'>;
+export type Reconciliation = Pick<Comparison, 'messages' | 'missing' | 'duplicated' | 'different'>;
 
 /** Opens the product's database past every proxy. */
 export async function withDatabase<T>(
@@ -34,9 +34,12 @@ export async function withDatabase<T>(
 
 /**
  * Compares every field of every message with the simulator's ground truth, read past the API. A message that is stored
- * as deleted counts as missing; a row without a message that is not marked as deleted, as different.
+ * as deleted counts as missing; a row without a message that is not marked as deleted, as different. Says what it finds.
  */
-export const reconcile = (stage: Stage, signal: AbortSignal): Promise<Reconciliation> =>
+export const reconcile = (
+  stage: Stage,
+  { say, signal }: { readonly say: (line: string) => void; readonly signal: AbortSignal },
+): Promise<Reconciliation> =>
   withDatabase(stage, async (db) => {
     const organization = await organizationOf(db, ORGANIZATION);
     const truth = openTruth(stage.simulator.url, signal);
@@ -49,8 +52,9 @@ export const reconcile = (stage: Stage, signal: AbortSignal): Promise<Reconcilia
       },
     });
     const { messages, stored, missing, duplicated, different, findings } = compared;
+    for (const finding of findings) say(JSON.stringify(finding));
     const leftover = (await countEmails(db, organization)) - stored - duplicated;
-    return { messages, missing, duplicated, different: different + Math.max(0, leftover), findings };
+    return { messages, missing, duplicated, different: different + Math.max(0, leftover) };
   });
 
 /** Which of many scans changed a row last is no matter of truth. */

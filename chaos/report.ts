@@ -51,7 +51,11 @@ export function reportOf(outcome: Outcome): Report {
 }
 
 /** Graph lets an app make so many requests at a time for one mailbox. */
-export const MOST_AT_A_TIME = 4;
+const MOST_AT_A_TIME = 4;
+
+/** What the most requests at a time for one mailbox are failed for, in words; nothing where Graph lets them pass. */
+export const concurrencyFaults = (peak: number): string[] =>
+  peak > MOST_AT_A_TIME ? [`${peak} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`] : [];
 
 /** What a run is failed for, in words; nothing where it passed. */
 export function faultsOf(report: Report): string[] {
@@ -59,9 +63,7 @@ export function faultsOf(report: Report): string[] {
   const wrong = Object.entries({ missing, duplicated, different, unexplained }).filter(([, count]) => count !== 0);
   return [
     ...wrong.map(([what, count]) => `${count} ${what}`),
-    ...(peakMailboxConcurrency > MOST_AT_A_TIME
-      ? [`${peakMailboxConcurrency} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`]
-      : []),
+    ...concurrencyFaults(peakMailboxConcurrency),
     ...(rereadCommitted > 0 ? [`${rereadCommitted} pages read again though they were committed`] : []),
   ];
 }

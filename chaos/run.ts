@@ -51,6 +51,9 @@ export async function run(options: RunOptions): Promise<Outcome> {
   signal.addEventListener('abort', endAtOnce);
   try {
     const outcome = options.live ? await live(stage, options) : await scanned(stage, options);
+    for (const { name, endedByItself } of stage.subjects) {
+      if (endedByItself > 0) say(`${name} ended by itself ${endedByItself} times`);
+    }
     await stage.stop();
     return outcome;
   } catch (error) {
@@ -67,11 +70,11 @@ async function live(stage: Stage, options: RunOptions): Promise<Outcome> {
 }
 
 async function scanned(stage: Stage, options: RunOptions): Promise<Outcome> {
-  const report = await runOn(stage, options);
+  const report = await runScans(stage, options);
   return { report, faults: faultsOf(report) };
 }
 
-async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): Promise<Report> {
+async function runScans(stage: Stage, { seed, minutes, say, signal }: RunOptions): Promise<Report> {
   await withDatabase(stage, async (db) =>
     recordEvents(stage.databaseUrl(), await ensureOrganization(db, ORGANIZATION)),
   );
@@ -92,15 +95,11 @@ async function runOn(stage: Stage, { seed, minutes, say, signal }: RunOptions): 
   say('Reading everything once more');
   const last = await scans.untilEnded(await scans.start('full'));
   say(`The last scan has ended: ${String(last['status'])} ${last['errorMessage'] as string | null}`);
-  const reconciliation = await reconcile(stage, signal);
-  for (const finding of reconciliation.findings) say(JSON.stringify(finding));
+  const reconciliation = await reconcile(stage, { say, signal });
   const { peakMailboxConcurrency } = await stage.simulator.stats();
   const events = await readEvents(stage.databaseUrl());
   const recoveries = recoveriesOf(done.kills, { events, incidents: done.incidents });
   for (const line of recoveryLines(recoveries)) say(line);
-  for (const { name, endedByItself } of stage.subjects) {
-    if (endedByItself > 0) say(`${name} ended by itself ${endedByItself} times`);
-  }
   const kills = done.kills.map(({ from }) => from);
   const rereads = rereadsOf(kills, { events, requests: stage.pages.requests });
   for (const { target, at } of rereads.committed)

@@ -4,12 +4,14 @@ import { demoEnvironment } from '../cli/demo/environment.ts';
 import { API_KEY_FILE } from '../cli/client-options.ts';
 import { saidReady } from '../cli/processes/ready-file.ts';
 import { answersAt, startOuthaulProcess } from '../cli/stack/outhaul-process.ts';
+import type { Service } from '../cli/stack/service.ts';
 import type { DataFolder } from '../embedded/data-folder.ts';
 import { freePort, startPostgres } from '../embedded/index.ts';
 import { WORKER_ENVIRONMENT } from '../workers/memory.ts';
+import { openNetwork, type Lines } from './network.ts';
 import { PageLog } from './pages.ts';
 import type { Pair, ProcessKind } from './plan.ts';
-import { openProxy, type Proxy } from './proxy.ts';
+import type { Proxy } from './proxy.ts';
 import { openSimulator, type SimulatedTenant, type TenantSize } from './simulator.ts';
 import { Subject } from './subject.ts';
 import type { TemporalKind } from './temporal.ts';
@@ -30,7 +32,7 @@ export interface Stage {
   readonly keys: string;
   subject(kind: ProcessKind, worker: number): Subject;
   proxy(pair: Pair, worker: number): Proxy;
-  /** Every process but the simulator. */
+  /** Every process but the simulator, in the order in which they can be stopped. */
   readonly subjects: readonly Subject[];
   /** Past every proxy. */
   readonly databaseUrl: () => string;
@@ -60,10 +62,8 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
   const env = demoEnvironment(process.env);
   const simulator = await openSimulator(options.tenant, { folder, env, say, signal });
   ends.push(() => simulator.end());
-  const keys = generateKey();
   const at = { postgres: '', temporal: 0, api: 0 };
-
-  const supervise = async (name: string, start: () => ReturnType<SubjectStart>): Promise<Subject> => {
+  const supervise = async (name: string, start: () => Promise<Service>): Promise<Subject> => {
     const subject = new Subject({ name, start, say });
     ends.push(() => subject.end());
     await subject.start();
@@ -82,88 +82,50 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
   });
 
   const pages = new PageLog();
-  const upstreams: Record<'postgres' | 'temporal' | 'graph', () => number> = {
-    postgres: () => Number(new URL(at.postgres).port),
-    temporal: () => at.temporal,
-    graph: () => Number(new URL(simulator.url).port),
-  };
-  // Graph's links name the host that was asked, so that all workers must know it under one name.
-  const graph = await openProxy({ upstreamPort: upstreams.graph, tap: () => pages.tap() });
-  // Where Graph sends its notifications, wherever the API listens.
-  const front = await openProxy({ upstreamPort: () => at.api });
-  const networkOfOne = async (): Promise<Network> => ({
-    temporal: await openProxy({ upstreamPort: upstreams.temporal }),
-    postgres: await openProxy({ upstreamPort: upstreams.postgres }),
-    graph,
+  const portOf = (url: string): number => Number(new URL(url).port);
+  const network = await openNetwork(
+    {
+      postgres: () => portOf(at.postgres),
+      temporal: () => at.temporal,
+      graph: () => portOf(simulator.url),
+      api: () => at.api,
+    },
+    pages,
+  );
+  const keys = generateKey();
+  const environment = (lines: Lines): NodeJS.ProcessEnv => ({
+    ...{ ...env, ...SETTINGS, OUTHAUL_KEYS: keys },
+    ...reached(lines, at.postgres),
+    OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${network.front.port}`,
   });
-  const environment = ({ temporal, postgres, graph }: Network): NodeJS.ProcessEnv => {
-    const database = new URL(at.postgres);
-    database.port = String(postgres.port);
-    const graphUrl = `http://127.0.0.1:${graph.port}`;
-    return {
-      ...env,
-      ...SETTINGS,
-      DATABASE_URL: database.href,
-      TEMPORAL_ADDRESS: `127.0.0.1:${temporal.port}`,
-      TEMPORAL_NAMESPACE: 'default',
-      OUTLOOK_API_BASE_URL: graphUrl,
-      OUTHAUL_AUTHORITY_URL: graphUrl,
-      OUTHAUL_KEYS: keys,
-      OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${front.port}`,
-    };
-  };
-
-  const apiNetwork = await networkOfOne();
-  const keyFile = folder.path(API_KEY_FILE);
+  const apiLines = await network.lines();
   const api = await supervise('the API', async () => {
     at.api = await freePort();
-    return startOuthaulProcess({
-      name: 'The API',
-      args: ['api', '--admin-key-file', keyFile],
-      env: { ...environment(apiNetwork), PORT: String(at.api) },
-      logFile: folder.path('logs/api.log'),
-      isReady: answersAt(`http://127.0.0.1:${at.api}/health`),
-      ...{ say, signal },
-    });
+    return startApi(options, at.api, environment(apiLines));
   });
-  const networks: Network[] = [];
-  const workers: Subject[] = [];
+  const workers: { readonly subject: Subject; readonly lines: Lines }[] = [];
   for (let number = 1; number <= options.workers; number++) {
-    const network = await networkOfOne();
-    networks.push(network);
-    const readyFile = folder.path(`worker-${number}-ready`);
-    const start = (): ReturnType<SubjectStart> =>
-      startOuthaulProcess({
-        name: `Worker ${number}`,
-        args: ['worker', '--ready-file', readyFile],
-        env: { ...WORKER_ENVIRONMENT, ...environment(network) },
-        logFile: folder.path(`logs/worker-${number}.log`),
-        isReady: ({ pid }) => saidReady(readyFile, pid),
-        ...{ say, signal },
-      });
-    workers.push(await supervise(`worker ${number}`, start));
+    const lines = await network.lines();
+    const start = (): Promise<Service> => startWorker(options, number, environment(lines));
+    workers.push({ subject: await supervise(`worker ${number}`, start), lines });
   }
-  const key = await untilWritten(keyFile);
-  const subjects = [...workers, api, temporal, postgres];
+  const key = await untilWritten(folder.path(API_KEY_FILE));
+  const nth = (worker: number): (typeof workers)[number] => workers[worker % workers.length]!;
+  const subjects = [api, ...workers.map(({ subject }) => subject), temporal, postgres];
   return {
     ...{ simulator, pages, keys, subjects },
-    subject: (kind, worker) =>
-      kind === 'worker' ? workers[worker % workers.length]! : { api, postgres, temporal }[kind],
+    subject: (kind, worker) => (kind === 'worker' ? nth(worker).subject : { api, postgres, temporal }[kind]),
     proxy(pair, worker) {
-      if (pair === 'graph-api') return front;
-      const [from, to] = pair.split('-') as ['worker' | 'api', keyof Network];
-      return (from === 'api' ? apiNetwork : networks[worker % networks.length]!)[to];
+      if (pair === 'graph-api') return network.front;
+      const [from, to] = pair.split('-') as ['worker' | 'api', keyof Lines];
+      return (from === 'api' ? apiLines : nth(worker).lines)[to];
     },
     databaseUrl: () => at.postgres,
     api: () => ({ url: `http://127.0.0.1:${at.api}`, key }),
     async stop() {
-      for (const subject of [api, ...workers, temporal, postgres]) await subject.stop();
+      for (const subject of subjects) await subject.stop();
       await simulator.stop();
-      await Promise.all(
-        [graph, front, ...[apiNetwork, ...networks].flatMap((one) => [one.temporal, one.postgres])].map((proxy) =>
-          proxy.close(),
-        ),
-      );
+      await network.close();
     },
     end() {
       for (const end of ends) end();
@@ -171,13 +133,41 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
   };
 }
 
-type SubjectStart = ConstructorParameters<typeof Subject>[0]['start'];
+const startApi = ({ folder, say, signal }: StageOptions, port: number, env: NodeJS.ProcessEnv): Promise<Service> =>
+  startOuthaulProcess({
+    name: 'The API',
+    args: ['api', '--admin-key-file', folder.path(API_KEY_FILE)],
+    env: { ...env, PORT: String(port) },
+    logFile: folder.path('logs/api.log'),
+    isReady: answersAt(`http://127.0.0.1:${port}/health`),
+    ...{ say, signal },
+  });
 
-/** What one process reaches the others through. */
-interface Network {
-  readonly temporal: Proxy;
-  readonly postgres: Proxy;
-  readonly graph: Proxy;
+function startWorker(options: StageOptions, number: number, env: NodeJS.ProcessEnv): Promise<Service> {
+  const { folder, say, signal } = options;
+  const readyFile = folder.path(`worker-${number}-ready`);
+  return startOuthaulProcess({
+    name: `Worker ${number}`,
+    args: ['worker', '--ready-file', readyFile],
+    env: { ...WORKER_ENVIRONMENT, ...env },
+    logFile: folder.path(`logs/worker-${number}.log`),
+    isReady: ({ pid }) => saidReady(readyFile, pid),
+    ...{ say, signal },
+  });
+}
+
+/** Where a process finds the others, each at the end of a line. */
+function reached({ temporal, postgres, graph }: Lines, postgresUrl: string): NodeJS.ProcessEnv {
+  const database = new URL(postgresUrl);
+  database.port = String(postgres.port);
+  const graphUrl = `http://127.0.0.1:${graph.port}`;
+  return {
+    DATABASE_URL: database.href,
+    TEMPORAL_ADDRESS: `127.0.0.1:${temporal.port}`,
+    TEMPORAL_NAMESPACE: 'default',
+    OUTLOOK_API_BASE_URL: graphUrl,
+    OUTHAUL_AUTHORITY_URL: graphUrl,
+  };
 }
 
 const KEY_ATTEMPTS = 600;
