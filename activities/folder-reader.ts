@@ -3,6 +3,7 @@ import type { GraphMailbox } from '../graph/graph.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import type { MailboxPageLimit } from '../model/page-size.ts';
 import type { ScanMode } from '../model/scan.ts';
+import type { TimeWindow } from '../model/time-window.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { writeMessages, writePage } from '../store/pages.ts';
@@ -15,8 +16,8 @@ import { quarantine, release, releaseUnnamed, type QuarantineState } from './qua
 /** Folders of a mailbox read at a time; Graph allows an app four requests at a time for a mailbox. */
 export const FOLDERS_AT_ONCE = 3;
 
-/** What the folders of one slice have in common. */
-export interface ReadingContext {
+/** What the folders of one slice have in common. With a bounded window they are listed, else everything comes by delta. */
+export interface ReadingContext extends TimeWindow {
   readonly db: Database;
   readonly organization: Organization;
   readonly mailbox: GraphMailbox;
@@ -32,9 +33,6 @@ export interface ReadingContext {
   /** The scan that rows changed now are said to have been changed by; null: none. */
   readonly scanId: string | null;
   readonly mode: ScanMode;
-  /** Only what was received in this window; both ends open: everything, by delta. */
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
   /** Whether to ask for no further page. */
   timeIsUp(): boolean;
   /** Called for every committed page. */

@@ -1,6 +1,7 @@
 import type { GraphError } from '../graph/errors.ts';
 import { isPartial } from '../model/email.ts';
 import type { GraphMessage } from '../model/mail.ts';
+import { isBounded, isWithin } from '../model/time-window.ts';
 import { lookUpNamed, type StoredMessage } from '../store/named-messages.ts';
 import type { LiveSession } from '../store/live-work.ts';
 import type { ReadingContext } from './folder-reader.ts';
@@ -26,8 +27,10 @@ export function liveReading(
   session: LiveSession,
   { toMark, givesUp }: Pick<LiveReading, 'toMark' | 'givesUp'>,
 ): LiveReading {
-  const wants = wantedBy(session);
-  const choosing = isFiltered(session) || session.markAsRead;
+  const { onlyUnread, filters } = session;
+  const wants: LiveReading['wants'] = ({ receivedDateTime, isRead }) =>
+    isWithin(filters, receivedDateTime) && !(onlyUnread && isRead === true);
+  const choosing = onlyUnread || isBounded(filters) || session.markAsRead;
   const context: ReadingContext = {
     ...common,
     scanNos: [session.scanNo],
@@ -37,17 +40,6 @@ export function liveReading(
   };
   const live: LiveReading = { context, session, wants, toMark, givesUp };
   return live;
-}
-
-const isFiltered = ({ onlyUnread, filters: { since, until } }: LiveSession): boolean =>
-  onlyUnread || since !== undefined || until !== undefined;
-
-function wantedBy({ onlyUnread, filters: { since, until } }: LiveSession): LiveReading['wants'] {
-  const [from, to] = [since, until].map((time) => (time === undefined ? undefined : Date.parse(time)));
-  return ({ receivedDateTime, isRead }) => {
-    const received = typeof receivedDateTime === 'string' ? Date.parse(receivedDateTime) : Number.NaN;
-    return !(received < (from ?? -Infinity)) && !(received >= (to ?? Infinity)) && !(onlyUnread && isRead === true);
-  };
 }
 
 /** Of a page's messages, those to store; the others are neither wanted nor stored. */

@@ -1,3 +1,4 @@
+import { isBounded } from '../model/time-window.ts';
 import { saveFolders } from '../store/folders.ts';
 import { missingFolder, startFolders } from '../store/scan-folders.ts';
 import { openRounds, roundOf } from '../store/sync-state.ts';
@@ -34,7 +35,7 @@ export async function openFolders(context: ReadingContext, wanted: readonly stri
   const finished = new Set(started.filter(({ completed }) => completed).map(({ folderId }) => folderId));
   const folders = plan.folders.filter(({ id }) => !finished.has(id));
   if (folders.length === 0) return { wanted: plan.folders, folders: [], begun: true };
-  const method = context.since !== undefined || context.until !== undefined ? 'list' : 'delta';
+  const method = isBounded(context) ? 'list' : 'delta';
   const rounds = await openRounds(db, organization, { mailboxId, leaseToken, folders, scanNos, mode, method });
   return {
     wanted: plan.folders,

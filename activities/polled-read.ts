@@ -1,6 +1,7 @@
-import type { GraphMessage } from '../model/mail.ts';
 import { isPollId } from '../model/ids.ts';
-import { finishWork, liveWork, type LiveSession } from '../store/live-work.ts';
+import type { GraphMessage } from '../model/mail.ts';
+import { isBounded } from '../model/time-window.ts';
+import { finishWork, liveWork } from '../store/live-work.ts';
 import { lookUpNamed } from '../store/named-messages.ts';
 import type { Scan } from '../store/scans.ts';
 import type { ReadingContext } from './folder-reader.ts';
@@ -40,18 +41,17 @@ export async function readPolled<T>(
   }
 }
 
-const hasWindow = ({ filters: { since, until } }: LiveSession): boolean => since !== undefined || until !== undefined;
-
 /** Of a poll's page, what the session sees. */
 async function seenOf(live: LiveReading, messages: readonly GraphMessage[]): Promise<readonly GraphMessage[]> {
   const { context, session, wants } = live;
   const { db, organization, mailbox } = context;
   const wanted = messages.filter(wants);
-  if (wanted.length === 0 || (!hasWindow(session) && !session.markAsRead)) return wanted;
+  const inWindow = isBounded(session.filters);
+  if (wanted.length === 0 || (!inWindow && !session.markAsRead)) return wanted;
   const known = { mailboxId: mailbox.id, ids: wanted.map(({ id }) => id), folderIds: [], seenBy: seenBy(live) };
   const { messages: stored } = await lookUpNamed(db, organization, known);
   // A window of time is listed as a whole each time, not what has changed in it.
-  const seen = hasWindow(session) ? wanted.filter(({ id }) => !stored.has(id)) : wanted;
+  const seen = inWindow ? wanted.filter(({ id }) => !stored.has(id)) : wanted;
   noteToMark(live, seen, stored);
   return seen;
 }

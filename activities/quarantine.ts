@@ -1,4 +1,5 @@
 import type { GraphMessage } from '../model/mail.ts';
+import { isBounded } from '../model/time-window.ts';
 import { writeMessages } from '../store/pages.ts';
 import {
   notFoundBy,
@@ -49,11 +50,12 @@ export async function release(
 
 /** After a round from nothing: what it did not have to step over any more leaves the quarantine. */
 export async function releaseUnnamed(
-  { db, organization, mailbox, leaseToken, quarantine: state, since, until }: ReadingContext,
+  context: ReadingContext,
   folder: { readonly id: string },
   { startedAt }: { readonly startedAt: string },
 ): Promise<void> {
-  if (!state.occupied || since !== undefined || until !== undefined) return;
+  const { db, organization, mailbox, leaseToken, quarantine: state } = context;
+  if (!state.occupied || isBounded(context)) return;
   await resolveUnnamed(db, organization, { mailboxId: mailbox.id, leaseToken, folder, since: startedAt });
 }
 

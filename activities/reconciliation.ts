@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { FoundMessage } from '../graph/graph.ts';
 import { storableText } from '../model/text.ts';
+import { isBounded, isWithin } from '../model/time-window.ts';
 import {
   provenFolders,
   reconcileFolders,
@@ -120,8 +121,7 @@ async function differingOf(
   const { db, organization, mailbox, leaseToken, scanNos, since, until, signal } = context;
   const ids = folders.map(({ id }) => id);
   const all = await mailbox.messageCounts(ids, {}, signal);
-  const windowed = since !== undefined || until !== undefined;
-  const within = windowed ? await mailbox.messageCounts(ids, { since, until }, signal) : all;
+  const within = isBounded(context) ? await mailbox.messageCounts(ids, { since, until }, signal) : all;
   const counts = ids.map((folderId) => {
     const graph = all.get(folderId) ?? 0;
     return { folderId, graph, wanted: Math.min(graph, within.get(folderId) ?? 0) };
@@ -150,7 +150,7 @@ async function walkedBefore(context: ReadingContext, folders: readonly ReadFolde
 
 /** Rounds that ask the folders' delta what has changed. A window of time has no delta, nor has a folder that was listed. */
 async function changesOf(context: ReadingContext, folders: readonly ReadFolder[]): Promise<FolderToRead[]> {
-  if (folders.length === 0 || context.since !== undefined || context.until !== undefined) return [];
+  if (folders.length === 0 || isBounded(context)) return [];
   const { db, organization, mailbox, leaseToken, scanNos } = context;
   const places = await placesOf(context, folders);
   const withDelta = new Set(places.filter(({ hasDelta }) => hasDelta).map(({ folderId }) => folderId));
@@ -225,17 +225,9 @@ async function whereabouts(context: ReadingContext, folder: ReadFolder, ids: rea
   return found;
 }
 
-function whereIs(
-  { since, until }: ReadingContext,
-  folder: ReadFolder,
-  answer: FoundMessage | undefined,
-): keyof Whereabouts {
+function whereIs(context: ReadingContext, folder: ReadFolder, answer: FoundMessage | undefined): keyof Whereabouts {
   if (answer === 'missing') return 'left';
   if (answer === undefined || answer instanceof GraphError) return 'unclear';
   if (answer['parentFolderId'] !== folder.id) return 'left';
-  const { receivedDateTime } = answer;
-  const received = typeof receivedDateTime === 'string' ? Date.parse(receivedDateTime) : NaN;
-  const isEarly = since !== undefined && received < Date.parse(since);
-  const isLate = until !== undefined && received >= Date.parse(until);
-  return isEarly || isLate ? 'unclear' : 'here';
+  return isWithin(context, answer['receivedDateTime']) ? 'here' : 'unclear';
 }

@@ -2,6 +2,7 @@ import { GraphError } from '../graph/errors.ts';
 import type { FoundMessage } from '../graph/graph.ts';
 import { changeKeyOf } from '../model/email.ts';
 import type { GraphMessage } from '../model/mail.ts';
+import { isBounded } from '../model/time-window.ts';
 import type { StoredFolder } from '../store/named-messages.ts';
 import { markDeleted, moveEmails, noteVanished, unsettledEmails, type UnsettledEmail } from '../store/settlement.ts';
 import type { ReadingContext } from './folder-reader.ts';
@@ -31,7 +32,7 @@ export async function settleMailbox(
   const held = { mailboxId: mailbox.id, leaseToken };
   const [scanNo] = scanNos;
   // A window of time is listed, from nothing, whatever the mode.
-  const fromNothing = mode === 'full' || since !== undefined || until !== undefined;
+  const fromNothing = mode === 'full' || isBounded(context);
   if (scanNo !== undefined && fromNothing && readBefore) {
     await noteVanished(db, organization, { ...held, scanNo, since, until });
   }

@@ -1,10 +1,11 @@
 import { Context } from '@temporalio/activity';
 import type { Database } from '../store/database.ts';
-import { clientStateKeyOf, sessionByNo } from '../store/sessions.ts';
+import { clientStateKeyOf, sessionByNo, type SessionRow } from '../store/sessions.ts';
 import { subscriptionCounts } from '../store/subscriptions.ts';
 import type { GraphConnections } from './graph-connections.ts';
 import { whileBeating } from './heartbeat.ts';
 import { faultOfUrl, lookAt } from './public-url.ts';
+import type { SessionName } from './session-activities.ts';
 import { SessionSubscriptions } from './session-subscriptions.ts';
 import { Lifetime } from './subscribing.ts';
 
@@ -21,11 +22,6 @@ export interface SubscriptionsKept {
 
 /** Whether Graph can send notifications to the session's URL. */
 export type PublicUrlCheck = { readonly reachable: true } | { readonly reachable: false; readonly reason: string };
-
-interface SessionName {
-  readonly organizationId: string;
-  readonly sessionNo: number;
-}
 
 /** What `keepSession` has done for it outside about subscriptions to change notifications. */
 export interface SubscriptionActivities {
@@ -65,13 +61,12 @@ export function createSubscriptionActivities(options: SubscriptionActivitiesOpti
   const lifetime = new Lifetime(subscriptionMinutes);
 
   /** Undefined where the session asks for no notifications (any more). */
-  async function open({ organizationId, sessionNo }: SessionName): Promise<SessionSubscriptions | undefined> {
+  async function open(session: SessionRow): Promise<SessionSubscriptions | undefined> {
+    const { organizationId, sessionNo, notificationUrl: publicUrl, endedAt } = session;
     const { cancellationSignal: signal } = Context.current();
-    const [session, key] = await Promise.all([sessionByNo(db, sessionNo), clientStateKeyOf(db, sessionNo)]);
-    const { notificationUrl: publicUrl, endedAt } = session;
+    const key = await clientStateKeyOf(db, sessionNo);
     if (!key || publicUrl === null || endedAt !== null) return undefined;
     const { subscriptions } = await connections.graphFor(organizationId);
-    const settings = { lifetime, perSecond, patienceMs };
     return new SessionSubscriptions({
       db,
       subscriptions,
@@ -81,17 +76,20 @@ export function createSubscriptionActivities(options: SubscriptionActivitiesOpti
       publicUrl,
       signal,
       wakeReader,
-      ...settings,
+      lifetime,
+      perSecond,
+      patienceMs,
     });
   }
 
   return {
-    checkPublicUrl: ({ organizationId, sessionNo }) =>
+    checkPublicUrl: ({ sessionNo }) =>
       whileBeating(async () => {
-        const { notificationUrl } = await sessionByNo(db, sessionNo);
+        const session = await sessionByNo(db, sessionNo);
+        const { notificationUrl } = session;
         const fault = faultOfUrl(notificationUrl);
         if (fault !== undefined || notificationUrl === null) return unreachable(fault);
-        const subscriptions = await open({ organizationId, sessionNo });
+        const subscriptions = await open(session);
         await subscriptions?.removeOrphans();
         await subscriptions?.wantAll();
         for (let tries = 0; tries < TRIED; tries += 1) {
@@ -104,27 +102,28 @@ export function createSubscriptionActivities(options: SubscriptionActivitiesOpti
         return { reachable: true };
       }),
 
-    keepSubscriptions: (name) =>
+    keepSubscriptions: ({ sessionNo }) =>
       whileBeating(async () => {
         const none = { nextDueMs: DAY_MS, active: 0, refused: 0 };
-        const { notifications, notificationUrl, endedAt } = await sessionByNo(db, name.sessionNo);
+        const session = await sessionByNo(db, sessionNo);
+        const { notifications, notificationUrl, endedAt } = session;
         const fault = notifications === 'off' || endedAt !== null ? undefined : faultOfUrl(notificationUrl);
         if (fault !== undefined) return { ...none, unreachable: reasonOf(fault) };
-        const subscriptions = await open(name);
+        const subscriptions = await open(session);
         if (!subscriptions) return none;
         await subscriptions.remove({ all: false });
         await subscriptions.wantAll();
         const { unreachable: words } = await subscriptions.keepAll();
-        const { active, refused, ...counts } = await subscriptionCounts(db, name.sessionNo);
+        const { active, refused, ...counts } = await subscriptionCounts(db, sessionNo);
         // What waits for Graph to reach us says so until it is tried again.
         const reason = words ?? counts.notReached ?? undefined;
         if (reason === undefined) return { nextDueMs: counts.nextDueMs ?? DAY_MS, active, refused };
         return { nextDueMs: counts.notReachedDueMs ?? 0, active, refused, unreachable: reasonOf(reason) };
       }),
 
-    removeSubscriptions: (name) =>
+    removeSubscriptions: ({ sessionNo }) =>
       whileBeating(async () => {
-        const subscriptions = await open(name);
+        const subscriptions = await open(await sessionByNo(db, sessionNo));
         const removed = (await subscriptions?.remove({ all: true })) ?? 0;
         return { removed: removed + ((await subscriptions?.removeOrphans()) ?? 0) };
       }),

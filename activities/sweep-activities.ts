@@ -82,15 +82,14 @@ export function createSweepActivities(options: SweepActivitiesOptions): SweepAct
         for (;;) {
           const graph = await connections.graphFor(organizationId);
           const lostForMs = 2 * graph.requestTimeoutMs;
-          const stretch = await mailboxesToProbe(db, organization, {
-            ...{ sessionNo, after: progress.after, limit, lostForMs },
-          });
+          const { after } = progress;
+          const stretch = await mailboxesToProbe(db, organization, { sessionNo, after, limit, lostForMs });
           const outcomes = await look(graph, stretch, signal);
           const due = await saveProbes(db, organization, { sessionNo, outcomes });
           await wake(organizationId, due, signal);
           progress = {
             ...progress,
-            after: stretch.at(-1)?.mailboxId ?? progress.after,
+            after: stretch.at(-1)?.mailboxId ?? after,
             mailboxes: progress.mailboxes + stretch.length,
             changed: progress.changed + due.length,
             skipped: progress.skipped + outcomes.filter((outcome) => 'skip' in outcome).length,
@@ -139,13 +138,10 @@ async function probeAll(
  * successor's. They are due for a round in any case.
  */
 async function look(graph: Graph, stretch: readonly SweptMailbox[], signal: AbortSignal): Promise<ProbeOutcome[]> {
-  const probes = await probeAll(
-    graph,
-    stretch.filter(({ lost }) => !lost),
-    signal,
-  );
-  const told = [...probes].flatMap(([mailboxId, probe]) => outcomeOf(mailboxId, probe) ?? []);
   const lost = stretch.filter((mailbox) => mailbox.lost);
+  const others = stretch.filter((mailbox) => !mailbox.lost);
+  const probes = await probeAll(graph, others, signal);
+  const told = [...probes].flatMap(([mailboxId, probe]) => outcomeOf(mailboxId, probe) ?? []);
   return [...told, ...lost.map(({ mailboxId }) => ({ mailboxId, changed: true, link: null }))];
 }
 
