@@ -5,7 +5,7 @@ import type { startScheduledScan } from '../../workflows/scheduled-scan.ts';
 import { Tenant, untilCancelled, type PlayedActivities } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
-const patience = { timeout: 30_000 };
+const patience = { timeout: 60_000 };
 const SCAN = 'nightly-20261121T020000Z';
 
 describe('what a schedule starts', () => {

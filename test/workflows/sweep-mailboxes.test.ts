@@ -64,7 +64,7 @@ describe('the sweep of a session', () => {
     };
     await run(probe, async () => {
       const handle = await start();
-      await vi.waitUntil(() => begun, { timeout: 20_000 });
+      await vi.waitUntil(() => begun, { timeout: 60_000 });
       await handle.cancel();
       await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
     });
