@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { describeKey } from '../../api/key-ring-report.ts';
 import { generateKey } from '../../config/key-ring.ts';
 import { LiveKeyRing } from '../../config/live-key-ring.ts';
@@ -42,14 +42,14 @@ describe('keys in a file', () => {
   let folder: string;
   let file: string;
   const first = generateKey();
-  beforeAll(async () => {
+  beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'outhaul-api-keys-'));
     file = join(folder, 'keys');
     await writeFile(file, `${first}\n`, { mode: 0o600 });
     stage = await openApiStage({ environment: { OUTHAUL_KEYS: '', OUTHAUL_KEYS_FILE: file } });
     worker = storeOf(stage, { file });
   });
-  afterAll(async () => {
+  afterEach(async () => {
     await closeDatabase(worker);
     await stage.close();
     await rm(folder, { recursive: true });
@@ -84,8 +84,8 @@ describe('keys in a file', () => {
     expect(rotations.map(({ status }) => status)).toEqual([200, 200, 200]);
     const made = rotations.map(({ body }) => textOf(body['currentKeyId']));
     const kept = (await readFile(file, 'utf8')).trim().split('\n').map(idOf);
-    expect(kept).toHaveLength(5);
-    expect(kept).toEqual(expect.arrayContaining(made));
+    expect(kept).toHaveLength(4);
+    expect(kept).toEqual(expect.arrayContaining([...made, idOf(first)]));
   });
 
   it('seal anew without a new key where none is asked for', async () => {
@@ -96,6 +96,7 @@ describe('keys in a file', () => {
   });
 
   it('that were dropped too early are named, with what to do, and open again when they are put back', async () => {
+    await stage.call('POST', '/api/v1/maintenance/rotate-keys');
     const scanNo = await addCredential(worker);
     expect(await promoteCandidate(worker, await addCredential(worker))).toBe(true);
     const whole = await readFile(file, 'utf8');
@@ -107,8 +108,8 @@ describe('keys in a file', () => {
     expect(refused.status).toBe(500);
     expect(textOf(refused.body['message'])).toContain(`put the key "${dropped}" back into the key ring`);
     const { body } = await stage.call('POST', '/api/v1/maintenance/rotate-keys?newKey=false');
-    expect(textOf(body['message'])).toMatch(/4 cannot be opened: their keys are not in the ring/);
-    expect(listOf(body['keys']).at(-1)).toMatchObject({ keyId: dropped, use: 'missing', credentials: 4 });
+    expect(textOf(body['message'])).toMatch(/2 cannot be opened: their keys are not in the ring/);
+    expect(listOf(body['keys']).at(-1)).toMatchObject({ keyId: dropped, use: 'missing', credentials: 2 });
     await writeFile(file, whole);
     expect(await loadCandidate(worker, scanNo)).toEqual(candidate);
   });
@@ -148,7 +149,9 @@ describe('keys in a file', () => {
       await vi.waitFor(async () => expect(await needed(before)).toBe(1), { timeout: 20_000 });
       const rotated = await stage.call('POST', '/api/v1/maintenance/rotate-keys');
       const after = textOf(rotated.body['currentKeyId']);
-      expect([await needed(before), await needed(after)]).toEqual([0, 1]);
+      await vi.waitFor(async () => expect([await needed(before), await needed(after)]).toEqual([0, 1]), {
+        timeout: 20_000,
+      });
 
       // What a run has come to is handed to the next, sealed as it was.
       expect((await stage.call('POST', '/api/v1/schedules/weekly/trigger', { key })).status).toBe(202);

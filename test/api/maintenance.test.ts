@@ -115,7 +115,9 @@ describe('detect-crashed', () => {
     });
     await age(scanNo, '2 minutes');
     // Visibility follows what runs after a moment; the scan is found crashed once.
-    await expect.poll(() => client.workflow.count(`WorkflowId = '${reader.workflowId}'`)).toMatchObject({ count: 1 });
+    await expect
+      .poll(() => client.workflow.count(`WorkflowId = '${reader.workflowId}'`), { timeout: 30_000 })
+      .toMatchObject({ count: 1 });
     only((await detect(organizationId))['crashed']);
     expect(await signalsOf(waits)).toEqual([turnFreedSignal.name]);
     expect(await signalsOf(reader)).toEqual([readWithdrawnSignal.name]);

@@ -95,6 +95,6 @@ describe('while Temporal hangs', () => {
       `INSERT INTO outhaul.hints (organization_id, mailbox_id, message_id) VALUES ($1, $2, 'message-1')`,
       [session.organizationId, mailbox.mailboxId],
     );
-    await vi.waitFor(async () => expect(await readerSignals(client, mailbox)).toEqual(['readRequested']), UNTIL);
+    await vi.waitFor(async () => expect(await readerSignals(client, mailbox)).toContain('readRequested'), UNTIL);
   });
 });
