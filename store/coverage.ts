@@ -2,11 +2,12 @@ import type { MailboxReason, MailboxState } from '../model/scan.ts';
 import { query, type Database } from './database.ts';
 import { InvalidCursor } from './errors.ts';
 import { organizationOf } from './organizations.ts';
+import { DIFFERENCES, NO_DIFFERENCES, type ScanDifferences } from './scan-differences.ts';
 import type { FolderState } from './scan-folders.ts';
 import type { Scan } from './scans.ts';
 
 /** What a scan knows of one folder: what Graph holds, what is stored, what is left out and why. */
-export interface CoveredFolder {
+export interface CoveredFolder extends ScanDifferences {
   /** The id in Graph, or the name asked for where the mailbox has no such folder. */
   readonly folderId: string;
   readonly path: string;
@@ -21,12 +22,6 @@ export interface CoveredFolder {
   readonly unexplained: number | null;
   /** Their ids, a hundred at most. */
   readonly unexplainedMessages: readonly string[];
-  readonly added: number;
-  readonly changed: number;
-  /** From another folder to this one, or, where the scan does not read that other one, from this one to it. */
-  readonly moved: number;
-  readonly deleted: number;
-  readonly restored: number;
   /** The folder's own counter, a hint: items that are no messages are in it. */
   readonly folderCounter: number | null;
   readonly reconciledAt: string | null;
@@ -47,7 +42,7 @@ export interface CoveredMailbox {
   readonly folders: readonly CoveredFolder[];
 }
 
-export interface CoverageTotals {
+export interface CoverageTotals extends ScanDifferences {
   readonly mailboxes: number;
   /** Mailboxes that were read to their end. */
   readonly mailboxesRead: number;
@@ -68,11 +63,6 @@ export interface CoverageTotals {
   readonly quarantined: number;
   readonly leftOut: number;
   readonly unexplained: number;
-  readonly added: number;
-  readonly changed: number;
-  readonly moved: number;
-  readonly deleted: number;
-  readonly restored: number;
 }
 
 export interface CoveragePage {
@@ -93,9 +83,7 @@ export async function coverageTotals(db: Database, { scanNo, organizationId }: S
         count(*) FILTER (WHERE state = 'missing') AS "foldersMissing",
         coalesce(sum(graph_messages), 0) AS graph, coalesce(sum(stored), 0) AS stored,
         coalesce(sum(quarantined), 0) AS quarantined, coalesce(sum(left_out), 0) AS "leftOut",
-        coalesce(sum(unexplained), 0) AS unexplained, coalesce(sum(added), 0) AS added,
-        coalesce(sum(changed), 0) AS changed, coalesce(sum(moved), 0) AS moved, coalesce(sum(deleted), 0) AS deleted,
-        coalesce(sum(restored), 0) AS restored
+        coalesce(sum(unexplained), 0) AS unexplained, ${DIFFERENCES}
       FROM outhaul.scan_folders WHERE scan_no = $1`,
     values: [scanNo],
   });
@@ -123,11 +111,7 @@ const NO_FOLDERS = {
   quarantined: 0,
   leftOut: 0,
   unexplained: 0,
-  added: 0,
-  changed: 0,
-  moved: 0,
-  deleted: 0,
-  restored: 0,
+  ...NO_DIFFERENCES,
 };
 
 export interface CoverageRequest {

@@ -84,7 +84,9 @@ async function renameFolders(
 ): Promise<void> {
   const { schema } = organization;
   const renamed = new Set(ids);
-  const paths = [...byId(folders).values()].map(toRow).filter(({ id }) => renamed.has(id));
+  const paths = [...byId(folders).values()]
+    .map(({ id, path }) => ({ id: storableText(id), path: storableText(path) }))
+    .filter(({ id }) => renamed.has(id));
   for (let after = ''; ;) {
     const [answer] = await queryHeld<{ last: string | null }>(db, organization, held, {
       text: `paths AS MATERIALIZED (
@@ -98,7 +100,7 @@ async function renameFolders(
           UPDATE ${schema}.emails e SET _folder = paths.path FROM looked JOIN paths ON paths.folder_no = looked._folder_no
           WHERE e._no = looked._no AND looked._folder IS DISTINCT FROM paths.path
         ), answer AS (SELECT max(id) AS last FROM looked)`,
-      values: [JSON.stringify(paths.map(({ id, path }) => ({ id, path }))), after],
+      values: [JSON.stringify(paths), after],
     });
     if (answer?.last == null) return;
     after = answer.last;
@@ -145,13 +147,7 @@ export async function noteFoldersGone(
   return answer?.noted ?? 0;
 }
 
-interface FolderRow {
-  readonly id: string;
-  readonly path: string;
-  readonly [column: string]: string | number | boolean | null;
-}
-
-const toRow = (folder: FolderWithPath): FolderRow => ({
+const toRow = (folder: FolderWithPath): object => ({
   id: storableText(folder.id),
   display_name: storableText(folder.displayName),
   parent_folder_id: folder.parentFolderId === null ? null : storableText(folder.parentFolderId),

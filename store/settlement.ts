@@ -15,8 +15,9 @@ export interface UnsettledEmail {
 
 /**
  * After rounds from nothing: messages stored in those folders before their round began, and not seen by the scan, are
- * unsettled from now on; of a round within a window of time, those of that window. Without `folderId` this holds for every folder whose round for the scan has ended, whichever
- * slice has read it. A folder in its first round has nothing to lose and costs nothing.
+ * unsettled from now on; of a round within a window of time, those of that window. Without `folderId` this holds for every
+ * folder whose round for the scan has ended, whichever slice has read it. A folder in its first round has nothing to lose
+ * and costs nothing.
  * @returns how many became unsettled
  * @throws {LeaseLost}
  */
@@ -215,7 +216,10 @@ interface Settling {
   /** Parts of the statement before and after the change, which is `settled`. */
   readonly before?: string;
   readonly after?: string;
-  /** The column of `scan_folders` that counts what was unsettled, for the scans of one parameter; not in the folder of another. */
+  /**
+   * The column of `scan_folders` that counts what was unsettled: for the scans of the parameter `scanNos`, and not in the
+   * folder of the parameter `others`.
+   */
   readonly count: { readonly column: 'moved' | 'deleted'; readonly scanNos: number; readonly others?: number };
   /** From parameter 3 on: the ids, the scan that rows are said to have been changed by, and what the parts need. */
   readonly values: readonly unknown[];
