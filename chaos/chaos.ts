@@ -16,6 +16,8 @@ export interface ChaosOptions {
 export interface Done {
   /** Faults by name, as `nameOf` has it. */
   readonly counts: Readonly<Record<string, number>>;
+  /** All of them, what was done at once included. */
+  readonly deeds: readonly Incident[];
   /** What stood in the product's way for a while, kills included. */
   readonly incidents: readonly Incident[];
   readonly kills: readonly Incident[];
@@ -25,6 +27,7 @@ export interface Done {
 export async function carryOut(plan: readonly Deed[], options: ChaosOptions): Promise<Done> {
   const begun = Date.now();
   const counts: Record<string, number> = {};
+  const deeds: Incident[] = [];
   const incidents: Incident[] = [];
   const kills: Incident[] = [];
   const doing: Promise<void>[] = [];
@@ -40,12 +43,13 @@ export async function carryOut(plan: readonly Deed[], options: ChaosOptions): Pr
   const results = await Promise.allSettled(doing);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
-  return { counts, incidents, kills };
+  return { counts, deeds, incidents, kills };
 
   async function note(name: string, deed: Deed): Promise<void> {
     const from = Date.now();
     await perform(deed, options);
     const incident = { name, from, to: Date.now() };
+    deeds.push(incident);
     if (deed.forMs > 0) incidents.push(incident);
     if (deed.kind === 'kill') kills.push(incident);
   }

@@ -18,7 +18,7 @@ export interface Report {
   readonly peakMailboxConcurrency: number;
   readonly recoverySecondsMedian: number | null;
   readonly recoverySecondsWorst: number | null;
-  /** Pages of one mailbox that one kill made be read again: what was in flight. */
+  /** Pages of one mailbox that one kill, and nothing else, made be read again: what was in flight. */
   readonly rereadPagesWorst: number;
   /** Pages that were read again though they were committed. */
   readonly rereadCommitted: number;
@@ -57,13 +57,20 @@ const MOST_AT_A_TIME = 4;
 export const concurrencyFaults = (peak: number): string[] =>
   peak > MOST_AT_A_TIME ? [`${peak} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`] : [];
 
+/** A mailbox has so many pages in flight: being asked for, or being stored (`PAGES_AT_ONCE` in activities). */
+const MOST_IN_FLIGHT = 3;
+
 /** What a run is failed for, in words; nothing where it passed. */
 export function faultsOf(report: Report): string[] {
-  const { missing, duplicated, different, unexplained, peakMailboxConcurrency, rereadCommitted } = report;
+  const { missing, duplicated, different, unexplained, peakMailboxConcurrency, rereadPagesWorst, rereadCommitted } =
+    report;
   const wrong = Object.entries({ missing, duplicated, different, unexplained }).filter(([, count]) => count !== 0);
   return [
     ...wrong.map(([what, count]) => `${count} ${what}`),
     ...concurrencyFaults(peakMailboxConcurrency),
+    ...(rereadPagesWorst > MOST_IN_FLIGHT
+      ? [`${rereadPagesWorst} pages of one mailbox read again because of one kill, more than ${MOST_IN_FLIGHT}`]
+      : []),
     ...(rereadCommitted > 0 ? [`${rereadCommitted} pages read again though they were committed`] : []),
   ];
 }

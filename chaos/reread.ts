@@ -1,12 +1,16 @@
 import { groupedBy } from './grouped.ts';
 import type { PageRequest } from './pages.ts';
+import type { Incident } from './recovery.ts';
 import type { Event } from './timeline.ts';
 
 /** Pages that were asked for again. */
 export interface Rereads {
   /** Asked for again in the same round though they were committed, with when: there should be none. */
   readonly committed: readonly PageRequest[];
-  /** Of the pages that a kill cost because they were read and not yet committed, the most for one mailbox and kill. */
+  /**
+   * Of the pages that a kill cost because they were read and not yet committed, the most for one mailbox and kill. A page
+   * that something else may have cost as well is not among them.
+   */
   readonly worst: number;
 }
 
@@ -30,9 +34,16 @@ function keyOfRequest({ target }: PageRequest): string {
   return first ? `${decodeURIComponent(first[1]!)} ${decodeURIComponent(first[2]!)}` : target;
 }
 
-/** Compares what was asked of Graph with what was committed, around each kill (ms by the machine's clock). */
+/** The kills that take pages away: of who reads them, and of where they are being stored. */
+const COSTLY: ReadonlySet<string> = new Set(['killWorker', 'killPostgres']);
+
+/**
+ * Compares what was asked of Graph with what was committed, around each kill.
+ *
+ * @param deeds everything that was done, kills and what is done at once included
+ */
 export function rereadsOf(
-  kills: readonly number[],
+  deeds: readonly Incident[],
   { events, requests }: { readonly events: readonly Event[]; readonly requests: readonly PageRequest[] },
 ): Rereads {
   const asked = groupedBy(requests, keyOfRequest);
@@ -42,14 +53,29 @@ export function rereadsOf(
     for (const { mailboxId, from, until, committedAt } of lives) {
       const inRound = (asked.get(key) ?? []).filter(({ at }) => at > from && at < until);
       committed.push(...inRound.filter(({ at }) => at > committedAt));
-      const before = inRound.filter(({ at, isRead }) => isRead && at < committedAt);
-      const kill = kills.find(
-        (at) => before.some((one) => one.at < at) && inRound.some((one) => one.at > at && one.at < committedAt),
-      );
-      if (kill !== undefined) lost.set(`${kill} ${mailboxId}`, (lost.get(`${kill} ${mailboxId}`) ?? 0) + 1);
+      const before = inRound.filter(({ at }) => at < committedAt);
+      const kill = costOf(before, { deeds, committedAt });
+      if (kill) lost.set(`${kill.from} ${mailboxId}`, (lost.get(`${kill.from} ${mailboxId}`) ?? 0) + 1);
     }
   }
   return { committed, worst: Math.max(0, ...lost.values()) };
+}
+
+/**
+ * The kill between two readings of a page; undefined where there is none, or where anything else was done between the
+ * page's first request and its commit, for that may be why it was read again.
+ */
+function costOf(
+  requests: readonly PageRequest[],
+  { deeds, committedAt }: { readonly deeds: readonly Incident[]; readonly committedAt: number },
+): Incident | undefined {
+  const first = requests[0];
+  if (!first) return undefined;
+  const [deed, ...others] = deeds.filter(({ from, to }) => to >= first.at && from <= committedAt);
+  if (!deed || others.length > 0 || !COSTLY.has(deed.name)) return undefined;
+  const isCaught =
+    requests.some(({ at, isRead }) => isRead && at < deed.from) && requests.some(({ at }) => at > deed.from);
+  return isCaught ? deed : undefined;
 }
 
 /** Every page that was committed, by its key, with the round that it belonged to. */

@@ -100,8 +100,7 @@ async function runScans(stage: Stage, { seed, minutes, say, signal }: RunOptions
   const events = await readEvents(stage.databaseUrl());
   const recoveries = recoveriesOf(done.kills, { events, incidents: done.incidents });
   for (const line of recoveryLines(recoveries)) say(line);
-  const kills = done.kills.map(({ from }) => from);
-  const rereads = rereadsOf(kills, { events, requests: stage.pages.requests });
+  const rereads = rereadsOf(done.deeds, { events, requests: stage.pages.requests });
   for (const { target, at } of rereads.committed)
     say(`${new Date(at).toISOString()}: read again though committed: ${target}`);
   return reportOf({

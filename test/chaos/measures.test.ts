@@ -44,12 +44,38 @@ describe('recovery', () => {
 describe('pages read again', () => {
   const link = 'http://127.0.0.1:1/v1.0/users/m/mailFolders/f/messages/delta?$skiptoken=2';
   const target = link.slice('http://127.0.0.1:1'.length);
+  const kill = { name: 'killWorker', from: 2_000, to: 2_500 };
   const asked = (...times: number[]) => times.map((at) => ({ target, at, isRead: true }));
 
   it('are those that a kill caught between reading and committing', () => {
     const events = [round(0), page(5_000, link)];
-    expect(rereadsOf([2_000], { events, requests: asked(1_000, 4_000) })).toEqual({ committed: [], worst: 1 });
-    expect(rereadsOf([2_000], { events, requests: asked(3_000, 4_000) })).toEqual({ committed: [], worst: 0 });
+    expect(rereadsOf([kill], { events, requests: asked(1_000, 4_000) })).toEqual({ committed: [], worst: 1 });
+    expect(rereadsOf([kill], { events, requests: asked(3_000, 4_000) })).toEqual({ committed: [], worst: 0 });
+    const database = { ...kill, name: 'killPostgres' };
+    expect(rereadsOf([database], { events, requests: asked(1_000, 4_000) }).worst).toBe(1);
+  });
+
+  it.each([
+    ['a cut at the same time', { name: 'cutWorkerGraph', from: 500, to: 1_500 }],
+    ['a worker frozen later', { name: 'freezeWorker', from: 4_500, to: 9_000 }],
+    ['another kill', { name: 'killTemporal', from: 3_000, to: 3_500 }],
+    ['a scan cancelled', { name: 'cancelScan', from: 4_500, to: 4_500 }],
+  ])('are no cost of a kill where something else may have cost them: %s', (_, other) => {
+    const read = { events: [round(0), page(5_000, link)], requests: asked(1_000, 4_000) };
+    expect(rereadsOf([kill, other], read).worst).toBe(0);
+    expect(rereadsOf([kill, { ...other, from: 5_001, to: 6_000 }], read).worst).toBe(1);
+  });
+
+  it.each(['killApi', 'killTemporal', 'freezeWorker', 'cutWorkerPostgres'])('are no cost of %s', (name) => {
+    const read = { events: [round(0), page(5_000, link)], requests: asked(1_000, 4_000) };
+    expect(rereadsOf([{ ...kill, name }], read).worst).toBe(0);
+  });
+
+  it('are counted for each mailbox and kill', () => {
+    const links = [1, 2, 3].map((n) => `/v1.0/users/m/mailFolders/f/messages/delta?$skiptoken=${n}`);
+    const requests = [1_000, 4_000].flatMap((at) => links.map((each) => ({ target: each, at, isRead: true })));
+    const events = [round(0), ...links.map((each) => page(5_000, each))];
+    expect(rereadsOf([kill], { events, requests }).worst).toBe(3);
   });
 
   it('are told apart from those that were committed, and from those of another round', () => {
@@ -64,7 +90,7 @@ describe('pages read again', () => {
   it('know the first page of a round by its folder', () => {
     const first = '/v1.0/users/m/mailFolders/f/messages/delta?$select=id';
     const requests = [1_000, 3_000].map((at) => ({ target: first, at, isRead: true }));
-    expect(rereadsOf([2_000], { events: [page(4_000, null)], requests }).worst).toBe(1);
+    expect(rereadsOf([kill], { events: [page(4_000, null)], requests }).worst).toBe(1);
   });
 });
 
@@ -103,6 +129,12 @@ describe('a report', () => {
 
   it('fails above 4 requests at a time for a mailbox', () => {
     expect(faultsOf({ ...clean, peakMailboxConcurrency: 5 })).toHaveLength(1);
+  });
+
+  it('fails above 3 pages of a mailbox that one kill made be read again', () => {
+    expect(faultsOf({ ...clean, rereadPagesWorst: 4 })).toEqual([
+      '4 pages of one mailbox read again because of one kill, more than 3',
+    ]);
   });
 
   it('fails with one page that was read again though it was committed', () => {
