@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { startSimulator } from '../../simulator/index.ts';
 import { processesNaming, startOuthaul, type Outhaul } from './outhaul-process.ts';
 
-const RUNS = 'Outhaul runs';
+/** Of what it says once it runs, the last line: addresses and the key stand before. */
+const RUNS = 'Scan a tenant: ';
 let folder: string;
 let command: Outhaul | undefined;
 
@@ -25,14 +27,13 @@ function up(env: NodeJS.ProcessEnv = {}, ...options: readonly string[]): Outhaul
   return command;
 }
 
-/** The API's address, from what goes to standard output while standard error says that it runs. */
-const urlOf = ({ out }: Outhaul): Promise<string> =>
-  vi.waitUntil(() => /API +(http:\S+)\s/.exec(out())?.[1], { timeout: 10_000 });
+/** The address of an API that runs. */
+const urlOf = ({ out }: Outhaul): string => /API +(http:\S+)/.exec(out())?.[1] ?? '';
 
 /** A client command against the API of a running `up`, with the key from its data folder. */
 async function client(running: Outhaul, ...args: (string | NodeJS.ProcessEnv)[]) {
   const [words, [env]] = [args.filter((arg) => typeof arg === 'string'), args.filter((arg) => typeof arg === 'object')];
-  const asking = startOuthaul([...words, '--url', await urlOf(running), '--data-dir', join(folder, 'data')], env);
+  const asking = startOuthaul([...words, '--url', urlOf(running), '--data-dir', join(folder, 'data')], env);
   return { code: await asking.ended, out: asking.out(), notes: asking.notes() };
 }
 
@@ -96,7 +97,7 @@ describe('outhaul up', { timeout: 180_000 }, () => {
   it('takes notifications, and with --no-webhook does not', async () => {
     const handshake = async (running: Outhaul): Promise<number> => {
       await running.says(RUNS);
-      const url = `${await urlOf(running)}/webhooks/graph?validationToken=hello`;
+      const url = `${urlOf(running)}/webhooks/graph?validationToken=hello`;
       const { status } = await fetch(url, { method: 'POST' });
       running.kill('SIGINT');
       expect(await running.ended).toBe(0);
@@ -133,8 +134,10 @@ describe('outhaul up', { timeout: 180_000 }, () => {
       const secret = { CLIENT_SECRET: simulator.clientSecret };
       const running = up(env);
       await running.says(RUNS);
-      const scan = ['scan', ...credential, '--scan-id', 's1', '--folders', 'all', '--no-watch'];
-      expect(await client(running, ...scan, secret)).toMatchObject({ code: 0, out: 's1\n' });
+      // Nothing of an earlier attempt is in the way, though the folder is the same.
+      const name = randomUUID().slice(0, 8);
+      const scan = ['scan', ...credential, '--organization', name, '--scan-id', name, '--folders', 'all', '--no-watch'];
+      expect(await client(running, ...scan, secret)).toMatchObject({ code: 0, out: `${name}\n` });
       await vi.waitFor(() => expect(simulator.control.stats().requests).toBeGreaterThan(40), { timeout: 30_000 });
       running.kill('SIGINT');
       expect(await running.ended).toBe(0);
@@ -142,7 +145,7 @@ describe('outhaul up', { timeout: 180_000 }, () => {
 
       const next = up(env);
       await next.says(RUNS);
-      const watched = await client(next, 'status', '--watch', 's1');
+      const watched = await client(next, 'status', '--watch', name);
       expect(watched).toMatchObject({ code: 5, out: expect.stringContaining('6,000') as unknown });
       next.kill('SIGINT');
       expect(await next.ended).toBe(0);
