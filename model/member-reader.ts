@@ -10,15 +10,21 @@ export interface Recipient {
 /** Members that have a column, and what a response says about itself, which is no part of the message. */
 const KNOWN: ReadonlySet<string> = new Set([...MESSAGE_MEMBERS, '@odata.etag', '@odata.context']);
 
-/** Reads a message's members one by one and puts into `record` whatever does not come out as it went in. */
+/**
+ * Reads the members of a message, or of an attachment, one by one and puts into `record` whatever does not come out as it
+ * went in.
+ */
 export class MemberReader {
   record: JsonObject | null = null;
   readonly #message: GraphMessage;
   readonly #suspicious: boolean;
+  readonly #known: ReadonlySet<string>;
 
-  constructor(message: GraphMessage, suspicious: boolean) {
+  /** `known`: members that `rest` does not keep. Default: those of a message. */
+  constructor(message: GraphMessage, suspicious: boolean, known = KNOWN) {
     this.#message = message;
     this.#suspicious = suspicious;
+    this.#known = known;
   }
 
   text(member: string): string | null {
@@ -26,17 +32,24 @@ export class MemberReader {
     if (typeof value === 'string' && !this.#suspicious) return value;
     if (typeof value === 'string') {
       const storable = storableText(value);
-      if (storable !== value) this.#keep(member);
+      if (storable !== value) this.keep(member);
       return storable;
     }
-    if (value != null) this.#keep(member);
+    if (value != null) this.keep(member);
     return null;
   }
 
   flag(member: string): boolean | null {
     const value = this.#message[member];
     if (typeof value === 'boolean') return value;
-    if (value != null) this.#keep(member);
+    if (value != null) this.keep(member);
+    return null;
+  }
+
+  count(member: string): number | null {
+    const value = this.#message[member];
+    if (Number.isSafeInteger(value)) return value as number;
+    if (value != null) this.keep(member);
     return null;
   }
 
@@ -44,7 +57,7 @@ export class MemberReader {
     const value = this.#message[member];
     if (value == null) return null;
     if (typeof value === 'string' && isPlainInstant(value)) return value;
-    this.#keep(member);
+    this.keep(member);
     return typeof value === 'string' ? toInstant(value) : null;
   }
 
@@ -60,28 +73,28 @@ export class MemberReader {
     const value = this.#message[member];
     if (value == null) return null;
     const address = this.#address(value, member);
-    if (!address) this.#keep(member);
+    if (!address) this.keep(member);
     return address ?? null;
   }
 
   body(): { contentType: string | null; content: string | null } {
     const value = this.#message['body'];
     if (!isObject(value)) {
-      if (value != null) this.#keep('body');
+      if (value != null) this.keep('body');
       return { contentType: null, content: null };
     }
     const { contentType, content } = value;
-    if (!hasOnly(value, 'contentType', 'content')) this.#keep('body');
+    if (!hasOnly(value, 'contentType', 'content')) this.keep('body');
     return { contentType: this.#part(contentType, 'body'), content: this.#part(content, 'body') };
   }
 
   flagStatus(): string | null {
     const value = this.#message['flag'];
     if (!isObject(value)) {
-      if (value != null) this.#keep('flag');
+      if (value != null) this.keep('flag');
       return null;
     }
-    if (!hasOnly(value, 'flagStatus')) this.#keep('flag');
+    if (!hasOnly(value, 'flagStatus')) this.keep('flag');
     return this.#part(value['flagStatus'], 'flag');
   }
 
@@ -91,25 +104,25 @@ export class MemberReader {
     const tag = this.#message['@odata.etag'];
     if (tag == null || tag === `W/"${changeKey}"`) return changeKey;
     const [, inner] = (typeof tag === 'string' && changeKey === null && /^W\/"([^"]*)"$/.exec(tag)) || [];
-    if (inner === undefined || storableText(inner) !== inner) this.#keep('@odata.etag');
+    if (inner === undefined || storableText(inner) !== inner) this.keep('@odata.etag');
     return changeKey ?? (inner === undefined ? null : storableText(inner));
   }
 
   /** Keeps every member that nobody knows. */
   rest(): void {
-    for (const member of Object.keys(this.#message)) if (!KNOWN.has(member)) this.#keep(member);
+    for (const member of Object.keys(this.#message)) if (!this.#known.has(member)) this.keep(member);
   }
 
   #list<Item>(member: string, read: (value: Json) => Item | undefined): Item[] | null {
     const value = this.#message[member];
     if (!Array.isArray(value)) {
-      if (value != null) this.#keep(member);
+      if (value != null) this.keep(member);
       return null;
     }
     const items: Item[] = [];
     for (const element of value) {
       const item = read(element);
-      if (item === undefined) this.#keep(member);
+      if (item === undefined) this.keep(member);
       else items.push(item);
     }
     return items;
@@ -119,25 +132,26 @@ export class MemberReader {
     if (!isObject(value)) return undefined;
     const { emailAddress } = value;
     if (!isObject(emailAddress)) return undefined;
-    if (!hasOnly(value, 'emailAddress') || !hasOnly(emailAddress, 'address', 'name')) this.#keep(member);
+    if (!hasOnly(value, 'emailAddress') || !hasOnly(emailAddress, 'address', 'name')) this.keep(member);
     return { address: this.#part(emailAddress['address'], member), name: this.#part(emailAddress['name'], member) };
   }
 
   /** A string inside a member. */
   #part(value: Json | undefined, member: string): string | null {
     if (typeof value === 'string') return this.#storable(value, member);
-    if (value != null) this.#keep(member);
+    if (value != null) this.keep(member);
     return null;
   }
 
   #storable(value: string, member: string): string {
     if (!this.#suspicious) return value;
     const storable = storableText(value);
-    if (storable !== value) this.#keep(member);
+    if (storable !== value) this.keep(member);
     return storable;
   }
 
-  #keep(member: string): void {
+  /** Puts the member into `record` as it came. */
+  keep(member: string): void {
     this.record ??= emptyRecord();
     this.record[member] = this.#message[member];
   }

@@ -1,0 +1,122 @@
+import type { AttachmentKind } from '../model/attachment.ts';
+import { storableText } from '../model/text.ts';
+import { query, type Database } from './database.ts';
+import { queryHeld, type HeldMailbox } from './lease-guard.ts';
+import type { Organization } from './organizations.ts';
+
+/** A message of which attachments are still to be read. */
+export interface LackingMessage {
+  readonly emailNo: number;
+  readonly messageId: string;
+  /** Whether its attachments are to be listed first: it is not known then which it has. */
+  readonly unlisted: boolean;
+  /** Those whose bytes are to be fetched, in Graph's order. */
+  readonly attachments: readonly LackingAttachment[];
+}
+
+export interface LackingAttachment {
+  readonly id: string;
+  readonly kind: AttachmentKind;
+  /** As Graph says it: a hint. */
+  readonly size: number | null;
+}
+
+/** A message whose attachments Graph cannot list. */
+export interface UnlistedMessage {
+  readonly messageId: string;
+  /** Graph's error code. */
+  readonly reason: string;
+  readonly requestId?: string | undefined;
+}
+
+/**
+ * The attachments of these messages are wanted. A message that was listed, or could not be, stays as it is, but for a
+ * draft that has changed; with `again` all of them are listed anew, and what is stored of them stays stored. Messages that
+ * are not stored are passed over.
+ * @returns how many are to be listed that were not before
+ * @throws {LeaseLost}
+ */
+export async function wantAttachments(
+  db: Database,
+  organization: Organization,
+  {
+    messageIds,
+    again = false,
+    ...held
+  }: HeldMailbox & { readonly messageIds: readonly string[]; readonly again?: boolean },
+): Promise<number> {
+  const { schema } = organization;
+  const [answer] = await queryHeld<{ wanted: number }>(db, organization, held, {
+    text: `wanted AS (
+        INSERT INTO ${schema}.attachment_reads AS r (email_no, mailbox_no, state)
+        SELECT DISTINCT e._no, lease.mailbox_no, 'wanted' FROM lease CROSS JOIN unnest($3::text[]) message_id
+          ${emailOf(schema, 'message_id')}
+        ON CONFLICT (email_no) DO UPDATE
+          SET state = 'wanted', reason = NULL, request_id = NULL, draft_key = NULL, updated_at = now()
+          WHERE r.state <> 'wanted' AND ($4 OR r.draft_key IS DISTINCT FROM (
+            SELECT e.change_key FROM ${schema}.emails e WHERE e._no = r.email_no AND r.draft_key IS NOT NULL))
+        RETURNING email_no
+      ), answer AS (SELECT count(*) AS wanted FROM wanted)`,
+    values: [messageIds.map(storableText), again],
+  });
+  return answer?.wanted ?? 0;
+}
+
+/** SQL: the message `e` of the mailbox `lease` with this id, found by its key whatever the planner thinks. */
+export const emailOf = (schema: string, id: string): string => `CROSS JOIN LATERAL (
+    SELECT _no, _folder, is_draft, change_key FROM ${schema}.emails
+    WHERE _mailbox_no = lease.mailbox_no AND id = ${id} OFFSET 0) e`;
+
+/** What a mailbox lacks, or some messages of it, in the order in which they were stored, after the number `after`. */
+export const lackingAttachments = (
+  db: Database,
+  { schema }: Organization,
+  {
+    mailboxId,
+    messageIds,
+    after = 0,
+    limit,
+  }: {
+    readonly mailboxId: string;
+    readonly messageIds?: readonly string[];
+    readonly after?: number;
+    readonly limit: number;
+  },
+): Promise<LackingMessage[]> =>
+  query(db, {
+    text: `SELECT r.email_no AS "emailNo", e.id AS "messageId", r.state = 'wanted' AS unlisted,
+        coalesce((SELECT json_agg(json_build_object('id', a.id, 'kind', a.kind, 'size', a.size) ORDER BY a.position)
+          FROM ${schema}.attachments a WHERE a._email_no = r.email_no AND a.state = 'wanted'), '[]') AS attachments
+      FROM ${schema}.mailboxes m
+        JOIN ${schema}.attachment_reads r ON r.mailbox_no = m.mailbox_no AND r.state IN ('wanted', 'listed')
+        JOIN ${schema}.emails e ON e._no = r.email_no
+      WHERE m.id = $1 AND r.email_no > $2 AND ($3::text[] IS NULL OR e.id = ANY($3))
+      ORDER BY r.email_no LIMIT $4`,
+    values: [mailboxId, after, messageIds?.map(storableText), limit],
+    prepared: true,
+  });
+
+/**
+ * The attachments of these messages cannot be listed. Nothing of them is to be read any more, until they are wanted again.
+ * @throws {LeaseLost}
+ */
+export async function quarantineLists(
+  db: Database,
+  organization: Organization,
+  { messages, ...held }: HeldMailbox & { readonly messages: readonly UnlistedMessage[] },
+): Promise<void> {
+  const { schema } = organization;
+  const rows = messages.map((message) => ({ ...message, messageId: storableText(message.messageId) }));
+  await queryHeld(db, organization, held, {
+    text: `given AS MATERIALIZED (
+        SELECT e._no, g.reason, g."requestId" FROM lease
+          CROSS JOIN json_to_recordset($3::json) AS g("messageId" text, reason text, "requestId" text)
+          ${emailOf(schema, 'g."messageId"')}
+      ), answer AS (
+        UPDATE ${schema}.attachment_reads r
+        SET state = 'quarantined', reason = given.reason, request_id = given."requestId", updated_at = now()
+        FROM given WHERE r.email_no = given._no RETURNING r.email_no
+      )`,
+    values: [JSON.stringify(rows)],
+  });
+}
