@@ -44,7 +44,7 @@ describe('outhaul api', () => {
     });
     running.push(api);
     await api.says('The API listens');
-    const key = /outhaul_\S+/.exec(api.notes())?.[0] ?? '';
+    const key = await vi.waitUntil(() => /(outhaul_\S+)\s/.exec(api.notes())?.[1], { timeout: 10_000 });
     wire.cut();
     const hanging = fetch(`http://127.0.0.1:${port}/api/v1/keys`, { headers: { authorization: `Bearer ${key}` } });
     hanging.catch(() => undefined);

@@ -7,10 +7,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { loadConfig } from '../../config/config.ts';
 import { generateKey } from '../../config/key-ring.ts';
 import { startSimulator, type Simulator } from '../../simulator/index.ts';
@@ -145,16 +144,13 @@ function start(name: 'api' | 'worker'): OuthaulProcess {
 
 /** Asks until the answer is there; fails with what the processes said when it takes too long. */
 async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + 50_000;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > deadline || started.some(({ process }) => process.exitCode !== null)) {
-      const said = started.map(({ stdout, stderr }) => stdout() + stderr()).join('\n---\n');
-      throw new Error(`${what} did not come about. The processes said:\n${said}`);
-    }
-    await delay(100);
-  }
+  let answer: T | undefined;
+  const isOver = async (): Promise<boolean> =>
+    (answer = await ask()) !== undefined || started.some(({ process }) => process.exitCode !== null);
+  await vi.waitUntil(isOver, { timeout: 50_000, interval: 100 }).catch(() => undefined);
+  if (answer !== undefined) return answer;
+  const said = started.map(({ stdout, stderr }) => stdout() + stderr()).join('\n---\n');
+  throw new Error(`${what} did not come about. The processes said:\n${said}`);
 }
 
 const lines = (text: string): Record<string, unknown>[] =>
