@@ -67,13 +67,14 @@ describe('the start of a scan', () => {
     const wires = await openWires();
     const stage = await openApiStage({ environment: environment(), wires });
     wires.temporal.cut();
-    const { status, body } = await start(stage, stage.organization());
+    const organizationId = stage.organization();
+    const { status, body } = await start(stage, organizationId);
     expect(status).toBe(503);
     expect(body['message']).toContain('Temporal is out of reach');
     expect(await scansOf(stage)).toEqual([]);
     wires.mend();
     const worker = await startTestWorker(stage.environment, stage.taskQueuePrefix);
-    await expect.poll(async () => (await start(stage, stage.organization())).status, { timeout: 30_000 }).toBe(202);
+    await expect.poll(async () => (await start(stage, organizationId)).status, { timeout: 30_000 }).toBe(202);
     await until(stage, 'completed');
     await stage.close();
     await worker.stop();
