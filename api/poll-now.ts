@@ -36,7 +36,7 @@ export async function pollNow(
 }
 
 /** `poll-20261121T093000Z-7f3a`: two polls of one second have different names. */
-export const pollId = (now: Date): string =>
+const pollId = (now: Date): string =>
   `${POLL}${now.toISOString().replace(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`;
 
 function toConfig({ folders, mailboxes, since, until }: ScanFilters): ScanConfig['filters'] {

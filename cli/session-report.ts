@@ -19,7 +19,7 @@ export function printSession({ out, notes }: Cli, state: SessionStateAnswer, jso
 }
 
 /** Everything about one session, as label and value. */
-export function describeSession(state: SessionStateAnswer): [label: string, value: string][] {
+function describeSession(state: SessionStateAnswer): [label: string, value: string][] {
   const { session, queue, mailboxes, loss, last_notification_at: notifiedAt, last_poll_at: polledAt } = state;
   if (session === null) return [];
   const { processing } = state.services;

@@ -3,7 +3,7 @@
  * `forged`: without the client state of its subscription. `replayed`: taken a short while ago. `rich`: with encrypted
  * mail. `too_large` and `too_many` are requests.
  */
-export const REFUSALS = ['foreign', 'forged', 'malformed', 'replayed', 'rich', 'too_large', 'too_many'] as const;
+const REFUSALS = ['foreign', 'forged', 'malformed', 'replayed', 'rich', 'too_large', 'too_many'] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
 /** What the receiver of this process has done since its start. */
