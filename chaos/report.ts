@@ -1,7 +1,7 @@
 import type { Done } from './chaos.ts';
 import type { Reconciliation } from './reconcile.ts';
 import { groupedBy } from './grouped.ts';
-import { medianAndWorst, type Recovery } from './recovery.ts';
+import { medianAndWorst, type Incident, type Recovery } from './recovery.ts';
 import type { Rereads } from './reread.ts';
 
 /** The last line of a run. */
@@ -16,6 +16,8 @@ export interface Report {
   readonly different: number;
   readonly unexplained: number;
   readonly peakMailboxConcurrency: number;
+  /** Of the kills, those after which the time to progress could be measured. */
+  readonly recoveriesMeasured: number;
   readonly recoverySecondsMedian: number | null;
   readonly recoverySecondsWorst: number | null;
   /** Pages of one mailbox that one kill, and nothing else, made be read again: what was in flight. */
@@ -45,7 +47,7 @@ export function reportOf(outcome: Outcome): Report {
   return {
     ...{ seed, faults: { ...done.counts, ...graphFaults }, kills: done.kills.length, scans },
     ...{ messages, missing, duplicated, different, unexplained, peakMailboxConcurrency },
-    ...{ recoverySecondsMedian: median, recoverySecondsWorst: worst },
+    ...{ recoveriesMeasured: recoveries.length, recoverySecondsMedian: median, recoverySecondsWorst: worst },
     ...{ rereadPagesWorst: rereads.worst, rereadCommitted: rereads.committed.length },
   };
 }
@@ -75,9 +77,12 @@ export function faultsOf(report: Report): string[] {
   ];
 }
 
-/** How soon the product went on, for each kind of kill. */
-export const recoveryLines = (recoveries: readonly Recovery[]): string[] =>
-  [...groupedBy(recoveries, ({ name }) => name)].map(([name, some]) => {
+/** How soon the product went on, for each kind of kill, and after how many of them that could be measured. */
+export const recoveryLines = (recoveries: readonly Recovery[], kills: readonly Incident[]): string[] =>
+  [...groupedBy(kills, ({ name }) => name)].map(([name, all]) => {
+    const some = recoveries.filter((one) => one.name === name);
+    const measured = `${name}: ${some.length} of ${all.length} measured`;
+    if (some.length === 0) return measured;
     const { median, worst } = medianAndWorst(some);
-    return `${name}: ${some.length} measured, went on after ${median} s in the median, ${worst} s at worst`;
+    return `${measured}, went on after ${median} s in the median, ${worst} s at worst`;
   });

@@ -99,7 +99,7 @@ async function runScans(stage: Stage, { seed, minutes, say, signal }: RunOptions
   const { peakMailboxConcurrency } = await stage.simulator.stats();
   const events = await readEvents(stage.databaseUrl());
   const recoveries = recoveriesOf(done.kills, { events, incidents: done.incidents });
-  for (const line of recoveryLines(recoveries)) say(line);
+  for (const line of recoveryLines(recoveries, done.kills)) say(line);
   const rereads = rereadsOf(done.deeds, { events, requests: stage.pages.requests });
   for (const { target, at } of rereads.committed)
     say(`${new Date(at).toISOString()}: read again though committed: ${target}`);

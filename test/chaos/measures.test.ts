@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PageLog } from '../../chaos/pages.ts';
 import { medianAndWorst, recoveriesOf } from '../../chaos/recovery.ts';
-import { faultsOf, type Report } from '../../chaos/report.ts';
+import { faultsOf, recoveryLines, type Report } from '../../chaos/report.ts';
 import { rereadsOf } from '../../chaos/reread.ts';
 import type { Event } from '../../chaos/timeline.ts';
 
@@ -38,6 +38,14 @@ describe('recovery', () => {
     expect(medianAndWorst(some)).toEqual({ median: 4, worst: 9 });
     expect(medianAndWorst(some.slice(0, 2))).toEqual({ median: 5, worst: 9 });
     expect(medianAndWorst([])).toEqual({ median: null, worst: null });
+  });
+
+  it('is told for each kind of kill, with how many could be measured', () => {
+    const kills = ['killApi', 'killWorker', 'killApi'].map((name) => ({ ...kill, name }));
+    expect(recoveryLines([{ name: 'killApi', seconds: 4 }], kills)).toEqual([
+      'killApi: 1 of 2 measured, went on after 4 s in the median, 4 s at worst',
+      'killWorker: 0 of 1 measured',
+    ]);
   });
 });
 
