@@ -6,8 +6,7 @@ import type { Mailbox } from '../tenant/mailbox.ts';
 import { type FlowOptions, type FlowTurn, plannedTurns } from './flow-plan.ts';
 import { newMessage } from './new-message.ts';
 
-const FLOW_KINDS = ['arrive', 'move', 'read', 'delete', 'restore'] as const;
-export type FlowKind = (typeof FLOW_KINDS)[number];
+export type FlowKind = 'arrive' | 'move' | 'read' | 'delete' | 'restore';
 
 /** A flow and what it has done so far. */
 export interface FlowReport {
