@@ -7,6 +7,7 @@ import { loadConfig } from '../../config/config.ts';
 import { parseKeyRing } from '../../config/key-ring.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { sessionWorkflowId } from '../../model/ids.ts';
+import { SIGNAL_LOST_AFTER_MS } from '../../model/session.ts';
 import { taskQueues } from '../../model/task-queues.ts';
 import {
   hintsOf,
@@ -102,7 +103,7 @@ describe('a notification', () => {
     const answer = await notify(notificationOf(mailbox, 'message-1'));
     expect(answer.status).toBe(202);
     expect(await hints()).toEqual(['message-1']);
-    await vi.waitFor(async () => expect(await readerSignals(client, mailbox)).toEqual(['readRequested']), UNTIL);
+    await vi.waitFor(async () => expect(await readerSignals(client, mailbox)).toContain('readRequested'), UNTIL);
     await vi.waitFor(async () => expect(await counted()).toEqual({ taken: 1, joined: 0, refused: 0 }), UNTIL);
     const { rows } = await stage.db.pool.query(
       `SELECT last_notification_at IS NOT NULL AND notified_at IS NOT NULL AS noted FROM outhaul.sessions
@@ -119,14 +120,17 @@ describe('a notification', () => {
     expect(await hints()).toHaveLength(3);
     expect(await hintsOf(stage.db, other.organizationId)).toEqual(['the-same-id']);
     for (const each of all) {
-      await vi.waitFor(async () => expect(await readerSignals(client, each)).toEqual(['readRequested']), UNTIL);
+      await vi.waitFor(async () => expect(await readerSignals(client, each)).toContain('readRequested'), UNTIL);
     }
   });
 
-  it('of a burst shares a statement with others, and the mailbox gets one signal for all of them', async () => {
+  it('of a burst shares a statement with others, and the mailbox gets one signal for all of them, or two', async () => {
     const messages = Array.from({ length: 100 }, (_, index) => `burst-${String(index).padStart(3, '0')}`);
-    const answers = await Promise.all(messages.map((id) => notify(notificationOf(mailbox, id))));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+    const begun = performance.now();
+    // On a machine that is short of breath some are told to come again, as Graph does.
+    const accepted = (id: string) =>
+      vi.waitFor(async () => expect((await notify(notificationOf(mailbox, id))).status).toBe(202), UNTIL);
+    await Promise.all(messages.map(accepted));
     const { rows } = await stage.db.pool.query<{ statements: number; hints: number }>(
       `SELECT count(DISTINCT xmin::text)::int AS statements, count(*)::int AS hints FROM outhaul.hints
         WHERE organization_id = $1`,
@@ -134,8 +138,12 @@ describe('a notification', () => {
     );
     expect(rows[0]?.hints).toBe(100);
     expect(rows[0]?.statements).toBeLessThan(50);
-    expect((await notify(notificationOf(mailbox, 'later'))).status).toBe(202);
-    await vi.waitFor(async () => expect(await readerSignals(client, mailbox)).toEqual(['readRequested']), UNTIL);
+    await accepted('later');
+    const signals = await vi.waitFor(async () => (await readerSignals(client, mailbox)) ?? expect.fail('none'), UNTIL);
+    // Two statements run at a time, and the first two may both find no hint that waits; the relay asks again after a while.
+    const again = Math.floor((performance.now() - begun) / SIGNAL_LOST_AFTER_MS);
+    expect(signals.length).toBeGreaterThan(0);
+    expect(signals.length).toBeLessThanOrEqual(2 + again);
   });
 
   it('of a message that a hint waits for renews that, and is counted as joined', async () => {
@@ -280,15 +288,19 @@ describe('a request', () => {
   });
 
   it('too many is told to come later', async () => {
-    const dawdlers = Array.from({ length: 128 }, () => open(PATH));
-    for (const each of dawdlers) each.on('error', () => undefined).flushHeaders();
+    const dawdlers: ClientRequest[] = [];
     try {
+      // Those who dawdle are given up after two seconds: where not all were there at a time, as many come again.
       await vi.waitFor(async () => {
-        const answer = await notify(notificationOf(mailbox, 'message-1'));
-        expect(answer.status).toBe(429);
-        expect(answer.headers.get('retry-after')).toBe('1');
-      });
-      expect(await hints()).toHaveLength(0);
+        const crowd = Array.from({ length: 128 }, () => open(PATH));
+        for (const each of crowd) each.on('error', () => undefined).flushHeaders();
+        dawdlers.push(...crowd);
+        await vi.waitFor(async () => expect((await send('{"value": []}')).status).toBe(429));
+      }, UNTIL);
+      const answer = await notify(notificationOf(mailbox, 'message-1'));
+      expect(answer.status).toBe(429);
+      expect(answer.headers.get('retry-after')).toBe('1');
+      expect(await hints()).toEqual([]);
     } finally {
       for (const each of dawdlers) each.destroy();
     }

@@ -84,7 +84,9 @@ describe('outhaul demo', { timeout: 180_000 }, () => {
   it('stays up for people to look around, until Ctrl-C', async () => {
     const running = demo('--mailboxes', '2', '--messages', '100');
     await running.says('Look around');
-    expect(running.out()).toMatch(/emails +100/);
+    // The last of what it says, and what stands on the other stream.
+    await running.says('status --url');
+    await vi.waitFor(() => expect(running.out()).toMatch(/emails +100/), { timeout: 10_000 });
     expect(running.notes()).toMatch(/API docs +http/);
     running.kill('SIGINT');
     expect(await running.ended).toBe(0);
