@@ -23,6 +23,7 @@ import {
   updateMessage,
 } from '../tenant/changes.ts';
 import type { Tenant } from '../tenant/tenant.ts';
+import { AttachmentsControl } from './attachments-control.ts';
 import { Churn, type ChurnOptions, type ChurnReport } from './churn.ts';
 import type { FailNext, TenantChange, TreeSize } from './changes.ts';
 import { ControlError } from './control-error.ts';
@@ -58,6 +59,7 @@ export class SimulatorControl {
   readonly subscriptions: SubscriptionsControl;
   readonly notifications: NotificationsControl;
   readonly flow: FlowControl;
+  readonly attachments: AttachmentsControl;
   readonly #parts: ControlParts;
   readonly #places: Places;
   readonly #churns: Churn[] = [];
@@ -68,6 +70,7 @@ export class SimulatorControl {
     this.#places = new Places(parts.tenant);
     this.subscriptions = new SubscriptionsControl(parts.subscriptions, this.#places);
     this.flow = new FlowControl(this.#places);
+    this.attachments = new AttachmentsControl(this.truth, this.#places);
     this.notifications = new NotificationsControl(parts.notifications, parts.notifier, this.subscriptions);
   }
 

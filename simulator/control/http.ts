@@ -8,7 +8,9 @@ import { readBody } from '../server.ts';
 import type { SimulatorControl } from './control.ts';
 import { ControlError } from './control-error.ts';
 import { readBulk, readChurn, readLimits, readTenantChange, readTreeSize } from './read-control.ts';
+import { ATTACHMENT_HANDLERS, streamAttachments } from './attachments-http.ts';
 import { type Handler, LIVE_HANDLERS } from './live-http.ts';
+import { readAttachments } from './read-attachment.ts';
 import type { TruthQuery } from './truth.ts';
 
 const CHUNK = 1 << 18;
@@ -27,7 +29,12 @@ const HANDLERS: Record<string, Handler> = {
   'GET /limits': (control) => control.limits(),
   'POST /limits': (control, { body }) => control.setLimits(readLimits(body)),
   'POST /messages': (control, { body }) =>
-    control.addMessage(folderRef(body), object(body.message ?? {}), [], readBulk(body.bulk)),
+    control.addMessage(
+      folderRef(body),
+      object(body.message ?? {}),
+      readAttachments(body.attachments),
+      readBulk(body.bulk),
+    ),
   'PATCH /messages': (control, { body }) => control.changeMessage(messageRef(body), object(body.patch ?? {})),
   'POST /messages/move': (control, { body }) => control.moveMessage(messageRef(body), text(body, 'folder')),
   'POST /messages/restore': (control, { body }) => control.restoreMessage(messageRef(body), text(body, 'folder')),
@@ -57,6 +64,7 @@ const HANDLERS: Record<string, Handler> = {
     value: control.stopChurn(query.has('id') ? Number(query.get('id')) : undefined),
   }),
   ...LIVE_HANDLERS,
+  ...ATTACHMENT_HANDLERS,
   'GET /holds': (control) => ({ value: control.holds().map(({ id, waiting }) => ({ id, waiting })) }),
   'POST /holds': (control, { body }) => ({ id: control.hold(body).id }),
   'GET /holds/reached': (control, { query }) => holdOf(control, query).reached(),
@@ -77,6 +85,9 @@ export function controlHandler(control: SimulatorControl) {
     const path = url.pathname.slice('/_sim'.length);
     if (request.method === 'GET' && path === '/truth/messages.ndjson') {
       return streamLines(response, control.truth.lines(truthQuery(url.searchParams)));
+    }
+    if (request.method === 'GET' && path === '/truth/attachments.ndjson') {
+      return streamAttachments(response, control, url.searchParams);
     }
     try {
       const sent = await readJson(request);

@@ -24,7 +24,12 @@ export function newMessage(
 ): MessageRecord {
   const all = [...attachments, ...files(bulk)];
   return {
-    properties: { ...ordinary(), hasAttachments: all.length > 0, ...bulkMembers(bulk), ...members },
+    properties: {
+      ...ordinary(),
+      hasAttachments: all.some(({ isInline }) => !isInline),
+      ...bulkMembers(bulk),
+      ...members,
+    },
     attachments: all,
   };
 }

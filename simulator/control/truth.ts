@@ -71,7 +71,8 @@ export interface TruthQuery {
   limit?: number;
 }
 
-interface Place {
+/** Where a message lies. */
+export interface TruthPlace {
   user: User;
   mailbox: Mailbox;
   folder: Folder;
@@ -125,7 +126,7 @@ export class Truth {
   page(query: TruthQuery = {}): { value: TruthMessage[]; next: string | null } {
     const value: TruthMessage[] = [];
     const limit = query.limit ?? 1_000;
-    for (const place of this.#places(query)) {
+    for (const place of this.places(query)) {
       if (value.length === limit) return { value, next: cursorOf(place) };
       value.push(messageAt(place));
     }
@@ -134,14 +135,14 @@ export class Truth {
 
   /** Every message, one after the other. */
   *messages(query: TruthQuery = {}): Generator<TruthMessage> {
-    for (const place of this.#places(query)) yield messageAt(place);
+    for (const place of this.places(query)) yield messageAt(place);
   }
 
   /** The same as lines of JSON, without the detour over objects. */
   *lines(query: TruthQuery = {}): Generator<Bytes> {
     let folder: Folder | undefined;
     let head = '';
-    for (const place of this.#places(query)) {
+    for (const place of this.places(query)) {
       if (place.folder !== folder) {
         ({ folder } = place);
         head = jsonBytes({ mailbox: place.user.id, folder: pathOf(folder), folderId: folder.id }).slice(0, -1);
@@ -151,7 +152,8 @@ export class Truth {
     }
   }
 
-  *#places(query: TruthQuery): Generator<Place> {
+  /** Where the messages that are meant lie, one after the other. */
+  *places(query: TruthQuery): Generator<TruthPlace> {
     const [afterUser, afterFolder, afterPosition] = (query.after ?? '0.0.0').split('.').map(Number) as [
       number,
       number,
@@ -201,13 +203,14 @@ function isVisible(folder: TruthFolder): boolean {
   return folder.inTree && !folder.isHidden && !folder.isSearchFolder;
 }
 
-function messageAt({ user, mailbox, folder, position }: Place): TruthMessage {
+function messageAt({ user, mailbox, folder, position }: TruthPlace): TruthMessage {
   const ordinal = mailbox.order(folder)[position] as number;
   const message = mailbox.message(ordinal, folder, SHAPE);
   return { mailbox: user.id, folder: pathOf(folder), folderId: folder.id, message };
 }
 
-function cursorOf({ user, folder, position }: Place): string {
+/** The cursor of a page that begins here. */
+export function cursorOf({ user, folder, position }: TruthPlace): string {
   return `${user.index}.${folder.number}.${position}`;
 }
 

@@ -3,14 +3,13 @@ import { Base64Content, type Content, JoinedContent } from './content.ts';
 import type { AttachmentRecord } from './record.ts';
 
 const MIXED = '=_outer_part_of_the_message';
-const MIXED_INSIDE = '=_part_of_the_message_inside';
 const LINE_END = Buffer.from('\r\n');
 
 /**
  * Composes the RFC 5322 text of a message from what Graph shows of it, as Exchange does from its own store. Large files
- * are not held. `isInside` is true for a message that is attached to another.
+ * are not held. `depth` says how many messages it is inside of.
  */
-export function composeMime(message: JsonObject, attachments: readonly AttachmentRecord[], isInside = false): Content {
+export function composeMime(message: JsonObject, attachments: readonly AttachmentRecord[], depth = 0): Content {
   const headers = [
     header('From', people(message.from === undefined ? [] : [message.from])),
     header('To', people(message.toRecipients)),
@@ -22,7 +21,7 @@ export function composeMime(message: JsonObject, attachments: readonly Attachmen
   ].join('');
   const body = bodyPart(message.body);
   if (attachments.length === 0) return Buffer.from(`${headers}${body}`);
-  const boundary = isInside ? MIXED_INSIDE : MIXED;
+  const boundary = depth === 0 ? MIXED : `=_part_of_message_${depth}_inside`;
   return new JoinedContent([
     Buffer.from(`${headers}Content-Type: multipart/mixed; boundary="${boundary}"\r\n\r\n--${boundary}\r\n${body}`),
     ...attachments.flatMap((attachment) => [Buffer.from(`\r\n--${boundary}\r\n`), ...attachmentPart(attachment)]),

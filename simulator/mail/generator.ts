@@ -1,7 +1,10 @@
+import type { AttachmentPlan } from './attachment-plan.ts';
+import { generatedAttachments } from './attachments.ts';
 import { type Bytes, jsonInner, utf8 } from './bytes.ts';
 import { type Body, HTML_END, type Phrasebook, phrasebooks } from './bodies.ts';
 import { graphTime } from './clock.ts';
 import { outsiders, type Person, recipientBytes } from './people.ts';
+import type { AttachmentRecord } from './record.ts';
 import { hash, seedFor } from './rng.ts';
 import type { Shape } from './shape.ts';
 
@@ -69,9 +72,17 @@ export class MailGenerator {
   readonly #phrasebooks: readonly Phrasebook[];
   readonly #correspondents: readonly Bytes[];
   readonly #host: Bytes;
+  readonly #attachments: AttachmentPlan | undefined;
 
-  /** `bodyBytes` is the average length of a body's text. */
-  constructor(seed: number, domain: string, bodyBytes: number, colleagues: readonly Person[]) {
+  /** `bodyBytes` is the average length of a body's text. Without `attachments` one message in eight has some files. */
+  constructor(
+    seed: number,
+    domain: string,
+    bodyBytes: number,
+    colleagues: readonly Person[],
+    attachments?: AttachmentPlan,
+  ) {
+    this.#attachments = attachments;
     this.#phrasebooks = phrasebooks(seedFor(seed, 'phrases'), bodyBytes);
     this.#correspondents = [...colleagues, ...outsiders(seedFor(seed, 'people'), OUTSIDERS)].map(recipientBytes);
     this.#host = jsonInner(domain);
@@ -89,7 +100,13 @@ export class MailGenerator {
   }
 
   hasAttachments(run: Run, i: number): boolean {
-    return ((hash(run.seed, i) >> 4) & 7) === 0;
+    return this.#shows(run, i, hash(run.seed, i));
+  }
+
+  /** The attachments of message `i`. */
+  attachments(run: Run, i: number): readonly AttachmentRecord[] {
+    if (this.#attachments) return this.#attachments.attachments(hash(run.seed, ~i));
+    return this.hasAttachments(run, i) ? generatedAttachments(hash(run.seed, ~i)) : [];
   }
 
   /** The JSON of message `i` as `shape` wants it. This is the hot path: about 2 µs. */
@@ -107,6 +124,10 @@ export class MailGenerator {
     );
   }
 
+  #shows(run: Run, i: number, h: number): boolean {
+    return this.#attachments ? this.#attachments.shows(hash(run.seed, ~i)) : ((h >> 4) & 7) === 0;
+  }
+
   #times({ run, i, h, g }: Draw, envelope: Envelope, shows: Shown): Bytes {
     const received = this.receivedAt(run, i);
     const receivedText = graphTime(received);
@@ -117,7 +138,7 @@ export class MailGenerator {
     if (shows.categories) json += `,"categories":${((h >> 19) & 15) === 0 ? CATEGORIES[g & 3] : '[]'}`;
     if (shows.receivedDateTime) json += `,"receivedDateTime":"${receivedText}"`;
     if (shows.sentDateTime) json += `,"sentDateTime":"${graphTime(received - (h & 3))}"`;
-    if (shows.hasAttachments) json += `,"hasAttachments":${((h >> 4) & 7) === 0}`;
+    if (shows.hasAttachments) json += `,"hasAttachments":${this.#shows(run, i, h)}`;
     if (shows.internetMessageId) json += `,"internetMessageId":"<${run.seed}.${i}@${this.#host}>"`;
     return json;
   }
@@ -142,10 +163,11 @@ export class MailGenerator {
     if (shows.webLink) json += `,"webLink":"${envelope.webLink}"`;
     if (shows.inferenceClassification) json += `,"inferenceClassification":"${INFERENCES[(h >> 12) & 3]}"`;
     if (shows.body || shows.uniqueBody) {
-      const isText = shape.textBodies || ((h >> 27) & 3) === 0;
+      const pictures = this.#attachments?.pictures(hash(run.seed, ~i)) ?? '';
+      const isText = shape.textBodies || (pictures === '' && ((h >> 27) & 3) === 0);
       const content = isText
         ? `{"contentType":"text","content":"${body.text}${reference}"}`
-        : `{"contentType":"html","content":"${body.html}${reference}${HTML_END}"}`;
+        : `{"contentType":"html","content":"${body.html}${reference}${pictures}${HTML_END}"}`;
       if (shows.body) json += `,"body":${content}`;
       if (shows.uniqueBody) json += `,"uniqueBody":${content}`;
     }

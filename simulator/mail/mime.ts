@@ -91,7 +91,7 @@ async function attachmentOf(attachment: Attachment, index: number): Promise<Atta
   const isInline = attachment.disposition === 'inline' && attachment.contentId !== undefined;
   const name = attachment.filename ?? `attachment-${index + 1}`;
   if (attachment.mimeType === 'message/rfc822') {
-    const { properties } = await recordOfMime(content, name);
+    const { properties, attachments } = await recordOfMime(content, name);
     const item: Json = { '@odata.type': '#microsoft.graph.message', id: '', ...properties };
     return {
       kind: 'item',
@@ -99,6 +99,7 @@ async function attachmentOf(attachment: Attachment, index: number): Promise<Atta
       contentType: null,
       isInline,
       item,
+      attachments,
       mime: content,
     };
   }

@@ -28,6 +28,8 @@ export interface MessageRecord {
   /** Every member that does not depend on the place in the mailbox; absent members are absent in answers. */
   properties: JsonObject;
   attachments: readonly AttachmentRecord[];
+  /** The number that its next attachment gets; no number is given twice. Default: how many attachments it has. */
+  nextAttachment?: number;
   /** The bytes that `/$value` gives; composed from the properties where absent. */
   mime?: Uint8Array;
 }

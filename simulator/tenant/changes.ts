@@ -23,12 +23,18 @@ export function addMessage(mailbox: Mailbox, folder: Folder, record: MessageReco
 
 /**
  * Changes members of a message. A change of nothing but `isRead` is told by delta as such and leaves
- * `lastModifiedDateTime` alone; any other sets it to `at` (seconds since 1970).
+ * `lastModifiedDateTime` alone; any other sets it to `at` (seconds since 1970). `content` are its new attachments, if any.
  */
-export function updateMessage(mailbox: Mailbox, ordinal: number, patch: JsonObject, at: number): void {
+export function updateMessage(
+  mailbox: Mailbox,
+  ordinal: number,
+  patch: JsonObject,
+  at: number,
+  content: Partial<Pick<MessageRecord, 'attachments' | 'nextAttachment'>> = {},
+): void {
   const folder = placeOf(mailbox, ordinal);
   const isReadOnly = Object.keys(patch).every((member) => member === 'isRead');
-  const record = recordOf(mailbox, ordinal);
+  const { mime, ...record } = recordOf(mailbox, ordinal);
   const properties: JsonObject = {
     ...record.properties,
     ...(isReadOnly ? {} : { lastModifiedDateTime: graphTime(at) }),
@@ -38,7 +44,9 @@ export function updateMessage(mailbox: Mailbox, ordinal: number, patch: JsonObje
   mailbox.order(folder);
   takeOut(mailbox, folder, ordinal);
   const entry = entryOf(mailbox, ordinal);
-  entry.record = { ...record, properties };
+  // The text that a message was read from no longer holds its attachments when they change; it is composed anew then.
+  const text = mime && !content.attachments ? { mime } : {};
+  entry.record = { ...record, ...text, ...content, properties };
   entry.version++;
   putIn(mailbox, folder, ordinal);
   note(mailbox, folder, ordinal, isReadOnly ? 'read' : 'updated', {

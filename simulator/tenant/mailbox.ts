@@ -1,9 +1,7 @@
 import { type Bytes, type JsonObject, parseBytes } from '../mail/bytes.ts';
-import { generatedAttachments } from '../mail/attachments.ts';
 import { type Envelope, type MailGenerator, threadOf } from '../mail/generator.ts';
 import { type MailboxIds } from '../mail/ids.ts';
 import { type AttachmentRecord, type MessageRecord, receivedAtOf, writeRecord } from '../mail/record.ts';
-import { hash } from '../mail/rng.ts';
 import type { Shape } from '../mail/shape.ts';
 import { type Folder, isHiddenAnywhere, isInTree } from './folder.ts';
 
@@ -153,8 +151,7 @@ export class Mailbox {
     const record = this.entries.get(ordinal)?.record;
     if (record) return record.attachments;
     const { run } = this.homeOf(ordinal);
-    const index = ordinal - run.first;
-    return this.generator.hasAttachments(run, index) ? generatedAttachments(hash(run.seed, ~index)) : [];
+    return this.generator.attachments(run, ordinal - run.first);
   }
 
   /** Where a message lies; undefined where it never was or is deleted. */

@@ -1,3 +1,4 @@
+import type { AttachmentOptions } from '../mail/attachment-plan.ts';
 import { guidFrom, lettersFrom, seedFor } from '../mail/rng.ts';
 
 /** What a user of the tenant is, and with it how Graph answers for the mailbox. */
@@ -71,17 +72,21 @@ export interface TenantOptions {
    * Graph gives, about 1.6 KB with those that a mail table needs.
    */
   bodyBytes?: number;
+  /**
+   * The attachments of generated messages. Default: one message in eight has one to three files of 200 bytes to 60 KB, one
+   * file in 500 of 4 MB. An empty object makes other ones, as its own defaults say.
+   */
+  attachments?: AttachmentOptions;
   /** Lifetime of access tokens. Default 3,599. */
   tokenLifetimeSeconds?: number;
   /** When the newest generated message arrived. Default 1 November 2026. */
   newestMessage?: Date;
 }
 
+type Optional = 'certificate' | 'folders' | 'mailFolder' | 'oddMessages' | 'messagesPerMailbox' | 'attachments';
+
 /** The options with every default filled in. */
-export type TenantPlan = Required<
-  Omit<TenantOptions, 'certificate' | 'folders' | 'mailFolder' | 'oddMessages' | 'messagesPerMailbox'>
-> &
-  Pick<TenantOptions, 'certificate' | 'folders' | 'mailFolder' | 'oddMessages' | 'messagesPerMailbox'>;
+export type TenantPlan = Required<Omit<TenantOptions, Optional>> & Pick<TenantOptions, Optional>;
 
 /** Fills in the defaults. */
 export function planTenant(options: TenantOptions): TenantPlan {

@@ -1,3 +1,4 @@
+import { AttachmentPlan } from '../mail/attachment-plan.ts';
 import { MailGenerator } from '../mail/generator.ts';
 import { MailboxIds } from '../mail/ids.ts';
 import type { MailFile } from '../mail/mail-files.ts';
@@ -36,7 +37,8 @@ export class Tenant {
     this.users = makeUsers(plan, this.#shares());
     this.readable = this.users.filter(isReadable);
     const colleagues = this.readable.slice(0, 64).map(personOf);
-    this.#generator = new MailGenerator(plan.seed, plan.domain, plan.bodyBytes, colleagues);
+    const attachments = plan.attachments && new AttachmentPlan(plan.seed, plan.attachments);
+    this.#generator = new MailGenerator(plan.seed, plan.domain, plan.bodyBytes, colleagues, attachments);
     for (const user of this.users) {
       this.#byKey.set(user.id, user);
       this.#byKey.set(user.userPrincipalName.toLowerCase(), user);
