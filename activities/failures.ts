@@ -44,6 +44,19 @@ export function toFailure(error: unknown, history: AttemptHistory, limits: Attem
   });
 }
 
+/** How long Graph wants a single mailbox to be left alone; undefined where it is not that, or nobody waits for it any more. */
+export function mailboxWait(
+  error: unknown,
+  history: AttemptHistory,
+  limits: AttemptLimits,
+  now = Date.now(),
+): number | undefined {
+  if (!(error instanceof GraphError)) return undefined;
+  if (error.kind === 'throttled') return error.scope === 'mailbox' ? throttledFor(error) : undefined;
+  if (error.kind !== 'mailbox_busy' || isFinal(error, history, limits, now)) return undefined;
+  return pauseAfter(error, history, now);
+}
+
 function throttledFor({ retryAfterMs = UNSAID_THROTTLING_MS, scope }: GraphError): number {
   return retryAfterMs + (scope === 'connection' ? Math.random() * RETURN_SPREAD_MS : 0);
 }

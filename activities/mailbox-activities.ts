@@ -1,10 +1,11 @@
 import { Context } from '@temporalio/activity';
-import type { MailboxOutcome, MailboxReason, MailboxReport } from '../model/scan.ts';
+import type { MailboxOutcome, MailboxReason, MailboxReport, MailboxWait } from '../model/scan.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
 import { scansOf } from '../store/scans.ts';
 import { afterFailure, isFinal } from './attempts.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import { mailboxWait } from './failures.ts';
 import type { GraphConnections } from './graph-connections.ts';
 import { historyOf, whileBeating } from './heartbeat.ts';
 import { withLease } from './lease.ts';
@@ -59,20 +60,30 @@ export interface MailboxActivitiesOptions {
   readonly live?: Partial<LiveSettings>;
   /** Aborts when the worker is told to end: slices finish the pages that they have asked for. Default: never. */
   readonly stopping?: AbortSignal;
-  /** Signals the workflow of a scan. One that has ended needs no telling. */
-  readonly tellScan: (organizationId: string, scanId: string, report: MailboxReport) => Promise<void>;
+  readonly scans: ScanTeller;
 }
 
+/** Signals the workflows of scans. One that has ended needs no telling. */
+export interface ScanTeller {
+  finished(organizationId: string, scanId: string, report: MailboxReport): Promise<void>;
+  waits(organizationId: string, scanId: string, wait: MailboxWait): Promise<void>;
+}
+
+/** A scan keeps a mailbox's place where it waits no longer than this. */
+const SHORT_WAIT_MS = 15_000;
+
 export function createMailboxActivities(options: MailboxActivitiesOptions): MailboxActivities {
-  const { db, connections, budget, pageSize, attempts, sliceMs, live, tellScan } = options;
+  const { db, connections, budget, pageSize, attempts, sliceMs, live, scans: teller } = options;
   const { stopping = new AbortController().signal } = options;
   return {
     async readMailbox({ organizationId, mailboxId, waiters }) {
       const context = Context.current();
       const { cancellationSignal } = context;
       const endsAt = performance.now() + sliceMs;
+      const limits = { attempts };
+      const historyWith = (error: unknown, now: number) => afterFailure(historyOf(context), error, now);
       let messages = 0;
-      return whileBeating(async (beat: (progress: { messages: number }) => void) => {
+      const read = whileBeating(async (beat: (progress: { messages: number }) => void) => {
         const organization = await organizationOf(db, organizationId);
         const scanNos = waiters.map(({ scanNo }) => scanNo);
         const [graph, scans] = await Promise.all([connections.graphFor(organizationId), scansOf(db, scanNos)]);
@@ -90,7 +101,7 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
             live,
             givesUp(error) {
               const now = Date.now();
-              return isFinal(error, afterFailure(historyOf(context), error, now), { attempts }, now);
+              return isFinal(error, historyWith(error, now), limits, now);
             },
             timeIsUp: () => performance.now() > endsAt || stopping.aborted,
             stopping,
@@ -101,8 +112,18 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
         const { outcome, reason } = result;
         const report = { mailboxId, outcome, ...(reason && { reason }) };
         const toTell = waiters.filter(({ byEnd }) => !byEnd);
-        await Promise.all(toTell.map(({ scanId, ask }) => tellScan(organizationId, scanId, { ...report, ask })));
+        await Promise.all(toTell.map(({ scanId, ask }) => teller.finished(organizationId, scanId, { ...report, ask })));
         return { ...result, messages, told: true };
+      });
+      return read.catch(async (error: unknown) => {
+        const now = Date.now();
+        const waitMs = mailboxWait(error, historyWith(error, now), limits, now);
+        if (waitMs !== undefined && waitMs > SHORT_WAIT_MS) {
+          const told = waiters.map(({ scanId }) => teller.waits(organizationId, scanId, { mailboxId, waitMs }));
+          // A scan that is not told keeps the place, and loses nothing but time.
+          await Promise.allSettled(told);
+        }
+        throw error;
       });
     },
   };

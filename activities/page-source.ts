@@ -104,6 +104,9 @@ export class PageSource {
   async #reserve(budget: Budget, amount: number): Promise<Reservation> {
     const reservation = await budget.reserve(amount, this.#signal);
     this.#held.add(reservation);
+    // What is granted as the page is abandoned would be held for ever.
+    if (this.#signal.aborted) reservation.release();
+    this.#signal.throwIfAborted();
     return reservation;
   }
 

@@ -62,3 +62,10 @@ export interface MailboxReport {
   readonly outcome: MailboxOutcome;
   readonly reason?: MailboxReason;
 }
+
+/** What a scan is told of a mailbox that Graph wants to be left alone for a while. */
+export interface MailboxWait {
+  readonly mailboxId: string;
+  /** Milliseconds, from when it is told. */
+  readonly waitMs: number;
+}

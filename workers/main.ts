@@ -190,7 +190,7 @@ function activitiesOf(
       sliceMs,
       live: { joinMs },
       stopping,
-      tellScan: scanTeller(client),
+      scans: scanTeller(client),
     }),
     ...createSessionActivities({ db, connections, sweeps, log }),
     ...createScheduleActivities({

@@ -1,17 +1,19 @@
 import { CancellationScope, condition, sleep, type ActivityInterfaceFor } from '@temporalio/workflow';
 import type { ScanActivities } from '../activities/scan-activities.ts';
-import type { MailboxReport } from '../model/scan.ts';
+import type { MailboxReport, MailboxWait } from '../model/scan.ts';
 import { askMailbox, withdrawFrom } from './asking.ts';
 
 /** How many mailbox ids are taken from the store at once: their payload stays under 2 KB. */
 const STRETCH = 40;
 /** After this long without a report the store is asked who still owes one: one that another started may be terminated. */
 const SILENCE = '5 minutes';
+/** Mailboxes open at most, those included that Graph makes wait. */
+const MOST_OPEN = 500;
 
 /** What a window carries from run to run: a few KB, whatever the tenant's size. */
 export interface WindowProgress {
-  /** Mailboxes asked and not yet heard of, with the number of the ask. */
-  readonly open: readonly (readonly [mailboxId: string, ask: number])[];
+  /** Mailboxes asked and not yet heard of, with the number of the ask and, where Graph makes it wait, until when. */
+  readonly open: readonly (readonly [mailboxId: string, ask: number, waitsUntil?: number])[];
   /** Mailboxes taken from the store and not yet asked. */
   readonly ready: readonly string[];
   /** Where the store's list goes on; undefined when it was read to its end. */
@@ -38,30 +40,39 @@ export interface WindowOf {
   readonly organizationId: string;
   readonly scanId: string;
   readonly scanNo: number;
-  /** Mailboxes open at a time. */
+  /** Mailboxes open at a time, but for those that Graph makes wait. */
   readonly window: number;
+}
+
+/** A mailbox that was asked for. */
+interface Asked {
+  readonly ask: number;
+  /** By the workflow's clock, ms. 0: it does not wait. */
+  readonly waitsUntil: number;
 }
 
 /**
  * The mailboxes that a scan has asked for and not heard of: up to `window` at a time, in the order of the store's list,
- * until each has reported.
+ * until each has reported. Those that Graph makes wait take no part in the count while they do, or a few of them would hold
+ * up the whole scan.
  */
 export class MailboxWindow {
   readonly #of: WindowOf;
   readonly #store: ActivityInterfaceFor<ScanActivities>;
-  #open: Map<string, number>;
+  #open: Map<string, Asked>;
   #ready: string[];
   #after: number | undefined;
   #asked: number;
   #finished: number;
-  #reports = 0;
+  /** What was heard, so that who waits for news can tell. */
+  #news = 0;
   #reviewWanted = false;
   #failure: string | undefined;
 
   constructor(of: WindowOf, store: ActivityInterfaceFor<ScanActivities>, progress: WindowProgress) {
     this.#of = of;
     this.#store = store;
-    this.#open = new Map(progress.open);
+    this.#open = new Map(progress.open.map(([id, ask, waitsUntil = 0]) => [id, { ask, waitsUntil }]));
     this.#ready = [...progress.ready];
     this.#after = progress.after;
     this.#asked = progress.asked;
@@ -73,7 +84,7 @@ export class MailboxWindow {
 
   get progress(): WindowProgress {
     return {
-      open: [...this.#open],
+      open: [...this.#open].map(([id, { ask, waitsUntil }]) => (waitsUntil > 0 ? [id, ask, waitsUntil] : [id, ask])),
       ready: this.#ready,
       after: this.#after,
       asked: this.#asked,
@@ -94,18 +105,28 @@ export class MailboxWindow {
 
   /** In words, for the Temporal Web UI. */
   get details(): string {
-    return `Mailboxes: ${this.#finished} finished, ${this.#open.size} being read`;
+    const waiting = this.#waiting;
+    const reading = `Mailboxes: ${this.#finished} finished, ${this.#open.size - waiting} being read`;
+    return waiting > 0 ? `${reading}, ${waiting} made to wait by Graph` : reading;
   }
 
   /** A reader's report. One that nobody waits for, because it was withdrawn or asked again, says nothing. */
   hear({ mailboxId, ask, outcome, reason }: MailboxReport): void {
-    this.#reports++;
-    if (this.#open.get(mailboxId) !== ask) return;
+    this.#news++;
+    if (this.#open.get(mailboxId)?.ask !== ask) return;
     this.#open.delete(mailboxId);
     this.#finished++;
     if (outcome === 'failed' && reason === 'credential_refused') {
       this.#failure ??= 'Microsoft Entra or Graph refuses the credential of the connection';
     }
+  }
+
+  /** A mailbox gives its place to another until Graph allows it more. */
+  defer({ mailboxId, waitMs }: MailboxWait): void {
+    const asked = this.#open.get(mailboxId);
+    if (!asked) return;
+    this.#open.set(mailboxId, { ...asked, waitsUntil: Date.now() + waitMs });
+    this.#news++;
   }
 
   /** The store is to be asked who still owes a report. */
@@ -117,17 +138,27 @@ export class MailboxWindow {
   async fill(): Promise<void> {
     const { window } = this.#of;
     if (this.#reviewWanted) await this.#lookAfter();
-    const room = window - this.#open.size;
+    const room = this.#room;
     // A few more than there is room for, so that who reports is followed at once.
     const wanted = Math.max(room, Math.min(window, STRETCH));
     while (this.#ready.length < wanted && this.#after !== undefined) await this.#takeStretch(this.#after);
-    await this.#ask(this.#ready.splice(0, window - this.#open.size));
+    await this.#ask(this.#ready.splice(0, this.#room));
+  }
+
+  get #room(): number {
+    const { size } = this.#open;
+    return Math.max(0, Math.min(this.#of.window - size + this.#waiting, MOST_OPEN - size));
+  }
+
+  get #waiting(): number {
+    const now = Date.now();
+    return [...this.#open.values()].filter(({ waitsUntil }) => waitsUntil > now).length;
   }
 
   /** Waits for a report, until a review is due, or until `interrupted`. */
   async next(interrupted: () => boolean): Promise<void> {
-    const seen = this.#reports;
-    await condition(() => this.#reports > seen || this.#reviewWanted || this.#open.size === 0 || interrupted());
+    const seen = this.#news;
+    await condition(() => this.#news > seen || this.#reviewWanted || this.#open.size === 0 || interrupted());
   }
 
   async #lookAfter(): Promise<void> {
@@ -137,7 +168,7 @@ export class MailboxWindow {
     const unfinished = new Set(
       await this.#store.unfinishedMailboxes({ scanNo, mailboxIds: asked.map(([mailboxId]) => mailboxId) }),
     );
-    const silent = asked.filter(([mailboxId, ask]) => this.#open.get(mailboxId) === ask);
+    const silent = asked.filter(([mailboxId, { ask }]) => this.#open.get(mailboxId)?.ask === ask);
     for (const [mailboxId] of silent.filter(([id]) => !unfinished.has(id))) {
       this.#open.delete(mailboxId);
       this.#finished++;
@@ -165,9 +196,9 @@ export class MailboxWindow {
   async watched<T>(work: () => Promise<T>): Promise<T> {
     const watch = new CancellationScope();
     const watching = watch.run(async () => {
-      for (let seen = this.#reports; ; seen = this.#reports) {
+      for (let seen = this.#news; ; seen = this.#news) {
         await sleep(SILENCE);
-        if (this.#reports === seen) this.#reviewWanted = true;
+        if (this.#news === seen) this.#reviewWanted = true;
       }
     });
     watching.catch(() => undefined);
@@ -192,7 +223,8 @@ export class MailboxWindow {
       Promise.all(
         mailboxIds.map((mailboxId) => {
           const ask = ++this.#asked;
-          this.#open.set(mailboxId, ask);
+          // Asked again, it waits on.
+          this.#open.set(mailboxId, { ask, waitsUntil: this.#open.get(mailboxId)?.waitsUntil ?? 0 });
           const waiter = { scanId, scanNo, ask };
           return askMailbox(
             organizationId,

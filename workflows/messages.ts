@@ -1,5 +1,5 @@
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { MailboxReport } from '../model/scan.ts';
+import type { MailboxReport, MailboxWait } from '../model/scan.ts';
 import type { SessionStatus } from '../model/session.ts';
 import type { ReadRequest } from './requests.ts';
 
@@ -21,6 +21,8 @@ export type SessionStart =
 export const admittedUpdate = defineUpdate<ScanAdmission>('admitted');
 /** To `scanTenant`, from a mailbox's reader. */
 export const mailboxFinishedSignal = defineSignal<[MailboxReport]>('mailboxFinished');
+/** To `scanTenant`, from a slice of a mailbox: Graph wants it to be left alone for a while, so another may be read meanwhile. */
+export const mailboxWaitsSignal = defineSignal<[MailboxWait]>('mailboxWaits');
 /** To a `scanTenant` that waits for its turn: another scan has ended. */
 export const turnFreedSignal = defineSignal('turnFreed');
 /** To `scanTenant`: ask the store at once who still owes a report, instead of after a silence. */

@@ -20,6 +20,7 @@ import { MailboxWindow, askedNothing, type WindowOf, type WindowProgress } from 
 import {
   admittedUpdate,
   mailboxFinishedSignal,
+  mailboxWaitsSignal,
   pauseSignal,
   resumeSignal,
   reviewSignal,
@@ -58,7 +59,7 @@ type Standing = 'pending' | 'running' | 'paused';
 
 /**
  * One run over a tenant's mailboxes: checks the credential, waits for its turn, lists the users, and then keeps up to
- * `window` mailboxes asked until each has reported. Mail never passes through here, only ids and counts.
+ * `window` mailboxes asked until each has reported; one that Graph makes wait holds no place meanwhile. Mail never passes through here, only ids and counts.
  *
  * A mailbox is asked by starting its reader as an abandoned child, which answers by its end, or by a signal where the
  * reader already runs, which answers by a signal to this workflow's id. A continued run hears of no child that an earlier
@@ -93,6 +94,7 @@ class TenantScan {
     this.#pauseWanted = progress?.pauseWanted ?? this.#standing === 'paused';
     if (progress) this.#admission = { status: this.#standing === 'running' ? 'running' : 'pending' };
     setHandler(mailboxFinishedSignal, (report) => this.#window.hear(report));
+    setHandler(mailboxWaitsSignal, (wait) => this.#window.defer(wait));
     setHandler(reviewSignal, () => this.#window.review());
     setHandler(turnFreedSignal, () => void (this.#turnMayBeFree = true));
     setHandler(pauseSignal, () => {

@@ -7,7 +7,7 @@ import { createMailboxActivities, type SliceResult } from '../../activities/mail
 import { createScanActivities, type CredentialVerdict, type ScanActivities } from '../../activities/scan-activities.ts';
 import { openGraph } from '../../graph/graph.ts';
 import type { GraphOptions } from '../../graph/options.ts';
-import type { ScanFilters, ScanMode, MailboxReport } from '../../model/scan.ts';
+import type { ScanFilters, ScanMode, MailboxReport, MailboxWait } from '../../model/scan.ts';
 import { startSimulator, type Simulator, type TenantOptions } from '../../simulator/index.ts';
 import { loadActive } from '../../store/connections.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
@@ -39,6 +39,8 @@ export interface MailboxStage {
   ): Promise<{ scanNo: number; scanId: string }>;
   /** What the scans were told, in order. */
   readonly reports: readonly (MailboxReport & { readonly scanId: string })[];
+  /** Of which mailboxes they were told that Graph makes them wait. */
+  readonly waits: readonly (MailboxWait & { readonly scanId: string })[];
   /** Runs one slice; `attempt` and `sliceMs` as Temporal and the worker would set them. */
   read(mailboxId: string, scanNo: number | readonly number[], how?: ReadOptions): Promise<SliceResult>;
 }
@@ -57,6 +59,7 @@ export interface ReadOptions {
 export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphOptions> = {}): MailboxStage {
   const store = useStore();
   const reports: (MailboxReport & { scanId: string })[] = [];
+  const waits: (MailboxWait & { scanId: string })[] = [];
   const log = { debug() {}, info() {}, warn() {} };
   const state = {} as { simulator: Simulator; connections: GraphConnections; organization: Organization };
   beforeAll(async () => {
@@ -82,6 +85,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
   return {
     store,
     reports,
+    waits,
     get simulator() {
       return state.simulator;
     },
@@ -142,7 +146,10 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
         sliceMs,
         ...(live && { live }),
         ...(stopping && { stopping }),
-        tellScan: (_organizationId, scanId, report) => Promise.resolve(void reports.push({ scanId, ...report })),
+        scans: {
+          finished: (_organizationId, scanId, report) => Promise.resolve(void reports.push({ scanId, ...report })),
+          waits: (_organizationId, scanId, wait) => Promise.resolve(void waits.push({ scanId, ...wait })),
+        },
       });
       const { organizationId } = state.organization;
       return (environment ?? new MockActivityEnvironment({ attempt })).run(() =>

@@ -56,6 +56,9 @@ describe('a slice that Graph throttles', () => {
     expect(failure).toMatchObject({ type: 'Throttled', nonRetryable: false });
     expect(failure.nextRetryDelay).toBeGreaterThan(TEN_MINUTES_MS - 30_000);
     expect(failure.nextRetryDelay).toBeLessThanOrEqual(TEN_MINUTES_MS);
+    const told = stage.waits.filter(({ mailboxId }) => mailboxId === mailbox);
+    expect(told).toMatchObject([{ scanId: String(scanNo) }]);
+    expect(told[0]?.waitMs).toBeGreaterThan(TEN_MINUTES_MS - 30_000);
 
     const kept = await stored(mailbox);
     expect(kept.length).toBeGreaterThan(0);

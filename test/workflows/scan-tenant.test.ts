@@ -78,11 +78,11 @@ describe('scanTenant', () => {
       tenant.reading(mailboxId, async () => {
         const waits = slow.includes(mailboxId);
         if (waits) {
-          for (const { scanId, ask } of waiters) {
+          for (const { scanId } of waiters) {
             const scan = stage.client.workflow.getHandle(scanWorkflowId(stage.organizationId, scanId));
-            await scan.signal(mailboxWaitsSignal, { mailboxId, ask, waitMs: 600_000 });
+            await scan.signal(mailboxWaitsSignal, { mailboxId, waitMs: 600_000 });
           }
-          for (; !state.released; await sleep(50)) Context.current().heartbeat();
+          await heartbeatUntil(() => state.released);
         } else {
           peak = Math.max(peak, ++open);
           await setImmediate();
