@@ -123,7 +123,8 @@ async function health(directory: string): Promise<Health> {
 const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 const DENIED: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
 
-function unavailability(cause: unknown): DestinationUnavailable {
+/** What a failure of the file system says of the whole folder. */
+export function unavailability(cause: unknown): DestinationUnavailable {
   const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
   if (FULL.has(code)) return new DestinationUnavailable('full', `No space is left in the folder (${code})`, { cause });
   if (DENIED.has(code)) {

@@ -3,7 +3,7 @@ import { rootCertificates } from 'node:tls';
 import { Agent } from 'undici';
 import { parseRetryAfter } from '../model/retry-after.ts';
 import { checkHost, guardedLookup } from './address-guard.ts';
-import type { JsonBody } from './json-body.ts';
+import type { Body } from './json-body.ts';
 import { ContentError, DestinationUnavailable, type RefusalCause } from './sender.ts';
 import { signatureHeaders } from './signature.ts';
 
@@ -87,7 +87,7 @@ export class HttpClient {
    * @throws {ContentError} an attachment cannot be read
    * @throws {DestinationUnavailable} the address is not allowed
    */
-  async post(path: string, id: string, body: JsonBody, signal: AbortSignal): Promise<HttpAnswer> {
+  async post(path: string, id: string, body: Body, signal: AbortSignal): Promise<HttpAnswer> {
     checkHost(this.#hostname, this.#settings);
     const { signingKey, timeoutMs = TIMEOUT_MS } = this.#settings;
     const whole = body.bytes <= ONE_PIECE_BYTES ? await body.toBuffer(signal) : undefined;

@@ -11,12 +11,33 @@ export class ContentPlace {
   }
 }
 
+/** What is sent: its length is known at once, and it can be gone through more than once. */
+export interface Body {
+  /** Length in bytes. */
+  readonly bytes: number;
+  /** @throws {ContentError} while an attachment is read */
+  chunks(signal: AbortSignal): AsyncIterable<Buffer>;
+  /** All of it, for bodies that are small or cannot be streamed. */
+  toBuffer(signal: AbortSignal): Promise<Buffer>;
+}
+
+/** A text that is there already. */
+export function textBody(text: string): Body {
+  const bytes = Buffer.from(text);
+  return {
+    bytes: bytes.length,
+    async *chunks() {
+      yield bytes;
+    },
+    toBuffer: async () => bytes,
+  };
+}
+
 /**
  * JSON text whose length is known at once, and in which attachments are written as base64 when their turn comes, so that
- * they never stand in memory. It can be gone through more than once.
+ * they never stand in memory.
  */
-export class JsonBody {
-  /** Length in bytes. */
+export class JsonBody implements Body {
   readonly bytes: number;
   readonly #parts: readonly (Buffer | ItemAttachment)[];
 
@@ -25,7 +46,6 @@ export class JsonBody {
     this.bytes = this.#parts.reduce((sum, part) => sum + lengthOf(part), 0);
   }
 
-  /** @throws {ContentError} while an attachment is read */
   async *chunks(signal: AbortSignal): AsyncGenerator<Buffer> {
     for (const part of this.#parts) {
       if (Buffer.isBuffer(part)) yield part;
@@ -33,7 +53,6 @@ export class JsonBody {
     }
   }
 
-  /** The whole text, for bodies that are small or cannot be streamed. */
   async toBuffer(signal: AbortSignal): Promise<Buffer> {
     const [first] = this.#parts;
     if (this.#parts.length === 1 && Buffer.isBuffer(first)) return first;

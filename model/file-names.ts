@@ -6,39 +6,51 @@ const UNSAFE =
 const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|com[\d\u00b9\u00b2\u00b3]|lpt[\d\u00b9\u00b2\u00b3])(?= *(\.|$))/i;
 /** In UTF-8. Systems take 255 bytes or 255 UTF-16 units, some encrypted ones 143. */
 const NAME_BYTES = 120;
-const EXTENSION = /\.[\p{L}\p{N}_-]{1,16}$/u;
+const EXTENSION = /(?<=.)\.[\p{L}\p{N}-]{1,16}$/u;
 
 /**
  * A name as a file or folder can have it on Linux, macOS and Windows, and that stays in the folder where it is put: no
  * separators, control or direction characters, reserved names, dots or spaces at the ends; at most 120 bytes.
  * @param fallback where nothing is left of it
  */
-export function safeName(name: string, fallback: string): string {
-  const clean = name.normalize('NFC').replace(UNSAFE, '_');
-  const trimmed = trimEnds(cutToBytes(clean.replace(/^[\s.]+/, ''), NAME_BYTES));
-  const usable = /[^_\s.]/.test(trimmed) ? trimmed : fallback;
-  return usable.replace(RESERVED, '_$1').replace(/^-/, '_');
-}
+export const safeName = (name: string, fallback: string): string => fitted(cleaned(name), NAME_BYTES, fallback);
 
 /**
  * The same with `tag` before the extension, which is kept when the name is cut: `report.pdf`, `3f2a` is `report-3f2a.pdf`.
  */
 export function taggedFileName(name: string, tag: string, fallback: string): string {
-  const extension = EXTENSION.exec(safeEnd(name))?.[0] ?? '';
-  const stem = extension === '' ? name : safeEnd(name).slice(0, -extension.length);
+  const clean = cleaned(name);
+  const extension = EXTENSION.exec(clean)?.[0] ?? '';
+  const stem = clean.slice(0, clean.length - extension.length);
   const room = NAME_BYTES - Buffer.byteLength(extension) - tag.length - 1;
-  return `${trimEnds(cutToBytes(safeName(stem, fallback), room))}-${tag}${extension}`;
+  return `${fitted(stem, room, fallback)}-${tag}${extension}`;
 }
 
-/** The name cleaned and trimmed, not cut. */
-const safeEnd = (name: string): string => trimEnds(name.normalize('NFC').replace(UNSAFE, '_'));
+const cleaned = (name: string): string =>
+  trimEnd(
+    name
+      .normalize('NFC')
+      .replace(UNSAFE, '_')
+      .replace(/^[\s.]+/, ''),
+  );
 
-const trimEnds = (name: string): string => name.replace(/[\s.]+$/, '');
+const trimEnd = (name: string): string => name.replace(/[\s.]+$/, '');
+
+function fitted(name: string, bytes: number, fallback: string): string {
+  // One byte is kept for the underscore that may come before it.
+  const cut = trimEnd(cutToBytes(name, bytes - 1));
+  const usable = /[^_\s.]/.test(cut) ? cut : fallback;
+  return usable.replace(RESERVED, '_$1').replace(/^-/, '_');
+}
 
 /** As many whole characters from the beginning as fit. */
 function cutToBytes(text: string, bytes: number): string {
-  // A character has at least one byte: what lies beyond cannot fit.
-  let cut = text.slice(0, bytes);
-  while (Buffer.byteLength(cut) > bytes) cut = Array.from(cut).slice(0, -1).join('');
-  return cut.replace(/[\ud800-\udbff]$/, '');
+  let length = 0;
+  let end = 0;
+  for (const character of text) {
+    length += Buffer.byteLength(character);
+    if (length > bytes) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
 }
