@@ -133,7 +133,7 @@ export async function run<Row extends object = never>(client: Client, statement:
 }
 
 /** The same for the same text; PostgreSQL cuts names that are longer than 63 bytes. */
-const nameOf = ({ text }: Statement): string => createHash('sha256').update(text).digest('base64url');
+export const nameOf = ({ text }: Statement): string => createHash('sha256').update(text).digest('base64url');
 
 /**
  * Statements that a connection keeps prepared at most. That of a page weighs two thirds of a megabyte there, the others a

@@ -24,6 +24,22 @@ export class RoundLost extends StoreError {
   }
 }
 
+/** Someone else sends to this destination now: whoever meets this must stop, and has settled nothing. */
+export class ClaimLost extends StoreError {
+  override readonly name = 'ClaimLost';
+  constructor(destinationNo: number) {
+    super(`the claim of destination number ${destinationNo} is not held under this token`);
+  }
+}
+
+/** The organization has a destination of this name already. */
+export class DestinationExists extends StoreError {
+  override readonly name = 'DestinationExists';
+  constructor() {
+    super('the organization has a destination of this name already');
+  }
+}
+
 /** The organization has a scan of this id already. */
 export class ScanExists extends StoreError {
   override readonly name = 'ScanExists';
@@ -65,6 +81,13 @@ export class UnknownSession extends Unknown {
   override readonly name = 'UnknownSession';
   constructor(sessionNo: number) {
     super(`session number ${sessionNo} is not known`);
+  }
+}
+
+export class UnknownDestination extends Unknown {
+  override readonly name = 'UnknownDestination';
+  constructor(destinationNo: number) {
+    super(`destination number ${destinationNo} is not known`);
   }
 }
 

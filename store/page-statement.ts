@@ -1,5 +1,6 @@
 import { EMAIL_COLUMNS, decodedRows } from './email-columns.ts';
 import type { Organization } from './organizations.ts';
+import { owedPart } from './owing.ts';
 
 const COLUMNS = [
   ...EMAIL_COLUMNS,
@@ -29,6 +30,8 @@ export interface PageAnswer {
   readonly updated: number;
   readonly unchanged: number;
   readonly restored: number;
+  /** Destinations to which something is owed now that can be sent; only of a page that owes. */
+  readonly owed?: readonly number[] | null;
 }
 
 /**
@@ -47,6 +50,7 @@ export interface PageAnswer {
  *   does not say that a message has left where it never said that it came. Where such a message lies is not sure either
  *   when another folder says that it left.
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
+ * - `owed`, of a page that owes (parameters 15 and 16): what is new is owed to the destinations named for it.
  * - `kinds` tells apart what is new, was changed, came from another folder, or is back though it was deleted. A page that
  *   is written again finds none of them.
  *
@@ -58,7 +62,7 @@ export interface PageAnswer {
  * 7 page size, 8 and 9 rows and their key, 10 ids removed, 11 scan numbers, 12 scan id, 13 folder path, 14 messages
  * excluded.
  */
-export const pageStatement = ({ schema }: Organization): string => `
+export const pageStatement = ({ schema }: Organization, { owes = false } = {}): string => `
 WITH lease AS MATERIALIZED (
   SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
   WHERE id = $1 AND _lease_token = $2 FOR SHARE
@@ -139,8 +143,9 @@ WITH lease AS MATERIALIZED (
 ), mailbox AS (
   UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $13, updated_at = now()
   FROM turn CROSS JOIN tally WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
-)
+)${owes ? owedPart('(SELECT fresh._no, fresh.id, mailbox_no FROM fresh CROSS JOIN turn) AS message', '$15', '$16') : ''}
 SELECT (SELECT count(*) FROM lease) AS held, (SELECT count(*) FROM turn) AS open,
   (SELECT count(*) FROM fresh) AS inserted, count(*) FILTER (WHERE differs) AS updated,
   count(*) FILTER (WHERE NOT differs) AS unchanged, count(*) FILTER (WHERE deleted) AS restored
+  ${owes ? ", (SELECT array_agg(DISTINCT destination_no) FROM owed WHERE status = 'owed') AS owed" : ''}
 FROM known`;

@@ -9,10 +9,12 @@ import {
   type Client,
   type Database,
   type NamedStatement,
+  nameOf,
 } from './database.ts';
 import { EMAIL_COLUMNS, encodeRows, type PageRow } from './email-columns.ts';
 import { LeaseLost, RoundLost, StoreUnavailable, UnknownScan, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
+import { encodeOwed, type OwedTo } from './owing.ts';
 import { pageStatement, type PageAnswer } from './page-statement.ts';
 import { quarantineStatement } from './quarantine.ts';
 import { byId } from './values.ts';
@@ -31,6 +33,11 @@ export interface FolderMessages {
   readonly removed: readonly RemovedMessage[];
   /** Whether the page's text has escapes of NUL or surrogates in it: its strings are looked through then. */
   readonly suspicious: boolean;
+  /**
+   * To which destinations a message is owed that is stored now for the first time, as it is known now; it is asked of
+   * others as well. Default: to none.
+   */
+  readonly owes?: ((email: EmailRow) => readonly OwedTo[]) | undefined;
 }
 
 /** One response of Graph, and where the reading of its folder stands after it. */
@@ -66,12 +73,15 @@ export interface PageResult {
   readonly incomplete: readonly string[];
   /** Messages that the database refuses, each with its SQLSTATE. They are in quarantine now. */
   readonly refused: readonly { readonly id: string; readonly code: string }[];
+  /** Destinations that are owed something now which can be sent, by number; absent where nothing was to be owed. */
+  readonly owed?: readonly number[];
 }
 
 /**
  * Stores a page: messages, what the scans have seen, the folder's round and all counters, in one transaction. A page
  * written again changes nothing. A partial delta record is merged into the stored message. A message that the database
- * refuses goes into quarantine.
+ * refuses goes into quarantine. A message that is new is owed to its destinations in the same transaction; one that was
+ * stored before and has changed, moved or come back is owed to none.
  *
  * @throws {LeaseLost} when the mailbox's lease is not held under the token; nothing is written
  * @throws {RoundLost} when the round is not the folder's open one; nothing is written
@@ -153,20 +163,25 @@ function statementOf(
   messages: ReadonlyMap<string, GraphMessage>,
   stored: ReadonlyMap<string, EmailRow>,
 ): NamedStatement {
-  const { mailboxId, leaseToken, folder, scanNos, scanId, suspicious, excluded = 0, progress } = page;
+  const { mailboxId, leaseToken, folder, scanNos, scanId, suspicious, owes, excluded = 0, progress } = page;
   const { round, next, pageSize } = progress ?? NO_PROGRESS;
   const removed = new Set(page.removed.map(({ id }) => storableText(id)));
   const rows: PageRow[] = [];
+  const owed = new Map<string, readonly OwedTo[]>();
   for (const [id, message] of messages) {
     const before = stored.get(id);
     const row = before ? mergeEmail(before, message, suspicious) : toEmailRow(message, suspicious);
     const merged = before !== undefined && JSON.stringify(row) !== JSON.stringify(before);
     rows.push({ row, merged, removed: removed.delete(id) });
+    const destinations = before ? [] : (owes?.(row) ?? []);
+    if (destinations.length > 0) owed.set(row.id, destinations);
   }
   const { text, key } = encodeRows(rows);
+  const statement = pageStatement(organization, { owes: owed.size > 0 });
   return {
-    name: organization.schema.slice(1, -1),
-    text: pageStatement(organization),
+    // A page that owes nothing has a statement of its own, and costs nothing more.
+    name: owed.size > 0 ? nameOf({ text: statement }) : organization.schema.slice(1, -1),
+    text: statement,
     values: [
       mailboxId,
       leaseToken,
@@ -182,6 +197,7 @@ function statementOf(
       scanId,
       storableText(folder.path),
       excluded,
+      ...(owed.size > 0 ? encodeOwed(owed) : []),
     ],
   };
 }
@@ -189,8 +205,8 @@ function statementOf(
 function resultOf({ mailboxId, folder }: Written, answer: PageAnswer | undefined): PageResult {
   if (!answer || answer.held === 0) throw new LeaseLost(mailboxId);
   if (answer.open === 0) throw new RoundLost(folder.id);
-  const { inserted, updated, unchanged, restored } = answer;
-  return { inserted, updated, unchanged, restored, incomplete: [], refused: [] };
+  const { inserted, updated, unchanged, restored, owed } = answer;
+  return { inserted, updated, unchanged, restored, incomplete: [], refused: [], ...(owed && { owed }) };
 }
 
 /**
@@ -220,9 +236,8 @@ const writeSingly = (db: Database, organization: Organization, page: Written): P
     return { ...sumOf(results), incomplete: results.flatMap(({ incomplete }) => incomplete), refused };
   });
 
-const sumOf = (
-  results: readonly PageResult[],
-): Pick<PageResult, 'inserted' | 'updated' | 'unchanged' | 'restored'> => ({
+const sumOf = (results: readonly PageResult[]): Omit<PageResult, 'incomplete' | 'refused'> => ({
+  ...(results.some(({ owed }) => owed) && { owed: [...new Set(results.flatMap(({ owed }) => owed ?? []))] }),
   inserted: results.reduce((sum, { inserted }) => sum + inserted, 0),
   updated: results.reduce((sum, { updated }) => sum + updated, 0),
   unchanged: results.reduce((sum, { unchanged }) => sum + unchanged, 0),

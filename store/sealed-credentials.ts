@@ -2,11 +2,12 @@ import { SealError, sealedUnder } from '../model/sealing.ts';
 import { clientStateContext } from './client-state-key.ts';
 import { contextOf } from './connections.ts';
 import { query, type Database } from './database.ts';
+import { secretContext } from './destination-secrets.ts';
 
 /**
- * Where sealed credentials lie, and the keys of client states, which are sealed as those are: each in a column of a
- * numbered row, for a context that follows from the organization and another column. They are gone through in this order,
- * for a credential moves from the first to the second.
+ * Where sealed credentials lie, and the keys of client states and the secrets of destinations, which are sealed as those
+ * are: each in a column of a numbered row, for a context that follows from the organization and another column. They are
+ * gone through in this order, for a credential moves from the first to the second.
  */
 const PLACES = [
   {
@@ -20,6 +21,10 @@ const PLACES = [
   {
     ...{ table: 'outhaul.sessions', number: 'session_no', sealed: 'sealed_client_state_key', owner: 'session_id' },
     context: ({ organizationId, owner }: SealedRow) => clientStateContext({ organizationId, sessionId: owner }),
+  },
+  {
+    ...{ table: 'outhaul.destinations', number: 'destination_no', sealed: 'sealed_secret', owner: 'destination_id' },
+    context: ({ organizationId, owner }: SealedRow) => secretContext(organizationId, owner),
   },
 ] as const;
 type Place = (typeof PLACES)[number];

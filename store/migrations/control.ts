@@ -6,6 +6,7 @@ import * as connections from './control/0004-connections.ts';
 import * as keyRing from './control/0005-key-ring.ts';
 import * as coverage from './control/0006-coverage.ts';
 import * as continuous from './control/0007-continuous.ts';
+import * as delivery from './control/0008-delivery.ts';
 
 /** The control schema `outhaul`, oldest step first. A step that was published is never changed, only followed. */
 export const controlMigrations: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const controlMigrations: readonly Migration[] = [
   { name: '0005-key-ring', sql: keyRing.sql },
   { name: '0006-coverage', sql: coverage.sql },
   { name: '0007-continuous', sql: continuous.sql },
+  { name: '0008-delivery', sql: delivery.sql },
 ];

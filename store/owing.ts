@@ -1,0 +1,136 @@
+import type { Owing, OwedOfMessage } from '../model/destination-filters.ts';
+import { HOLD_SECONDS, type Urgency } from '../model/delivery.ts';
+import { storableText } from '../model/text.ts';
+import { query, run, type Client, type Database } from './database.ts';
+import type { Organization } from './organizations.ts';
+
+/** To which destination a message is owed, and whether its attachments have to be there first. */
+export interface OwedTo {
+  readonly destinationNo: number;
+  readonly owing: Exclude<Owing, 'nothing'>;
+  readonly urgency: Urgency;
+}
+
+/** Messages by id, with the destinations that each is owed to, as two parameters of a statement. */
+export function encodeOwed(messages: ReadonlyMap<string, readonly OwedTo[]>): readonly [string, readonly number[]] {
+  const owed = [...messages].filter(([, destinations]) => destinations.length > 0);
+  const records = owed.map(([id, destinations]) => [
+    id,
+    destinations.map(({ destinationNo, owing, urgency }) => ({ destination: destinationNo, status: owing, urgency })),
+  ]);
+  const numbers = new Set(owed.flatMap(([, destinations]) => destinations.map(({ destinationNo }) => destinationNo)));
+  return [JSON.stringify(Object.fromEntries(records)), [...numbers]];
+}
+
+/**
+ * SQL, parts of a `WITH`: messages become owed. Destinations that are gone by now are owed nothing; the others cannot go
+ * until this is committed. What waits for attachments stands in the same line as the rest, and holds it up for a while.
+ * @param messages relations that have `_no`, `id` and `mailbox_no`, each message once
+ * @param owed and `destinations`: the parameters of `encodeOwed`
+ */
+export const owedPart = (messages: string, owed: string, destinations: string): string => `, takers AS MATERIALIZED (
+  SELECT destination_no, organization_id, ordered FROM outhaul.destinations
+  WHERE destination_no = ANY(${destinations}::int[]) FOR KEY SHARE
+), owed AS (
+  INSERT INTO outhaul.deliveries (destination_no, organization_id, mailbox_no, email_no, ordered, status, priority, next_at)
+  SELECT takers.destination_no, takers.organization_id, mailbox_no, _no, takers.ordered, o.status, o.urgency,
+    CASE o.status WHEN 'waiting' THEN now() + interval '${HOLD_SECONDS} s' ELSE now() END
+  FROM ${messages}
+    CROSS JOIN LATERAL jsonb_to_recordset(${owed}::jsonb -> id) AS o(destination int, status text, urgency smallint)
+    JOIN takers ON takers.destination_no = o.destination
+  ORDER BY _no, takers.destination_no
+  ON CONFLICT DO NOTHING
+  RETURNING destination_no, status
+)`;
+
+/** A message that waits for its attachments, so that destinations can have it, or them. */
+export interface WaitingMessage {
+  readonly emailNo: number;
+  readonly messageId: string;
+  readonly destinationNos: readonly number[];
+}
+
+/** Messages of a mailbox that wait for their attachments, in the order of arrival. Start after 0; an empty answer is the end. */
+export const waitingMessages = (
+  db: Pick<Database, 'pool'>,
+  { organizationId, schema }: Organization,
+  { mailboxId, after, limit }: { readonly mailboxId: string; readonly after: number; readonly limit: number },
+): Promise<WaitingMessage[]> =>
+  query<WaitingMessage>(db, {
+    text: `WITH waiting AS MATERIALIZED (
+        SELECT email_no, array_agg(destination_no ORDER BY destination_no) AS destinations FROM outhaul.deliveries
+        WHERE organization_id = $1 AND mailbox_no = (SELECT mailbox_no FROM ${schema}.mailboxes WHERE id = $2)
+          AND status = 'waiting' AND email_no > $3
+        GROUP BY email_no ORDER BY email_no LIMIT $4
+      )
+      SELECT email_no AS "emailNo", id AS "messageId", destinations AS "destinationNos"
+      FROM waiting CROSS JOIN LATERAL (SELECT id FROM ${schema}.emails WHERE _no = email_no OFFSET 0) e
+      ORDER BY email_no`,
+    values: [organizationId, mailboxId, after, limit],
+    prepared: true,
+  });
+
+/** The next mailboxes that have messages which wait for their attachments, by id. Start after ''; an empty answer is the end. */
+export async function mailboxesWaiting(
+  db: Pick<Database, 'pool'>,
+  { organizationId, schema }: Organization,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(db, {
+    text: `SELECT id FROM ${schema}.mailboxes m WHERE id > $2 AND EXISTS (SELECT FROM outhaul.deliveries d
+        WHERE d.organization_id = $1 AND d.mailbox_no = m.mailbox_no AND d.status = 'waiting')
+      ORDER BY id LIMIT $3`,
+    values: [organizationId, after, limit],
+  });
+  return rows.map(({ id }) => id);
+}
+
+/** What a destination is owed of a message that has waited; no attachments is nothing. */
+export interface NowOwed {
+  readonly destinationNo: number;
+  readonly emailNo: number;
+  readonly owed: OwedOfMessage;
+}
+
+/**
+ * The attachments of messages are there, or known not to come: the messages, or those attachments, are owed now, in the
+ * place that the messages have in the order of arrival. To be called in the transaction that stores the attachments, if
+ * there is one. What does not wait (any more) stays as it is, so that a second call does no harm.
+ * @returns the destinations that are owed something now
+ */
+export async function releaseWaiting(client: Client, messages: readonly NowOwed[]): Promise<number[]> {
+  if (messages.length === 0) return [];
+  const records = messages.map(({ destinationNo, emailNo, owed }) => ({
+    destination: destinationNo,
+    email: emailNo,
+    itself: owed === 'message',
+    attachments: owed === 'message' ? [] : owed.map(storableText),
+  }));
+  const rows = await run<{ destination_no: number }>(client, {
+    text: `WITH given AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset($1::jsonb) AS g(destination int, email bigint, itself boolean, attachments text[])
+      ), released AS MATERIALIZED (
+        SELECT d.*, itself, attachments FROM given CROSS JOIN LATERAL (
+          SELECT delivery_no, destination_no, organization_id, mailbox_no, email_no, ordered, priority, owed_xid, owed_at
+          FROM outhaul.deliveries
+          WHERE destination_no = given.destination AND email_no = given.email AND attachment_id = '' AND status = 'waiting'
+          FOR UPDATE) d
+      ), itself AS (
+        UPDATE outhaul.deliveries SET status = 'owed', next_at = now()
+        WHERE delivery_no = ANY(ARRAY(SELECT delivery_no FROM released WHERE itself)) RETURNING destination_no
+      ), gone AS (
+        DELETE FROM outhaul.deliveries
+        WHERE delivery_no = ANY(ARRAY(SELECT delivery_no FROM released WHERE NOT itself))
+      ), parts AS (
+        INSERT INTO outhaul.deliveries (destination_no, organization_id, mailbox_no, email_no, attachment_id, part, ordered,
+          status, priority, owed_xid, owed_at)
+        SELECT destination_no, organization_id, mailbox_no, email_no, a.id, a.part, ordered, 'owed', priority, owed_xid, owed_at
+        FROM released CROSS JOIN LATERAL unnest(attachments) WITH ORDINALITY AS a(id, part)
+        WHERE NOT itself ORDER BY owed_xid, email_no, a.part
+        ON CONFLICT DO NOTHING RETURNING destination_no
+      )
+      SELECT DISTINCT destination_no FROM (SELECT * FROM itself UNION ALL SELECT * FROM parts) AS owed`,
+    values: [JSON.stringify(records)],
+  });
+  return rows.map(({ destination_no: no }) => no);
+}
