@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createClient } from '@redis/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RedisList, type RedisListSettings } from '../../destinations/redis-list.ts';
 import type { Item } from '../../destinations/sender.ts';
 import { openTestRedis, TestRedis, type AnyRedis } from '../support/redis.ts';
 import { attachment, calm, item, lostAttachment, message, outcomesOf, stream } from './support/items.ts';
+import { CERTIFICATE, PRIVATE_KEY } from './support/tls.ts';
 
 let redis: AnyRedis;
 /** What tests ask as consumers do. */
@@ -305,6 +309,27 @@ describe('a Redis with conditions', () => {
     });
     for (const list of [right, wrong]) await list.close();
     await own.stop();
+  });
+
+  it('speaks TLS, with an authority that it is told of, and with no other', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'outhaul-tls-'));
+    const [certificate, key] = [join(folder, 'certificate.pem'), join(folder, 'key.pem')];
+    await writeFile(certificate, CERTIFICATE);
+    await writeFile(key, PRIVATE_KEY);
+    const withTls = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-auth-clients', 'no'];
+    const own = await TestRedis.start('--port', '0', '--tls-port', 'PORT', ...withTls);
+    const url = `rediss://localhost:${own.port}/0`;
+    const trusting = open({ url, ca: CERTIFICATE });
+    expect((await outcomesOf(trusting.send(files(1, 1), calm()))).outcomes).toHaveLength(1);
+    expect(await trusting.queue.peek(1, calm())).toHaveLength(1);
+    const strict = open({ url });
+    expect((await outcomesOf(strict.send(files(1, 1), calm()))).thrown).toMatchObject({
+      reason: 'away',
+      message: 'Redis is out of reach: DEPTH_ZERO_SELF_SIGNED_CERT',
+    });
+    for (const list of [trusting, strict]) await list.close();
+    await own.stop();
+    await rm(folder, { recursive: true });
   });
 
   it('says when its memory is full, and that the key holds something else', async () => {

@@ -1,4 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Item, Outcome, Sender } from '../../destinations/sender.ts';
 import { openUtility, type UtilitySettings } from '../../destinations/utility.ts';
@@ -13,6 +16,7 @@ import {
   stream,
 } from './support/items.ts';
 import { json, startReceiver, type Receiver } from './support/receiver.ts';
+import { CERTIFICATE, PRIVATE_KEY } from './support/tls.ts';
 
 const key = randomBytes(32);
 let receiver: Receiver;
@@ -241,6 +245,25 @@ describe("a utility's answer", () => {
     receiver.instead = (request) => request.pause();
     const large = item(1, { attachments: [largeAttachment(1_000_000)] });
     expect(await sendOne(open({ timeoutMs: 200 }), large)).toMatchObject({ cause: 'timeout', retry: true });
+  });
+});
+
+describe('a certificate', () => {
+  it('is accepted from an authority that we are told of, and from no other', async () => {
+    const server = createServer({ key: PRIVATE_KEY, cert: CERTIFICATE }, (request, response) => {
+      request.resume().on('end', () => json(response, 200, {}));
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const endpoint = `https://localhost:${(server.address() as AddressInfo).port}`;
+    expect(await sendOne(open({ endpoint, ca: CERTIFICATE }))).toEqual({ deliveryNo: '1', status: 'accepted' });
+    expect(await sendOne(open({ endpoint }))).toMatchObject({
+      cause: 'tls',
+      error: 'No secure connection: DEPTH_ZERO_SELF_SIGNED_CERT',
+      retry: true,
+    });
+    server.closeAllConnections();
+    server.close();
   });
 });
 
