@@ -54,10 +54,10 @@ const TROUBLES: Readonly<Record<string, BlobsTrouble>> = {
   EROFS: 'read_only',
 };
 
-/** What an error of the file system means; what is the store's own already comes back as it is. */
-export function toBlobsUnavailable(error: unknown): Error {
-  if (error instanceof StoreError) return error;
-  const code = codeOf(error) ?? 'unknown';
+/** What an error of the file system means; any other comes back as it is. */
+export function toBlobsUnavailable(error: unknown): unknown {
+  const code = codeOf(error);
+  if (error instanceof StoreError || code === undefined || code.startsWith('ERR_')) return error;
   return new BlobsUnavailable(TROUBLES[code] ?? 'away', code, error);
 }
 

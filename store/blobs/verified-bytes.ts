@@ -35,4 +35,4 @@ export class VerifiedBytes extends Transform {
 }
 
 /** An error of the file system in the store's words; one of whoever destroys the stream stays as it is. */
-export const readError = (error: Error): Error => ('syscall' in error ? toBlobsUnavailable(error) : error);
+export const readError = (error: Error): Error => ('syscall' in error ? (toBlobsUnavailable(error) as Error) : error);
