@@ -6,6 +6,7 @@ const COLUMNS = [
   'address',
   'mailbox_state',
   'reason',
+  'folder_id',
   'folder',
   'folder_state',
   'graph',
@@ -23,7 +24,10 @@ const COLUMNS = [
   'restored',
 ];
 
-/** Coverage as CSV: a line for each folder, and one for each mailbox of which no folder was read. */
+/**
+ * Coverage as CSV: a line for each folder, and one for each mailbox of which no folder was read. Folders of one mailbox may
+ * have one path; their ids tell them apart.
+ */
 export async function* coverageCsv(pages: AsyncIterable<CoveragePage>): AsyncGenerator<string> {
   yield stringify([COLUMNS]);
   for await (const { mailboxes } of pages) {
@@ -42,6 +46,7 @@ const line = (mailbox: CoveredMailbox, folder?: CoveredFolder): unknown[] => [
   mailbox.address,
   mailbox.state,
   mailbox.reason,
+  folder?.folderId,
   folder?.path,
   folder?.state,
   folder?.graph,

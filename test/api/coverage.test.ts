@@ -90,7 +90,8 @@ describe('the coverage of a scan', () => {
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
     const lines = (await response.text()).trimEnd().split('\n');
     expect(lines).toHaveLength(5);
-    expect(lines[0]).toContain('mailbox_id,address,mailbox_state,reason,folder');
+    expect(lines[0]).toContain('mailbox_id,address,mailbox_state,reason,folder_id,folder,');
+    expect(lines[1]).toContain(`,${folderId},inbox,`);
     expect(lines[1]).toMatch(/,inbox,completed,25,25,0,2,2,not-owned-up-to-\d not-owned-up-to-\d,/);
     expect(lines[2]).toMatch(/,skipped,denied,.*ErrorAccessDenied,request-7,,,,,$/);
   });
