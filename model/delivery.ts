@@ -26,8 +26,9 @@ export type Urgency = (typeof URGENCY)[keyof typeof URGENCY];
  */
 export const HOLD_SECONDS = 60;
 
-/** Causes of death that no destination has named. */
+/** Causes of death that no destination has named: it was owed for too long; or waited as long for its attachments. */
 export const WAITED_TOO_LONG = 'WaitedTooLong';
+export const ATTACHMENTS_MISSING = 'AttachmentsMissing';
 
 const FIRST_PAUSE_MS = 1_000;
 const PAUSE_FACTOR = 4;

@@ -35,8 +35,16 @@ export interface CommonSettings {
   readonly maxWaitSeconds: number;
 }
 
+/** What every destination is set to that is reached over the network. */
+export interface NetworkSettings extends CommonSettings {
+  /** Whether it may be at a private or loopback address. */
+  readonly allowPrivate: boolean;
+  /** Certificate authorities beside the usual ones, as PEM. */
+  readonly ca?: string;
+}
+
 /** Attachments as JSON, pushed onto a list. */
-export interface RedisListSettings extends CommonSettings {
+export interface RedisListSettings extends NetworkSettings {
   /** `redis://host:port/db`, or `rediss:` for TLS; without user and password. */
   readonly url: string;
   readonly username?: string;
@@ -48,11 +56,11 @@ export interface RedisListSettings extends CommonSettings {
 /** Attachments as named files. */
 export interface FolderSettings extends CommonSettings {
   /** A path on the machines of the workers. */
-  readonly path: string;
+  readonly directory: string;
 }
 
 /** Messages, each in one request. */
-export interface UtilitySettings extends CommonSettings {
+export interface UtilitySettings extends NetworkSettings {
   /** To which `/process` and `/health` are added. */
   readonly endpoint: string;
   /** Requests at a time. */
@@ -62,11 +70,11 @@ export interface UtilitySettings extends CommonSettings {
 }
 
 /** What is known of messages, many in one request. */
-export interface BatchSettings extends CommonSettings {
+export interface BatchSettings extends NetworkSettings {
   /** To which `/batch-metadata` is added. */
-  readonly url: string;
+  readonly endpoint: string;
   /** Messages in one request. */
-  readonly batchSize: number;
+  readonly batchItems: number;
   /** How long a batch that is not full waits for more. */
   readonly batchWaitSeconds: number;
   readonly timeoutSeconds: number;
@@ -85,13 +93,14 @@ export type KindSettings = {
 }[DestinationKind];
 
 const COMMON = { filters: {}, attempts: 3, maxWaitSeconds: 7 * 24 * 3600 } as const;
+const NETWORK = { ...COMMON, allowPrivate: false } as const;
 
 /** What holds where nothing else was said. Where mail is to go has no default. */
 export const SETTINGS_DEFAULTS = {
-  redis_list: { ...COMMON, list: 'email_attachments', maxLength: 1000 },
+  redis_list: { ...NETWORK, list: 'email_attachments', maxLength: 1000 },
   folder: COMMON,
-  utility: { ...COMMON, concurrency: 25, timeoutSeconds: 30, priority: 'medium' },
-  batch: { ...COMMON, batchSize: 100, batchWaitSeconds: 2, timeoutSeconds: 30 },
+  utility: { ...NETWORK, concurrency: 25, timeoutSeconds: 30, priority: 'medium' },
+  batch: { ...NETWORK, batchItems: 100, batchWaitSeconds: 2, timeoutSeconds: 30 },
 } as const;
 
 /** Settings as they may be given: those that have a default need not be. */

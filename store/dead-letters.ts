@@ -1,7 +1,7 @@
-import { WAITED_TOO_LONG } from '../model/delivery.ts';
+import { ATTACHMENTS_MISSING, WAITED_TOO_LONG } from '../model/delivery.ts';
 import { query, type Database } from './database.ts';
 import { InvalidCursor } from './errors.ts';
-import { ATTACHMENTS_MISSING, OWED_ANEW } from './feeding.ts';
+import { OWED_ANEW } from './feeding.ts';
 import type { Organization } from './organizations.ts';
 
 /** Which deliveries; whatever is left out does not matter. */

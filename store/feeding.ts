@@ -1,4 +1,5 @@
 import type { FilteredMessage } from '../model/destination-filters.ts';
+import { ATTACHMENTS_MISSING } from '../model/delivery.ts';
 import { run, transaction, type Client, type Database } from './database.ts';
 import { UnknownDestination } from './errors.ts';
 import type { Organization } from './organizations.ts';
@@ -165,9 +166,6 @@ async function owe(
   });
   return replayed.length + (fresh?.count ?? 0);
 }
-
-/** Died before its message's attachments were there: it has to wait for them again. */
-export const ATTACHMENTS_MISSING = 'AttachmentsMissing';
 
 /** SQL: a delivery that was over is owed again, at the end of the line, with all its attempts before it. */
 export const OWED_ANEW = `status = CASE cause WHEN '${ATTACHMENTS_MISSING}' THEN 'waiting' ELSE 'owed' END, attempts = 0,

@@ -57,7 +57,7 @@ describe('a delivery that is owed', () => {
 
 it('a utility is called as the document says unless told otherwise', () => {
   expect(SETTINGS_DEFAULTS.utility).toMatchObject({ concurrency: 25, timeoutSeconds: 30, attempts: 3 });
-  expect(SETTINGS_DEFAULTS.batch).toMatchObject({ batchSize: 100, batchWaitSeconds: 2 });
+  expect(SETTINGS_DEFAULTS.batch).toMatchObject({ batchItems: 100, allowPrivate: false, batchWaitSeconds: 2 });
   const given = withDefaults('utility', { endpoint: 'https://utility.example', concurrency: 2, filters: {} });
   expect(given).toMatchObject({ concurrency: 2, timeoutSeconds: 30, endpoint: 'https://utility.example' });
 });

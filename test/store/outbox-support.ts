@@ -15,7 +15,7 @@ export const utility: KindSettings = {
 };
 export const batch: KindSettings = {
   kind: 'batch',
-  settings: withDefaults('batch', { url: 'https://batch.example' }),
+  settings: withDefaults('batch', { endpoint: 'https://batch.example' }),
 };
 export const redisList: KindSettings = {
   kind: 'redis_list',
