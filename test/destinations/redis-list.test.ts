@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient } from '@redis/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { RedisList, type RedisListSettings } from '../../destinations/redis-list.ts';
 import type { Item } from '../../destinations/sender.ts';
 import { openTestRedis, TestRedis, type AnyRedis } from '../support/redis.ts';
@@ -23,7 +23,8 @@ beforeAll(async () => {
   redis = await openTestRedis();
   consumer = createClient({ url: redis.url });
   await consumer.connect();
-});
+  // It may have to be installed.
+}, 300_000);
 afterAll(async () => {
   for (const list of lists) await list.close();
   consumer?.destroy();
@@ -37,6 +38,13 @@ function open(over: Partial<RedisListSettings> = {}): RedisList {
   const list = new RedisList({ url: redis.url, allowPrivate: true, queue, maxLength: 1000, ...over });
   lists.push(list);
   return list;
+}
+
+/** A server that the test may kill, freeze and configure, and that is gone when it ends. */
+async function startOwn(...args: string[]): Promise<TestRedis> {
+  const own = await TestRedis.start(...args);
+  onTestFinished(() => own.stop());
+  return own;
 }
 
 const file = (no: number, content = `content ${no}`): Item => item(no, { attachments: [attachment(content)] });
@@ -230,7 +238,7 @@ describe('a Redis that is away', () => {
   });
 
   it('is taken up again after a kill and a start: nothing lost, order kept', async () => {
-    const own = await TestRedis.start();
+    const own = await startOwn();
     const list = open({ url: own.url, batchItems: 10, maxLength: 100_000 });
     let owed = numbers(1, 400);
     let kills = 0;
@@ -255,11 +263,10 @@ describe('a Redis that is away', () => {
     expect([...seen]).toEqual(numbers(1, 400).map((no) => `content ${no}`));
     reader.destroy();
     await list.close();
-    await own.stop();
   });
 
   it('sends again what was pushed without an answer, and the first turns stay in order', async () => {
-    const own = await TestRedis.start();
+    const own = await startOwn();
     const list = open({ url: own.url, timeoutMs: 500 });
     await outcomesOf(list.send(files(1, 2), calm()));
     async function* andThenFrozen(): AsyncGenerator<Item> {
@@ -278,24 +285,12 @@ describe('a Redis that is away', () => {
     expect([...new Set(await consumeAll(reader))]).toEqual(numbers(1, 6).map((no) => `content ${no}`));
     reader.destroy();
     await list.close();
-    await own.stop();
   });
 });
 
 describe('a Redis with conditions', () => {
   it('asks for a user and password, and says when they are wrong', async () => {
-    const own = await TestRedis.start(
-      '--user',
-      'outhaul',
-      'on',
-      '>correct',
-      '~*',
-      '&*',
-      '+@all',
-      '--user',
-      'default',
-      'off',
-    );
+    const own = await startOwn('--user', 'outhaul', 'on', '>correct', '~*', '&*', '+@all', '--user', 'default', 'off');
     const right = open({ url: `${own.url}/3`, username: 'outhaul', password: 'correct' });
     expect((await outcomesOf(right.send(files(1, 1), calm()))).outcomes).toHaveLength(1);
     const reader = createClient({ url: `${own.url}/3`, username: 'outhaul', password: 'correct' });
@@ -308,7 +303,6 @@ describe('a Redis with conditions', () => {
       message: expect.stringContaining('WRONGPASS') as string,
     });
     for (const list of [right, wrong]) await list.close();
-    await own.stop();
   });
 
   it('speaks TLS, with an authority that it is told of, and with no other', async () => {
@@ -317,7 +311,7 @@ describe('a Redis with conditions', () => {
     await writeFile(certificate, CERTIFICATE);
     await writeFile(key, PRIVATE_KEY);
     const withTls = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-auth-clients', 'no'];
-    const own = await TestRedis.start('--port', '0', '--tls-port', 'PORT', ...withTls);
+    const own = await startOwn('--port', '0', '--tls-port', 'PORT', ...withTls);
     const url = `rediss://localhost:${own.port}/0`;
     const trusting = open({ url, ca: CERTIFICATE });
     expect((await outcomesOf(trusting.send(files(1, 1), calm()))).outcomes).toHaveLength(1);
@@ -328,18 +322,16 @@ describe('a Redis with conditions', () => {
       message: 'Redis is out of reach: DEPTH_ZERO_SELF_SIGNED_CERT',
     });
     for (const list of [trusting, strict]) await list.close();
-    await own.stop();
     await rm(folder, { recursive: true });
   });
 
   it('says when its memory is full, and that the key holds something else', async () => {
-    const own = await TestRedis.start('--maxmemory', '1mb', '--maxmemory-policy', 'noeviction');
+    const own = await startOwn('--maxmemory', '1mb', '--maxmemory-policy', 'noeviction');
     const list = open({ url: own.url, batchItems: 1 });
     const filled = await outcomesOf(list.send(stream(file(1, 'x'.repeat(3_000_000)), file(2)), calm()));
     expect(filled.outcomes).toEqual([]);
     expect(filled.thrown).toMatchObject({ reason: 'full', message: expect.stringContaining('OOM') as string });
     await list.close();
-    await own.stop();
     await consumer.set(queue, 'a string');
     expect((await outcomesOf(open().send(files(1, 1), calm()))).thrown).toMatchObject({ reason: 'misconfigured' });
   });

@@ -66,10 +66,10 @@ export class TestRedis {
 
   /** A signal to its process; `SIGKILL` is waited for. */
   async signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
-    const process = this.#process;
-    if (process?.exitCode !== null || process.signalCode !== null) return;
-    const gone = once(process, 'exit');
-    process.kill(name);
+    const child = this.#process;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(name);
     if (name === 'SIGKILL') await gone;
   }
 
