@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { compareWithTruth, type Comparison, type TrueBatch } from '../cli/demo/comparison.ts';
+import { compareWithTruth, type Comparison } from '../cli/demo/comparison.ts';
 import { openTruth } from '../cli/demo/truth.ts';
 import { parseKeyRing } from '../config/key-ring.ts';
 import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
@@ -43,9 +43,9 @@ export const reconcile = (
   withDatabase(stage, async (db) => {
     const organization = await organizationOf(db, ORGANIZATION);
     const truth = openTruth(stage.simulator.url, signal);
-    const scan = { tenantId: stage.simulator.tenantId, scanId: '' };
+    const { tenantId } = stage.simulator;
     const compared = await compareWithTruth({
-      truth: ofAnyScan(truth.batches(await truth.mailboxes(), scan)),
+      truth: truth.batches(await truth.mailboxes(), { tenantId }),
       lookUp: async (mailboxId, ids) => {
         const rows = await emailsById(db, organization, { mailboxId, ids });
         return rows.filter((row) => row['_deleted_at'] === null);
@@ -56,16 +56,6 @@ export const reconcile = (
     const leftover = (await countEmails(db, organization)) - stored - duplicated;
     return { messages, missing, duplicated, different: different + Math.max(0, leftover) };
   });
-
-/** Which of many scans changed a row last is no matter of truth. */
-async function* ofAnyScan(batches: AsyncIterable<TrueBatch>): AsyncGenerator<TrueBatch> {
-  for await (const { mailboxId, messages } of batches) {
-    yield {
-      mailboxId,
-      messages: messages.map(({ message, origin: { _scan_id: _, ...origin } }) => ({ message, origin })),
-    };
-  }
-}
 
 /**
  * How many messages the coverage of a scan does not explain: those that it names as unexplained, and those by which what

@@ -13,8 +13,11 @@ const NAMED_ALIKE = new Set(['inbox', 'sentitems', 'drafts', 'deleteditems', 'ju
 export interface Truth {
   summary(): Promise<TruthSummary>;
   mailboxes(): Promise<TruthMailbox[]>;
-  /** Every message of the visible folders, mailbox by mailbox, as it must be stored. */
-  batches(mailboxes: readonly TruthMailbox[], scan: { tenantId: string; scanId: string }): AsyncIterable<TrueBatch>;
+  /**
+   * Every message of the visible folders, mailbox by mailbox, as it must be stored. Without a scan's id it is no matter which
+   * one has stored it, or whether a session has.
+   */
+  batches(mailboxes: readonly TruthMailbox[], from: { tenantId: string; scanId?: string }): AsyncIterable<TrueBatch>;
 }
 
 export function openTruth(simulatorUrl: string, signal: AbortSignal): Truth {
@@ -27,9 +30,9 @@ export function openTruth(simulatorUrl: string, signal: AbortSignal): Truth {
   return {
     summary: async () => (await (await ask('summary')).json()) as TruthSummary,
     mailboxes: async () => ((await (await ask('mailboxes')).json()) as { value: TruthMailbox[] }).value,
-    async *batches(mailboxes, scan) {
+    async *batches(mailboxes, from) {
       for (const mailbox of mailboxes.filter(({ readable, messages }) => readable && messages > 0)) {
-        const origins = originsOf(mailbox, scan);
+        const origins = originsOf(mailbox, from);
         const { body } = await ask(`messages.ndjson?mailbox=${encodeURIComponent(mailbox.id)}`);
         if (body === null) throw new Error('The simulator answered without a body');
         yield* inBatches(mailbox.id, createInterface({ input: Readable.fromWeb(body), crlfDelay: Infinity }), origins);
@@ -57,13 +60,13 @@ async function* inBatches(
 }
 
 /** What the columns that say where a row comes from must hold, for each folder. */
-function originsOf(mailbox: TruthMailbox, { tenantId, scanId }: { tenantId: string; scanId: string }): Origins {
+function originsOf(mailbox: TruthMailbox, { tenantId, scanId }: { tenantId: string; scanId?: string }): Origins {
   const byId = new Map(mailbox.folders.map((folder) => [folder.id, folder]));
   return new Map(
     mailbox.folders.map((folder) => [
       folder.id,
       {
-        _scan_id: scanId,
+        ...(scanId !== undefined && { _scan_id: scanId }),
         _tenant_id: tenantId,
         _user_id: mailbox.id,
         _user_email: mailbox.mail ?? mailbox.userPrincipalName,

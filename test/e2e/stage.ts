@@ -48,8 +48,8 @@ export interface Stage {
   startScan(scanId: string, auth?: object): Promise<void>;
   /** Waits until the scan has ended, and returns its status. */
   ended(scanId: string): Promise<Record<string, unknown>>;
-  /** Compares every field of every message with the ground truth. */
-  compare(scanId: string): Promise<Comparison>;
+  /** Compares every field of every message with the ground truth, the scan that stored it included where it is named. */
+  compare(scanId?: string): Promise<Comparison>;
   close(): Promise<void>;
 }
 
@@ -154,7 +154,7 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
 async function compareStored(
   { simulator }: Stage,
   { DATABASE_URL: url, OUTHAUL_KEYS: keys }: { DATABASE_URL: string; OUTHAUL_KEYS: string },
-  scanId: string,
+  scanId?: string,
 ): Promise<Comparison> {
   const db = openDatabase({ url, poolSize: 2, sealer: parseKeyRing(keys), log: silent });
   try {
@@ -162,7 +162,7 @@ async function compareStored(
     const truth = openTruth(simulator.url, new AbortController().signal);
     const { tenantId } = simulator;
     return await compareWithTruth({
-      truth: truth.batches(await truth.mailboxes(), { tenantId, scanId }),
+      truth: truth.batches(await truth.mailboxes(), { tenantId, ...(scanId !== undefined && { scanId }) }),
       lookUp: (mailboxId, ids) => emailsById(db, organization, { mailboxId, ids }),
     });
   } finally {
