@@ -98,6 +98,23 @@ describe('the first round', () => {
       ).toEqual(['id', 'receivedDateTime', 'subject']);
   });
 
+  test('keeps its $select in the delta link: more members come after a start from nothing only', async () => {
+    const members = (items: readonly object[]) => [
+      ...new Set(items.flatMap((item) => Object.keys(item).filter((name) => !name.startsWith('@')))),
+    ];
+    const { last } = await client.all(deltaOf('inbox', '?$select=subject'), prefer(500));
+    const inbox = { mailbox: mailbox.id, folder: 'inbox' };
+    const { id } = simulator.control.addMessage(inbox, { subject: 'New' });
+    const later = await client.all(linkOf(last), prefer(500));
+    expect(later.items.map((item) => item.id)).toEqual([id]);
+    expect(members(later.items).sort()).toEqual(['id', 'subject']);
+    simulator.control.addMessage(inbox, { subject: 'Newer' });
+    const asked = await client.all(`${linkOf(later.last)}&$select=subject,importance`, prefer(500));
+    expect(members(asked.items).sort()).toEqual(['id', 'subject']);
+    const anew = await client.all(deltaOf('inbox', '?$select=subject,importance'), prefer(500));
+    expect(members(anew.items).sort()).toEqual(['id', 'importance', 'subject']);
+  });
+
   test('gives no more than 5,000 messages through a filter, and $top limits the round', async () => {
     const large = await startSimulator({ tenant: { mailboxes: 1, messages: 6_000, folders: 1, specialUsers: false } });
     try {
