@@ -20,6 +20,9 @@ describe('an organization', () => {
     expect(schema).toBe('"outlook_emails_test_tenant_123"');
     expect(await tables(schema)).toEqual([
       '_migrations',
+      'attachment_reads',
+      'attachments',
+      'blobs',
       'emails',
       'mail_folders',
       'mailboxes',
