@@ -41,9 +41,14 @@ describe('a scan', () => {
       const hold = control.hold({ kind: 'messagesDelta', after: 9 });
       await stage.startScan('killed');
       await hold.reached();
-      const { answer } = await stage.call('GET', '/api/v1/scan/killed/status');
-      expect(answer['recordsExtracted']).toBeGreaterThan(0);
-      expect(answer['recordsExtracted']).toBeLessThan(MESSAGES);
+      await vi.waitFor(
+        async () => {
+          const { answer } = await stage.call('GET', '/api/v1/scan/killed/status');
+          expect(answer['recordsExtracted']).toBeGreaterThan(0);
+          expect(answer['recordsExtracted']).toBeLessThan(MESSAGES);
+        },
+        { timeout: 30_000 },
+      );
       expect(await slicesOf(first.pid)).not.toEqual([]);
 
       first.kill('SIGKILL');

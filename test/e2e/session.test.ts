@@ -50,7 +50,8 @@ describe('a session', () => {
         },
       });
       expect(stage.simulator.control.subscriptions.list()).toHaveLength(MAILBOXES);
-      expect(await schedules()).toHaveLength(1);
+      // Temporal's list is a moment behind what has been made and removed.
+      await vi.waitFor(async () => expect(await schedules()).toHaveLength(1), LONG);
 
       const watch = stage.startClient('watch', '--json');
       await watch.says('Waiting for mail');
@@ -68,7 +69,7 @@ describe('a session', () => {
       expect(await watch.ended, watch.notes()).toBe(0);
       expect(watch.out().trim().split('\n')).toHaveLength(2);
       expect(stage.simulator.control.subscriptions.list()).toEqual([]);
-      expect(await schedules()).toEqual([]);
+      await vi.waitFor(async () => expect(await schedules()).toEqual([]), LONG);
     },
   );
 
