@@ -4,8 +4,10 @@ import type { CheckOutcome, CheckReport } from '../model/connection-check.ts';
 import type { Connection } from '../model/connection.ts';
 import { endCheck, openCheck } from '../store/connection-checks.ts';
 import { noteExpiry } from '../store/connection-list.ts';
+import { organizationsSharing } from '../store/connections.ts';
 import type { Database } from '../store/database.ts';
 import { whileBeating } from './heartbeat.ts';
+import { SHARED_APP, warnOfSharing } from './shared-app.ts';
 
 /** What `checkConnection` has done for it outside. */
 export interface ConnectionActivities {
@@ -29,8 +31,12 @@ export function createConnectionActivities({ db, examine, log }: ConnectionActiv
         const { connection, isCandidate, secretExpiresAt, mailbox } = await openCheck(db, checkNo);
         const request = { secretExpiresAt, ...(mailbox !== null && { mailbox }) };
         const report = await examine(connection, request, Context.current().cancellationSignal);
-        await endCheck(db, checkNo, report);
-        const { outcome, findings, expiresAt } = report;
+        const { outcome, expiresAt } = report;
+        const sharedWith = await organizationsSharing(db, organizationId, connection);
+        const findings = sharedWith.length > 0 ? [...report.findings, SHARED_APP] : report.findings;
+        await endCheck(db, checkNo, { ...report, findings });
+        const works = outcome === 'passed' || outcome === 'warning';
+        if (isCandidate && works) warnOfSharing(log, organizationId, sharedWith);
         if (!isCandidate && expiresAt !== undefined) await noteExpiry(db, organizationId, expiresAt);
         const wrong = findings.filter(({ status }) => status === 'failed').map(({ name, code }) => `${name} (${code})`);
         const facts = { organizationId, checkNo, isCandidate, outcome, ...(wrong.length > 0 && { wrong }) };

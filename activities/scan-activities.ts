@@ -3,7 +3,7 @@ import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { skipReasonOf } from '../model/mailbox-filter.ts';
 import type { FinalScanStatus, MailboxReason } from '../model/scan.ts';
-import { loadConnection, promoteCandidate } from '../store/connections.ts';
+import { loadConnection, organizationsSharing, promoteCandidate } from '../store/connections.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
 import { markDiscovered, pauseScan, reopenScan, resumeScan } from '../store/scan-controls.ts';
@@ -12,6 +12,7 @@ import { finishMailbox, nextMailboxes, recordUsers, unfinishedMailboxes } from '
 import { scanByNo, takeSlot } from '../store/scans.ts';
 import { ConnectionMissing, type GraphConnections } from './graph-connections.ts';
 import { whileBeating } from './heartbeat.ts';
+import { warnOfSharing } from './shared-app.ts';
 
 /** How the check of a scan's credential went. */
 export type CredentialVerdict =
@@ -95,7 +96,9 @@ export function createScanActivities({
       const sample = sampleOf(scan.filters.mailboxes?.include);
       const verdict = await tryCredential(graph, cancellationSignal, sample).finally(() => graph.close());
       if (verdict.status === 'accepted') {
-        await promoteCandidate(db, scanNo);
+        if (await promoteCandidate(db, scanNo)) {
+          warnOfSharing(log, organizationId, await organizationsSharing(db, organizationId, connection));
+        }
       } else {
         const { status, reason } = verdict;
         log.warn({ organizationId, scanNo, status, reason }, 'Credential validation failed');

@@ -95,6 +95,22 @@ export async function takeActive(
   return before;
 }
 
+/** The other organizations whose active connection is of the same tenant, app registration and cloud. */
+export async function organizationsSharing(
+  db: Database,
+  organizationId: string,
+  { tenantId, clientId, cloud }: Connection,
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(db, {
+    text: `SELECT organization_id AS id FROM outhaul.connections
+      WHERE organization_id <> $1 AND scan_no IS NULL
+        AND lower(tenant_id) = lower($2) AND lower(client_id) = lower($3) AND cloud = $4
+      ORDER BY id`,
+    values: [organizationId, tenantId, clientId, cloud],
+  });
+  return rows.map(({ id }) => id);
+}
+
 /** Stores a scan's candidate, its credential sealed for the row that holds it. */
 export async function addCandidate(
   db: Database,
