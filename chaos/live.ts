@@ -3,7 +3,7 @@ import { chaosApi } from './api.ts';
 import { carryOut } from './chaos.ts';
 import { planOf } from './plan.ts';
 import { reconcile, unexplainedOf, type Reconciliation } from './reconcile.ts';
-import { concurrencyFaults } from './report.ts';
+import { concurrencyFaults, peakLines } from './report.ts';
 import type { RunOptions } from './run.ts';
 import { ORGANIZATION, Scans } from './scans.ts';
 import { Session } from './session.ts';
@@ -76,7 +76,8 @@ export async function runLive(stage: Stage, { seed, minutes, say, signal }: RunO
   say(`The poll has ended: ${String(last['status'])} ${last['errorMessage'] as string | null}`);
   const { messages, missing, duplicated, different } = await reconcile(stage, { say, signal });
   const { made, delivered } = await simulator.notifications();
-  const { peakMailboxConcurrency } = await simulator.stats();
+  const { peakMailboxConcurrency, mailboxPeak } = await simulator.stats();
+  for (const line of peakLines(mailboxPeak)) say(line);
   return {
     ...{ seed, faults: { ...done.counts, ...graphFaults }, kills: done.kills.length },
     ...{ sessions: session.started, sessionsLost: session.endedByItself },

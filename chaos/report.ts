@@ -1,3 +1,4 @@
+import type { MailboxPeak } from '../simulator/index.ts';
 import type { Done } from './chaos.ts';
 import type { Reconciliation } from './reconcile.ts';
 import { groupedBy } from './grouped.ts';
@@ -58,6 +59,13 @@ const MOST_AT_A_TIME = 4;
 /** What the most requests at a time for one mailbox are failed for, in words; nothing where Graph lets them pass. */
 export const concurrencyFaults = (peak: number): string[] =>
   peak > MOST_AT_A_TIME ? [`${peak} requests at a time for one mailbox, more than ${MOST_AT_A_TIME}`] : [];
+
+/** What was in flight when a mailbox was asked too much at a time, for who looks for the reason. */
+export function peakLines(peak: MailboxPeak | null): string[] {
+  if (!peak || peak.requests.length <= MOST_AT_A_TIME) return [];
+  const requests = peak.requests.map(({ kind, ms }) => `${kind} for ${ms} ms`);
+  return [`At ${peak.at} a mailbox had in flight: ${requests.join(', ')}`];
+}
 
 /** A mailbox has so many pages in flight: being asked for, or being stored (`PAGES_AT_ONCE` in activities). */
 const MOST_IN_FLIGHT = 3;

@@ -6,7 +6,7 @@ import { liveFaultsOf, runLive } from './live.ts';
 import { planOf } from './plan.ts';
 import { reconcile, unexplainedOf, withDatabase } from './reconcile.ts';
 import { recoveriesOf } from './recovery.ts';
-import { faultsOf, recoveryLines, reportOf, type Report } from './report.ts';
+import { faultsOf, peakLines, recoveryLines, reportOf, type Report } from './report.ts';
 import { rereadsOf } from './reread.ts';
 import { ORGANIZATION, Scans } from './scans.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -96,7 +96,8 @@ async function runScans(stage: Stage, { seed, minutes, say, signal }: RunOptions
   const last = await scans.untilEnded(await scans.start('full'));
   say(`The last scan has ended: ${String(last['status'])} ${last['errorMessage'] as string | null}`);
   const reconciliation = await reconcile(stage, { say, signal });
-  const { peakMailboxConcurrency } = await stage.simulator.stats();
+  const { peakMailboxConcurrency, mailboxPeak } = await stage.simulator.stats();
+  for (const line of peakLines(mailboxPeak)) say(line);
   const events = await readEvents(stage.databaseUrl());
   const recoveries = recoveriesOf(done.kills, { events, incidents: done.incidents });
   for (const line of recoveryLines(recoveries, done.kills)) say(line);

@@ -41,7 +41,7 @@ export type { Hold, HoldMatch } from './msgraph/holds.ts';
 export type { LimitOptions, Limits } from './msgraph/limits.ts';
 export type { Role } from './msgraph/request.ts';
 export type { RouteKind } from './msgraph/route.ts';
-export type { MailboxStats, Stats } from './msgraph/stats.ts';
+export type { MailboxPeak, MailboxStats, Stats } from './msgraph/stats.ts';
 export type { AttachmentOptions } from './mail/attachment-plan.ts';
 export { type FileContent, GeneratedContent } from './mail/content.ts';
 export type { AttachmentRecord } from './mail/record.ts';

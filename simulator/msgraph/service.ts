@@ -124,8 +124,8 @@ export class GraphService {
     const use = userId === undefined || !isOutlook(kind) ? undefined : stats.useOf(userId);
     // Whoever has given up another request just now must be noticed before this one is called too many.
     for (let turns = 0; turns < 2 && use && throttle.isFull(use.inFlight); turns++) await turn();
-    stats.begin(kind, use, Date.now());
-    incoming.onEnd(() => stats.end(use));
+    const flight = stats.begin(kind, use, Date.now());
+    incoming.onEnd(() => stats.end(use, flight));
     return use;
   }
 

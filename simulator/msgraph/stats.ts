@@ -14,6 +14,20 @@ export interface MailboxStats {
   throttled: number;
 }
 
+/** A request that is being answered. */
+export interface Flight {
+  readonly kind: RouteKind;
+  /** When it arrived, ms since 1970. */
+  readonly at: number;
+}
+
+/** When a mailbox was asked the most at a time, and for how long each of these requests had been in flight. */
+export interface MailboxPeak {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly requests: readonly { readonly kind: RouteKind; readonly ms: number }[];
+}
+
 /** What the simulator was asked since its start or the last reset. */
 export interface Stats {
   requests: number;
@@ -30,6 +44,8 @@ export interface Stats {
   peakConcurrency: number;
   /** The highest of the mailboxes. */
   peakMailboxConcurrency: number;
+  /** How that came about; null before the first request. */
+  mailboxPeak: MailboxPeak | null;
   peakMailboxWindow: number;
   /** By user id. */
   mailboxes: Record<string, MailboxStats>;
@@ -38,15 +54,17 @@ export interface Stats {
 /** The use that is made of one mailbox now and was made of it. */
 export interface MailboxUse extends Omit<MailboxStats, 'inWindow'> {
   window: RequestWindow;
+  readonly flights: Set<Flight>;
 }
 
-type Counts = Omit<Stats, 'mailboxes' | 'faults' | 'peakMailboxConcurrency' | 'peakMailboxWindow'>;
+type Counts = Omit<Stats, 'mailboxes' | 'faults' | 'peakMailboxConcurrency' | 'mailboxPeak' | 'peakMailboxWindow'>;
 
 /** Counts requests. What is in flight and in the throttling windows outlives a reset. */
 export class StatsCounter {
   readonly #windowFor: () => RequestWindow;
   readonly #mailboxes = new Map<string, MailboxUse>();
   #counts = emptyCounts();
+  #peak: MailboxPeak | null = null;
 
   constructor(windowFor: () => RequestWindow) {
     this.#windowFor = windowFor;
@@ -58,11 +76,12 @@ export class StatsCounter {
       ...structuredClone(this.#counts),
       faults,
       peakMailboxConcurrency: 0,
+      mailboxPeak: this.#peak,
       peakMailboxWindow: 0,
       mailboxes: {},
     };
     const now = Date.now();
-    for (const [id, { window, ...use }] of this.#mailboxes) {
+    for (const [id, { window, flights: _flights, ...use }] of this.#mailboxes) {
       if (use.requests === 0 && use.inFlight === 0) continue;
       stats.mailboxes[id] = { ...use, inWindow: window.count(now) };
       stats.peakMailboxConcurrency = Math.max(stats.peakMailboxConcurrency, use.peakConcurrency);
@@ -75,6 +94,7 @@ export class StatsCounter {
   reset(): void {
     const { inFlight } = this.#counts;
     this.#counts = { ...emptyCounts(), inFlight, peakConcurrency: inFlight };
+    this.#peak = null;
     const now = Date.now();
     for (const use of this.#mailboxes.values()) {
       Object.assign(use, {
@@ -100,22 +120,30 @@ export class StatsCounter {
     let use = this.#mailboxes.get(userId);
     if (!use) {
       const window = this.#windowFor();
-      use = { requests: 0, inFlight: 0, peakConcurrency: 0, peakInWindow: 0, throttled: 0, window };
+      const counts = { requests: 0, inFlight: 0, peakConcurrency: 0, peakInWindow: 0, throttled: 0 };
+      use = { ...counts, window, flights: new Set() };
       this.#mailboxes.set(userId, use);
     }
     return use;
   }
 
-  /** A request arrives, at `at` milliseconds since 1970. */
-  begin(kind: RouteKind, use: MailboxUse | undefined, at: number): void {
+  /** A request arrives, at `at` milliseconds since 1970. Whoever begins it ends it. */
+  begin(kind: RouteKind, use: MailboxUse | undefined, at: number): Flight {
+    const flight = { kind, at };
     const counts = this.#counts;
     counts.requests++;
     counts.byKind[kind] = (counts.byKind[kind] ?? 0) + 1;
     counts.peakConcurrency = Math.max(counts.peakConcurrency, ++counts.inFlight);
-    if (!use) return;
+    if (!use) return flight;
     use.requests++;
+    use.flights.add(flight);
     use.peakConcurrency = Math.max(use.peakConcurrency, ++use.inFlight);
     use.peakInWindow = Math.max(use.peakInWindow, use.window.add(at));
+    if (use.inFlight > (this.#peak?.requests.length ?? 0)) {
+      const requests = [...use.flights].map((one) => ({ kind: one.kind, ms: at - one.at }));
+      this.#peak = { at: new Date(at).toISOString(), requests };
+    }
+    return flight;
   }
 
   /** A request is refused by a limit. */
@@ -132,9 +160,11 @@ export class StatsCounter {
   }
 
   /** The answer of a request is sent to its end, or its client is gone. */
-  end(use: MailboxUse | undefined): void {
+  end(use: MailboxUse | undefined, flight: Flight): void {
     this.#counts.inFlight--;
-    if (use) use.inFlight--;
+    if (!use) return;
+    use.inFlight--;
+    use.flights.delete(flight);
   }
 }
 

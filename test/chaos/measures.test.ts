@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PageLog } from '../../chaos/pages.ts';
 import { medianAndWorst, recoveriesOf } from '../../chaos/recovery.ts';
-import { faultsOf, recoveryLines, type Report } from '../../chaos/report.ts';
+import { faultsOf, peakLines, recoveryLines, type Report } from '../../chaos/report.ts';
 import { rereadsOf } from '../../chaos/reread.ts';
 import type { Event } from '../../chaos/timeline.ts';
 
@@ -137,6 +137,13 @@ describe('a report', () => {
 
   it('fails above 4 requests at a time for a mailbox', () => {
     expect(faultsOf({ ...clean, peakMailboxConcurrency: 5 })).toHaveLength(1);
+  });
+
+  it('tells what was in flight then, and for how long', () => {
+    const requests = [35_000, 12, 9, 4, 0].map((ms) => ({ kind: 'messagesDelta', ms }) as const);
+    const at = '2026-01-01T00:00:00.000Z';
+    expect(peakLines({ at, requests: requests.slice(1) })).toEqual([]);
+    expect(peakLines({ at, requests }).join()).toContain('messagesDelta for 35000 ms, messagesDelta for 12 ms');
   });
 
   it('fails above 3 pages of a mailbox that one kill made be read again', () => {

@@ -42,7 +42,10 @@ describe('four requests at a time', () => {
     expect((await client.get(inboxOf(mailbox))).status).toBe(200);
     expect(useOf(mailbox)).toMatchObject({ requests: 6, inFlight: 0, peakConcurrency: 5, throttled: 1 });
     expect(useOf(other)).toMatchObject({ peakConcurrency: 1, throttled: 0 });
-    expect(simulator.control.stats()).toMatchObject({ throttled: 1, peakMailboxConcurrency: 5, peakMailboxWindow: 6 });
+    const stats = simulator.control.stats();
+    expect(stats).toMatchObject({ throttled: 1, peakMailboxConcurrency: 5, peakMailboxWindow: 6 });
+    expect(stats.mailboxPeak?.requests.map(({ kind }) => kind)).toEqual(Array<string>(5).fill('mailFolder'));
+    expect(stats.mailboxPeak?.requests.at(-1)?.ms).toBe(0);
   });
 
   test('are not too many for a client that counts its own, however fast it is', async () => {
