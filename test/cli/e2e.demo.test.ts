@@ -129,7 +129,8 @@ describe('outhaul demo', { timeout: 180_000 }, () => {
     await running.says('Scanning');
     running.kill('SIGINT');
     const again = setInterval(() => running.kill('SIGINT'), 100);
-    expect(await running.ended).toBe(130);
+    // One that comes as the process goes ends it by itself, which a shell calls 130, too.
+    expect([130, 'SIGINT']).toContain(await running.ended);
     clearInterval(again);
     await expectNothingLeft();
   });
