@@ -26,7 +26,10 @@ const ECHO_MS = 500;
 export interface Interrupts {
   /** Aborts at the first signal, with an `Interrupted` as its reason. */
   readonly signal: AbortSignal;
-  /** What is done, synchronously, before the process ends at the second signal. */
+  /**
+   * What is done, synchronously, before the process ends at the second signal: what was said last comes first, so that who
+   * writes into a folder is gone before the folder is removed. What fails keeps nothing else from being done.
+   */
   atOnce(action: () => void): void;
   /** Goes back to what Node does by itself. */
   dispose(): void;
@@ -51,7 +54,7 @@ export function listenForInterrupts({ source, exit, now = () => performance.now(
         return controller.abort(new Interrupted(signal));
       }
       if (now() - firstAt < ECHO_MS) return;
-      for (const action of actions.splice(0)) action();
+      for (const action of actions.splice(0).reverse()) attempt(action);
       exit(exitCodeOf(signal));
     };
     source.on(signal, listener);
@@ -64,6 +67,15 @@ export function listenForInterrupts({ source, exit, now = () => performance.now(
       for (const { signal, listener } of listeners) source.off(signal, listener);
     },
   };
+}
+
+/** At the end of a process nobody is left to be told of a failure. */
+function attempt(action: () => void): void {
+  try {
+    action();
+  } catch {
+    return;
+  }
 }
 
 /** Resolves when the signal aborts. Never rejects. */

@@ -35,6 +35,21 @@ describe('signals', () => {
     expect(exits).toEqual([130]);
   });
 
+  it('what was begun last is ended first, and what cannot be ended keeps nothing else from it', () => {
+    const { source, exits, interrupts, clock } = listen();
+    const done: string[] = [];
+    interrupts.atOnce(() => done.push('folder removed'));
+    interrupts.atOnce(() => {
+      throw new Error('gone already');
+    });
+    interrupts.atOnce(() => done.push('service killed'));
+    source.emit('SIGINT');
+    clock.now = 3000;
+    source.emit('SIGINT');
+    expect(done).toEqual(['service killed', 'folder removed']);
+    expect(exits).toEqual([130]);
+  });
+
   it('one Ctrl-C that npm passes on a moment later counts once', () => {
     const { source, exits, clock } = listen();
     source.emit('SIGINT');
