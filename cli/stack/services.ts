@@ -1,5 +1,6 @@
 import { cacheDir, type Config } from '../../config/config.ts';
 import type { DataFolder } from '../../embedded/data-folder.ts';
+import { PortTakenError } from '../../embedded/errors.ts';
 import { findTemporalBinary, startPostgres, startTemporal } from '../../embedded/index.ts';
 import { keepRunning } from './keep-running.ts';
 import { wishedPort } from './ports.ts';
@@ -77,16 +78,18 @@ async function postgresPart({ config, folder, say, signal }: ServicesOptions): P
     say(`Using the PostgreSQL server at ${new URL(config.database.url).host}`);
     return elsewhere({ url: config.database.url });
   }
+  const start = (port: number | undefined, abort: AbortSignal): ReturnType<typeof startPostgres> =>
+    startPostgres({ dataDir: folder.postgresDir, ...(port !== undefined && { port }), log: say, signal: abort });
+  const preferred = await wishedPort({ service: 'PostgreSQL', preferred: POSTGRES_PORT });
   // Once started, it is started again where its clients look for it.
-  let port = await wishedPort({ service: 'PostgreSQL', preferred: POSTGRES_PORT });
+  let port: number | undefined;
   const kept = await keepRunning({
     name: 'PostgreSQL',
     start: async (abort) => {
-      const started = await startPostgres({
-        dataDir: folder.postgresDir,
-        ...(port !== undefined && { port }),
-        log: say,
-        signal: abort,
+      const started = await start(port ?? preferred, abort).catch((error: unknown) => {
+        // Nobody asked for the preferred one: where someone was faster, another will do.
+        if (port !== undefined || !(error instanceof PortTakenError)) throw error;
+        return start(undefined, abort);
       });
       port = started.port;
       return started;
