@@ -3,18 +3,27 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 
 const ATTEMPTS = 5;
 
+/** Where a service is to listen on 127.0.0.1. */
+export interface PortChoice {
+  /** This one or none. Default: a free one. */
+  port?: number;
+  /** Taken where it is free and no `port` is asked for. */
+  preferredPort?: number;
+}
+
 /**
- * Starts a service on the port that was asked for, or else on a free one, on the next where someone was faster.
- * Throws `PortTakenError`.
+ * Starts a service on the port that was asked for, or else on the preferred one or a free one, on the next where someone
+ * was faster. Throws `PortTakenError`.
  */
 export async function withPort<T>(
   service: string,
-  asked: number | undefined,
+  { port: asked, preferredPort }: PortChoice,
   start: (port: number) => Promise<T>,
 ): Promise<T> {
   if (asked !== undefined && !(await isPortFree(asked))) throw new PortTakenError(service, asked);
   for (let attempt = 1; ; attempt++) {
-    const port = asked ?? (await freePort());
+    const isPreferred = attempt === 1 && preferredPort !== undefined && (await isPortFree(preferredPort));
+    const port = asked ?? (isPreferred ? preferredPort : await freePort());
     try {
       return await start(port);
     } catch (error) {

@@ -5,7 +5,7 @@ import { spawnGuarded, type Exit, type GuardedProcess } from './guarded-process.
 import { prepareFolder } from './make-folder.ts';
 import { openLog, type ServiceLog } from './log-file.ts';
 import { pause } from './pause.ts';
-import { withPort } from './ports.ts';
+import { withPort, type PortChoice } from './ports.ts';
 import { findPostgresBinaries, packagedPostgres, type PostgresBinaries } from './postgres-binaries.ts';
 import {
   CLUSTER_USER,
@@ -20,11 +20,9 @@ import { askPostgres, ensureDatabase } from './postgres-connection.ts';
 import { untilReady } from './service-ready.ts';
 import { findServiceUser, type ServiceUser } from './service-user.ts';
 
-export interface PostgresOptions {
+export interface PostgresOptions extends PortChoice {
   /** The folder of the cluster, its password and its log. Made (mode 0700) where it does not exist. */
   dataDir: string;
-  /** On 127.0.0.1, the only address. Default: a free one. */
-  port?: number;
   /** Made where it does not exist. Default `outhaul`. */
   database?: string;
   /** One line for each thing that is done or takes time. */
@@ -90,7 +88,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const settings = { ...SETTINGS, ...options.settings };
   const durable = settings['fsync'] !== 'off';
   const cluster = await openCluster({ folder: dataDir, binaries, user, durable, log, signal });
-  return withPort('PostgreSQL', options.port, (port) =>
+  return withPort('PostgreSQL', options, (port) =>
     patiently(signal, () => startOnce({ ...options, cluster, binaries, user, port, settings })),
   );
 }

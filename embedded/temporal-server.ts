@@ -6,20 +6,19 @@ import type { Exit, GuardedProcess } from './guarded-process.ts';
 import { endLeftover, type StopSteps } from './leftover.ts';
 import { prepareFolder } from './make-folder.ts';
 import { openLog } from './log-file.ts';
-import { freePort, isPortFree, withPort } from './ports.ts';
+import { freePort, isPortFree, withPort, type PortChoice } from './ports.ts';
 import { identify, parseIdentity } from './process-identity.ts';
 import { untilReady } from './service-ready.ts';
 import { findTemporalBinary } from './temporal-binary.ts';
 import { spawnTemporal } from './temporal-command.ts';
 import { askTemporal, ensureSearchAttributes, type SearchAttributeType } from './temporal-namespace.ts';
 
-export interface TemporalOptions {
+/** The port is that of the gRPC frontend. */
+export interface TemporalOptions extends PortChoice {
   /** The folder of the server's SQLite file and log. Made (mode 0700) where it does not exist. */
   dataDir: string;
   /** The Temporal CLI. Default: as `findTemporalBinary` finds it. */
   binary?: string;
-  /** Of the gRPC frontend on 127.0.0.1. Default: a free one. */
-  port?: number;
   /** Of the Web UI on 127.0.0.1; false for none. Default: a free one. */
   uiPort?: number | false;
   /** Made where it does not exist. Default `default`. */
@@ -66,7 +65,7 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
   await prepareFolder(dataDir, TemporalStartError);
   await endLeftoverTemporal(dataDir, { log, signal });
   if (typeof uiPort === 'number' && !(await isPortFree(uiPort))) throw new PortTakenError("Temporal's Web UI", uiPort);
-  return withPort('the Temporal server', options.port, async (port) => {
+  return withPort('the Temporal server', options, async (port) => {
     return startOnce({
       ...options,
       binary,

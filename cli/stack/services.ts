@@ -1,6 +1,5 @@
 import { cacheDir, type Config } from '../../config/config.ts';
 import type { DataFolder } from '../../embedded/data-folder.ts';
-import { PortTakenError } from '../../embedded/errors.ts';
 import { findTemporalBinary, startPostgres, startTemporal } from '../../embedded/index.ts';
 import { keepRunning } from './keep-running.ts';
 import { wishedPort } from './ports.ts';
@@ -78,18 +77,17 @@ async function postgresPart({ config, folder, say, signal }: ServicesOptions): P
     say(`Using the PostgreSQL server at ${new URL(config.database.url).host}`);
     return elsewhere({ url: config.database.url });
   }
-  const start = (port: number | undefined, abort: AbortSignal): ReturnType<typeof startPostgres> =>
-    startPostgres({ dataDir: folder.postgresDir, ...(port !== undefined && { port }), log: say, signal: abort });
-  const preferred = await wishedPort({ service: 'PostgreSQL', preferred: POSTGRES_PORT });
   // Once started, it is started again where its clients look for it.
   let port: number | undefined;
   const kept = await keepRunning({
     name: 'PostgreSQL',
     start: async (abort) => {
-      const started = await start(port ?? preferred, abort).catch((error: unknown) => {
-        // Nobody asked for the preferred one: where someone was faster, another will do.
-        if (port !== undefined || !(error instanceof PortTakenError)) throw error;
-        return start(undefined, abort);
+      const started = await startPostgres({
+        dataDir: folder.postgresDir,
+        preferredPort: POSTGRES_PORT,
+        ...(port !== undefined && { port }),
+        log: say,
+        signal: abort,
       });
       port = started.port;
       return started;
@@ -108,11 +106,9 @@ async function temporalPart(options: ServicesOptions): Promise<Part<{ address: s
     return elsewhere({ address, uiUrl });
   }
   const { path: binary } = await findTemporalBinary({ cacheDir: cacheDir(env), env, log: say, signal });
-  let port = await wishedPort({
-    service: 'the Temporal server',
-    wanted: options.temporalPort,
-    preferred: TEMPORAL_PORT,
-  });
+  // 0: any.
+  const { temporalPort: wanted } = options;
+  let port = wanted === 0 ? undefined : wanted;
   let uiPort = await wishedPort({
     service: "Temporal's Web UI",
     wanted: options.uiPort,
@@ -124,6 +120,7 @@ async function temporalPart(options: ServicesOptions): Promise<Part<{ address: s
       const started = await startTemporal({
         dataDir: folder.temporalDir,
         binary,
+        ...(wanted === undefined && { preferredPort: TEMPORAL_PORT }),
         ...(port !== undefined && { port }),
         ...(uiPort !== undefined && { uiPort }),
         namespace,
