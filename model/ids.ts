@@ -39,3 +39,6 @@ export const scheduleWorkflowId = (organizationId: string, scheduleId: string): 
  */
 export const scheduledScanId = (scheduleId: string, workflowId: string): string =>
   `${scheduleId}-${workflowId.slice(-'2026-11-21T02:00:00Z'.length).replace(/[-:]/g, '')}`;
+
+/** The one sender to a destination. */
+export const deliverWorkflowId = (destinationId: string): string => `deliver/${destinationId}`;

@@ -41,3 +41,5 @@ export const sessionStartedUpdate = defineUpdate<SessionStart>('sessionStarted')
 export const sessionNudgedSignal = defineSignal('sessionNudged');
 /** To `keepSession`: end. The reason is what people are shown; a second one changes nothing. */
 export const stopSessionSignal = defineSignal<[{ readonly reason: string }]>('stopSession');
+/** To `deliver`, with start: the destination is owed something that can be sent. */
+export const owedSignal = defineSignal('owed');
