@@ -42,3 +42,14 @@ export const scheduledScanId = (scheduleId: string, workflowId: string): string 
 
 /** The one sender to a destination. */
 export const deliverWorkflowId = (destinationId: string): string => `deliver/${destinationId}`;
+
+/** What feeds a new destination with what is stored already. */
+export const feedWorkflowId = (destinationId: string): string => `feed/${destinationId}`;
+
+/** One request to owe a destination a window of time once more. */
+export const replayWorkflowId = (destinationId: string, requestId: string): string =>
+  `replay/${destinationId}/${requestId}`;
+
+/** The upkeep of all destinations of an installation, and the Schedule that starts it. */
+export const upkeepWorkflowId = (taskQueuePrefix: string): string =>
+  taskQueuePrefix === 'outhaul' ? 'delivery-upkeep' : `delivery-upkeep/${taskQueuePrefix}`;
