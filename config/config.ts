@@ -1,9 +1,9 @@
 import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Cloud } from '../model/connection.ts';
 import { isLoopback } from '../model/loopback.ts';
-import { ALIASES, VARIABLES, WITHOUT_MEANING, type Variable, type VariableName } from './variables.ts';
+import { ALIASES, VARIABLES, WITHOUT_MEANING, hostInUrl, type Variable, type VariableName } from './variables.ts';
 
 export interface TemporalConfig {
   /** `host:port`; undefined where `up` is to run a server itself. */
@@ -49,6 +49,35 @@ export interface NotificationConfig {
   readonly subscriptionMinutes: number;
 }
 
+/** Which attachments go to the destinations that the environment describes. */
+export interface AttachmentConfig {
+  /** Domains and addresses of senders; none: everyone. */
+  readonly emailGroups: readonly string[];
+  /** Extensions and MIME types; none: all. */
+  readonly fileTypes: readonly string[];
+  /** Bytes; undefined: any. */
+  readonly maxAttachmentSize: number | undefined;
+  /** An absolute path; undefined: no attachments go into a folder. */
+  readonly directory: string | undefined;
+}
+
+/** The Redis list that the environment describes. */
+export interface RedisConfig {
+  /** `redis://host:port/db`, or `rediss:` for TLS; without user and password. */
+  readonly url: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly queue: string;
+  /** Items that the list may hold. */
+  readonly maxLength: number;
+}
+
+export interface AirtableConfig {
+  readonly apiKey: string;
+  readonly baseId: string;
+  readonly tableName: string;
+}
+
 export interface LogConfig {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
   readonly format: 'json' | 'text';
@@ -80,6 +109,13 @@ export interface Config {
   /** The default connection, where all three parts are set. */
   readonly connection: { tenantId: string; clientId: string; clientSecret: string } | undefined;
   readonly mailboxAddresses: readonly string[];
+  /** Where attachments lie, for every process of the installation. */
+  readonly blobs: { readonly directory: string };
+  readonly attachments: AttachmentConfig;
+  /** Undefined: no attachments go to Redis. */
+  readonly redis: RedisConfig | undefined;
+  /** Where all three parts are set. */
+  readonly airtable: AirtableConfig | undefined;
 }
 
 /** The environment has faults; `problems` names each, and what to do. */
@@ -128,7 +164,7 @@ export function loadConfig(environment: Environment): LoadedConfig {
 function readValues(environment: Environment, problems: string[]): Values {
   const values: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
-    const [source, raw] = sourceOf(environment, name) ?? ['default', variable.default];
+    const [source, raw] = sourceOf(environment, name, variable) ?? ['default', variable.default];
     if (raw === undefined) continue;
     const parsed = variable.schema.safeParse(raw);
     if (parsed.success) values[name] = parsed.data;
@@ -141,17 +177,29 @@ function readValues(environment: Environment, problems: string[]): Values {
 }
 
 /** The value of a variable and the name it was set under; empty values count as not set. */
-function sourceOf(environment: Environment, name: string): [source: string, raw: string] | undefined {
+function sourceOf(
+  environment: Environment,
+  name: string,
+  { annotated }: Variable,
+): [source: string, raw: string] | undefined {
   const names = [name, ...Object.keys(ALIASES).filter((alias) => ALIASES[alias] === name)];
   for (const candidate of names) {
-    const raw = environment[candidate];
+    const raw = annotated ? withoutComment(environment[candidate]) : environment[candidate];
     if (raw !== undefined && raw !== '') return [candidate, raw];
   }
   return undefined;
 }
 
+/** What a line such as `USE_REDIS_QUEUE=true   # Enable Redis queue` sets, where its comment was not taken away before. */
+function withoutComment(raw: string | undefined): string | undefined {
+  const value = raw?.replace(/\s+#(\s.*)?$/s, '').trim();
+  const [, , inner] = /^(["'])((?:(?!\1).)*)\1$/s.exec(value ?? '') ?? [];
+  return inner ?? value;
+}
+
 function toConfig(values: Values, environment: Environment): Config {
   const { TENANT_ID: tenantId, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret } = values;
+  const dataDir = values.OUTHAUL_DATA_DIR ?? join(baseDir(environment, 'XDG_DATA_HOME', '.local/share'), 'outhaul');
   const { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId } = values;
   return {
     http: {
@@ -195,12 +243,46 @@ function toConfig(values: Values, environment: Environment): Config {
     },
     keys: values.OUTHAUL_KEYS,
     keysFile: values.OUTHAUL_KEYS_FILE,
-    dataDir: values.OUTHAUL_DATA_DIR ?? join(baseDir(environment, 'XDG_DATA_HOME', '.local/share'), 'outhaul'),
+    dataDir,
+    blobs: { directory: resolve(values.OUTHAUL_BLOBS_DIR ?? join(dataDir, 'blobs')) },
     startPatienceMs: required(values.OUTHAUL_START_TIMEOUT) * 1000,
     maxConcurrentScans: required(values.MAX_CONCURRENT_SCANS),
     mailboxesAtOnce: required(values.MAX_WORKERS),
     connection: tenantId && clientId && clientSecret ? { tenantId, clientId, clientSecret } : undefined,
     mailboxAddresses: values.MAILBOX_ADDRESS ?? [],
+    ...deliveryConfig(values),
+  };
+}
+
+function deliveryConfig(values: Values): Pick<Config, 'attachments' | 'redis' | 'airtable'> {
+  const { AIRTABLE_API_KEY: apiKey, AIRTABLE_BASE_ID: baseId, AIRTABLE_TABLE_NAME: tableName } = values;
+  return {
+    attachments: {
+      emailGroups: values.EMAIL_GROUPS ?? [],
+      fileTypes: values.FILE_TYPES ?? [],
+      maxAttachmentSize: values.MAX_ATTACHMENT_SIZE,
+      directory: values.ATTACHMENTS_DIR === undefined ? undefined : resolve(values.ATTACHMENTS_DIR),
+    },
+    redis: redisConfig(values),
+    airtable: apiKey && baseId && tableName ? { apiKey, baseId, tableName } : undefined,
+  };
+}
+
+function redisConfig(values: Values): RedisConfig | undefined {
+  const { REDIS_URL, REDIS_HOST, REDIS_PORT, REDIS_DB, USE_REDIS_QUEUE } = values;
+  const isNamed = REDIS_URL !== undefined || REDIS_HOST !== undefined;
+  if (!(USE_REDIS_QUEUE ?? isNamed)) return undefined;
+  const parts = `redis://${hostInUrl(REDIS_HOST ?? 'localhost')}:${REDIS_PORT}/${REDIS_DB}`;
+  const url = new URL(REDIS_URL ?? parts);
+  const [username, password] = [url.username, url.password].map(decodeURIComponent);
+  url.username = '';
+  url.password = '';
+  return {
+    url: url.href,
+    username: username || values.REDIS_USERNAME,
+    password: password || values.REDIS_PASSWORD,
+    queue: required(values.EMAIL_QUEUE_NAME),
+    maxLength: required(values.MAX_QUEUE_SIZE),
   };
 }
 
@@ -234,18 +316,33 @@ export function cacheDir(environment: Environment): string {
 }
 
 function warningsFor(values: Values, environment: Environment): string[] {
-  const warnings = Object.entries(WITHOUT_MEANING)
+  const without = Object.entries(WITHOUT_MEANING)
     .filter(([name]) => environment[name])
     .map(([name, why]) => `${name} is set and has no effect: ${why}`);
-  const parts = ['TENANT_ID', 'CLIENT_ID', 'CLIENT_SECRET'] as const;
-  const missing = parts.filter((name) => !values[name]);
   // A secret alone is what the command line asks for with `scan`; it must not keep `up` from starting.
-  if (missing.length === 1 || missing.length === 2) {
-    warnings.push(
-      `There is no default connection: ${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not set`,
-    );
-  }
-  return warnings;
+  const connection = partsMissing(values, ['TENANT_ID', 'CLIENT_ID', 'CLIENT_SECRET']);
+  const airtable = partsMissing(values, ['AIRTABLE_API_KEY', 'AIRTABLE_BASE_ID', 'AIRTABLE_TABLE_NAME']);
+  return [
+    ...without,
+    ...(connection === undefined ? [] : [`There is no default connection: ${connection}`]),
+    ...(airtable === undefined ? [] : [`There is no Airtable to write to: ${airtable}`]),
+    ...filtersOfNothing(values, environment),
+  ];
+}
+
+/** What is not set of what is set in part, in words. */
+function partsMissing(values: Values, parts: readonly VariableName[]): string | undefined {
+  const missing = parts.filter((name) => values[name] === undefined);
+  if (missing.length === 0 || missing.length === parts.length) return undefined;
+  return `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not set`;
+}
+
+function filtersOfNothing(values: Values, environment: Environment): string[] {
+  if (redisConfig(values) !== undefined || values.ATTACHMENTS_DIR !== undefined) return [];
+  const filters = ['EMAIL_GROUPS', 'FILE_TYPES', 'MAX_ATTACHMENT_SIZE'] as const;
+  return filters
+    .filter((name) => environment[name])
+    .map((name) => `${name} is set and has no effect: neither Redis nor ATTACHMENTS_DIR is set`);
 }
 
 /** Name, value (secrets hidden), where it comes from and what it means, of every variable; `outhaul config` prints it. */
@@ -253,7 +350,8 @@ export function describeConfig(
   environment: Environment,
 ): { name: string; value: string; source: string; meaning: string }[] {
   return Object.entries<Variable>(VARIABLES).map(([name, variable]) => {
-    const [source, raw] = sourceOf(environment, name) ?? [variable.default ? 'default' : '', variable.default ?? ''];
+    const fallback = [variable.default ? 'default' : '', variable.default ?? ''] as const;
+    const [source, raw] = sourceOf(environment, name, variable) ?? fallback;
     const value = variable.secret && raw !== '' ? '********' : raw;
     return { name, value, source: source === name ? 'environment' : source, meaning: variable.meaning };
   });

@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import { parseMaxAttachmentSize } from '../model/attachment-size.ts';
+import { parseEmailGroups } from '../model/email-groups.ts';
+import { parseFileTypes } from '../model/file-types.ts';
+import { InvalidFilter } from '../model/filter-list.ts';
 import { isLoopback } from '../model/loopback.ts';
 
 /** Whole seconds or counts arrive as text. */
@@ -31,8 +35,36 @@ const webUrl = url(['https:', 'http:']).refine(
   'must be https (plain http is accepted for localhost only)',
 );
 
+/** A text that a function of `model/` makes something of, or refuses with what is wrong. */
+const parsed = <T>(parse: (text: string) => T) =>
+  z.string().transform((value, context) => {
+    try {
+      return parse(value);
+    } catch (error) {
+      if (!(error instanceof InvalidFilter)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+      return z.NEVER;
+    }
+  });
+
+/** Yes and no in the forms that environments have them in. */
+const flag = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum(['true', '1', 'yes', 'on', 'false', '0', 'no', 'off'], 'must be true or false'))
+  .transform((value) => ['true', '1', 'yes', 'on'].includes(value));
+
+const redisUrl = url(['redis:', 'rediss:'])
+  .refine((value) => new URL(value).hostname !== '', 'must name a host')
+  .refine((value) => /^\/?\d*$/.test(new URL(value).pathname), 'must end with the number of a database, or with none')
+  .refine((value) => !/[?#]/.test(value), 'must not have a query')
+  .refine((value) => !/%(?![0-9a-f]{2})/i.test(value), 'has a "%" that must be written "%25"');
+
 /** Temporal joins name and build id by a dot, and refuses it in names. */
 const deploymentPart = z.string().regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be 1 to 100 letters, digits, "_" or "-"');
+
+/** A host as a URL has it: IPv6 in brackets. */
+export const hostInUrl = (host: string): string => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 
 export interface Variable {
   readonly schema: z.ZodType<unknown, string>;
@@ -40,6 +72,8 @@ export interface Variable {
   readonly default?: string;
   /** Hidden by `outhaul config`. */
   readonly secret?: true;
+  /** May stand in quotes, or have a comment behind it, as its document shows it: not everything takes these away. */
+  readonly annotated?: true;
 }
 
 /**
@@ -70,6 +104,11 @@ export const VARIABLES = {
     meaning: 'Key with which the command line calls the API; `up` keeps one in its data folder',
   },
   OUTHAUL_DATA_DIR: { schema: text, meaning: 'Where `outhaul up` keeps PostgreSQL, Temporal and the key file' },
+  OUTHAUL_BLOBS_DIR: {
+    schema: text,
+    meaning:
+      'Folder of attachments, the same one for every `api` and `worker`; default: `blobs` in `OUTHAUL_DATA_DIR`, or in its default',
+  },
   OUTHAUL_PUBLIC_URL: {
     schema: webUrl
       .transform((value) => value.replace(/\/+$/, ''))
@@ -120,6 +159,63 @@ export const VARIABLES = {
   CLIENT_ID: { schema: text, meaning: 'Application of the default connection (also `AZURE_CLIENT_ID`)' },
   CLIENT_SECRET: { schema: text, secret: true, meaning: 'Its secret (also `AZURE_CLIENT_SECRET`)' },
   MAILBOX_ADDRESS: { schema: list, default: '', meaning: 'Default mailboxes of a scan, comma-separated; default: all' },
+  EMAIL_GROUPS: {
+    schema: parsed(parseEmailGroups),
+    default: '',
+    meaning: 'Sender domains and addresses whose attachments go to Redis and `ATTACHMENTS_DIR`; default: all',
+  },
+  FILE_TYPES: {
+    schema: parsed(parseFileTypes),
+    default: '',
+    meaning: 'Extensions and MIME types of these attachments, as in `.pdf,.docx,image/*`; default: all',
+  },
+  MAX_ATTACHMENT_SIZE: {
+    schema: parsed(parseMaxAttachmentSize),
+    meaning: 'Bytes that these attachments may have; default: any',
+  },
+  ATTACHMENTS_DIR: {
+    schema: text,
+    annotated: true,
+    meaning: 'Folder on the machines of the workers that these attachments are written to as files',
+  },
+  USE_REDIS_QUEUE: {
+    schema: flag,
+    annotated: true,
+    meaning: '`false`: nothing goes to Redis. Default: `true` where `REDIS_URL` or `REDIS_HOST` is set',
+  },
+  REDIS_URL: {
+    schema: redisUrl,
+    secret: true,
+    annotated: true,
+    meaning: 'Redis, as in `redis://host:6379/0`; `rediss:` for TLS',
+  },
+  REDIS_HOST: {
+    schema: text.refine(
+      (value) => URL.canParse(`redis://${hostInUrl(value)}`),
+      'must be the name or address of a host',
+    ),
+    annotated: true,
+    meaning: 'Redis in parts, where `REDIS_URL` is not set; default: `localhost`, with `USE_REDIS_QUEUE=true`',
+  },
+  REDIS_PORT: { schema: integer(1, 65_535), default: '6379', annotated: true, meaning: 'Its port' },
+  REDIS_DB: { schema: integer(0, 1_000_000), default: '0', annotated: true, meaning: 'Its database' },
+  REDIS_USERNAME: { schema: text, annotated: true, meaning: 'Its user; default: the one without a name' },
+  REDIS_PASSWORD: { schema: text, secret: true, annotated: true, meaning: "The user's password" },
+  EMAIL_QUEUE_NAME: {
+    schema: text,
+    default: 'email_attachments',
+    annotated: true,
+    meaning: 'List in Redis that attachments are pushed onto',
+  },
+  MAX_QUEUE_SIZE: {
+    schema: integer(1, 1_000_000_000),
+    default: '1000',
+    annotated: true,
+    meaning: 'Items that the list may hold; what is more waits',
+  },
+  AIRTABLE_API_KEY: { schema: text, secret: true, meaning: 'Access token of Airtable, for the sync of contacts' },
+  AIRTABLE_BASE_ID: { schema: text, meaning: 'Base that contacts are written to' },
+  AIRTABLE_TABLE_NAME: { schema: text, meaning: 'Its table, by name or id' },
   DATABASE_URL: { schema: url(['postgres:', 'postgresql:']), secret: true, meaning: 'PostgreSQL, as a URL' },
   DB_HOST: { schema: text, meaning: 'PostgreSQL in parts, where `DATABASE_URL` is not set' },
   DB_PORT: { schema: integer(1, 65_535), default: '5432', meaning: 'Its port' },
@@ -190,24 +286,4 @@ export const WITHOUT_MEANING: Readonly<Record<string, string>> = {
   HUBSPOT_ACCESS_TOKEN: 'Outhaul reads Outlook only',
   HUBSPOT_API_TIMEOUT: 'Outhaul reads Outlook only',
   HUBSPOT_API_RATE_LIMIT: 'Outhaul reads Outlook only',
-  ...Object.fromEntries(
-    [
-      'EMAIL_GROUPS',
-      'FILE_TYPES',
-      'MAX_ATTACHMENT_SIZE',
-      'ATTACHMENTS_DIR',
-      'USE_REDIS_QUEUE',
-      'REDIS_HOST',
-      'REDIS_PORT',
-      'REDIS_DB',
-      'REDIS_USERNAME',
-      'REDIS_PASSWORD',
-      'REDIS_URL',
-      'EMAIL_QUEUE_NAME',
-      'MAX_QUEUE_SIZE',
-      'AIRTABLE_API_KEY',
-      'AIRTABLE_BASE_ID',
-      'AIRTABLE_TABLE_NAME',
-    ].map((name) => [name, 'this version extracts mail and does not hand it on yet']),
-  ),
 };

@@ -114,7 +114,7 @@ const keep =
   };
 
 function environmentOf(
-  { config, env, apiPort }: StackOptions,
+  { config, env, folder, apiPort }: StackOptions,
   services: Services,
   { file }: StackKeyRing,
 ): NodeJS.ProcessEnv {
@@ -124,6 +124,7 @@ function environmentOf(
     TEMPORAL_ADDRESS: services.temporalAddress,
     ...(services.temporalUiUrl && { TEMPORAL_UI_URL: services.temporalUiUrl }),
     ...(file !== undefined && { OUTHAUL_KEYS_FILE: file }),
+    OUTHAUL_BLOBS_DIR: env['OUTHAUL_BLOBS_DIR'] || folder.path('blobs'),
     HOST: config.http.host,
     PORT: String(apiPort),
   };

@@ -107,8 +107,8 @@ describe('the configuration', () => {
   });
 
   it('warns by name of what has no meaning here', () => {
-    const { warnings } = loadConfig({ DB_SCHEMA: 'outlook', FLASK_ENV: 'production', REDIS_HOST: 'localhost' });
-    expect(warnings.map((warning) => warning.split(' ')[0])).toEqual(['DB_SCHEMA', 'FLASK_ENV', 'REDIS_HOST']);
+    const { warnings } = loadConfig({ DB_SCHEMA: 'outlook', FLASK_ENV: 'production' });
+    expect(warnings.map((warning) => warning.split(' ')[0])).toEqual(['DB_SCHEMA', 'FLASK_ENV']);
   });
 
   it('counts an empty variable as not set', () => {
@@ -146,5 +146,128 @@ describe('the configuration', () => {
       'HUBSPOT_ACCESS_TOKEN is set and has no effect: Outhaul reads Outlook only',
       'NGROK_AUTHTOKEN is set and has no effect: Outhaul opens no tunnel; OUTHAUL_PUBLIC_URL says where Graph reaches it',
     ]);
+  });
+});
+
+describe('the configuration of attachments', () => {
+  const load = (environment: Record<string, string>) => loadConfig({ HOME: '/home/someone', ...environment });
+
+  it('has neither Redis nor folder nor Airtable where none is named', () => {
+    const { config, warnings } = load({});
+    expect(config).toMatchObject({
+      blobs: { directory: '/home/someone/.local/share/outhaul/blobs' },
+      attachments: { emailGroups: [], fileTypes: [] },
+    });
+    expect(config.attachments.directory).toBeUndefined();
+    expect([config.redis, config.airtable]).toEqual([undefined, undefined]);
+    expect(warnings).toEqual([]);
+  });
+
+  it('keeps blobs in the data folder, or where it is told', () => {
+    expect(load({ OUTHAUL_DATA_DIR: '/data' }).config.blobs.directory).toBe('/data/blobs');
+    const both = { OUTHAUL_DATA_DIR: '/data', OUTHAUL_BLOBS_DIR: '/shared/blobs' };
+    expect(load(both).config.blobs.directory).toBe('/shared/blobs');
+  });
+
+  it('reads the lines of the document, with their comments and without', () => {
+    const lines = `
+EMAIL_GROUPS=company.com,partner.org          # Domains/groups to monitor
+FILE_TYPES=.pdf,.docx,.xlsx,.csv               # File types to process
+ATTACHMENTS_DIR=/srv/email_attachments         # Local storage directory
+USE_REDIS_QUEUE=true                           # Enable Redis queue
+REDIS_HOST=localhost                           # Redis server host
+REDIS_PORT=6379                                # Redis server port
+REDIS_DB=0                                     # Redis database number
+REDIS_PASSWORD=                                # Redis password (if required)
+EMAIL_QUEUE_NAME=email_attachments             # Queue name
+MAX_QUEUE_SIZE=1000                            # Maximum queue size
+MAX_ATTACHMENT_SIZE=52428800                   # Max file size (50MB)`;
+    const set = [...lines.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const);
+    const bare = set.map(([name, value]) => [name, value.replace(/\s*#.*$/, '')] as const);
+    const quoted = bare.map(([name, value]) => [name, value && `"${value}"`] as const);
+    for (const environment of [set, bare, quoted]) {
+      const { config, warnings } = load(Object.fromEntries(environment));
+      expect(config.attachments).toEqual({
+        emailGroups: ['company.com', 'partner.org'],
+        fileTypes: ['.pdf', '.docx', '.xlsx', '.csv'],
+        maxAttachmentSize: 52_428_800,
+        directory: '/srv/email_attachments',
+      });
+      expect(config.redis).toEqual({
+        url: 'redis://localhost:6379/0',
+        username: undefined,
+        password: undefined,
+        queue: 'email_attachments',
+        maxLength: 1000,
+      });
+      expect(warnings).toEqual([]);
+    }
+  });
+
+  it('takes Redis as a URL, and keeps its credentials apart', () => {
+    const url = 'rediss://reader:p%40ss@redis.example.com:6380/3';
+    expect(load({ REDIS_URL: url, REDIS_HOST: 'elsewhere' }).config.redis).toMatchObject({
+      url: 'rediss://redis.example.com:6380/3',
+      username: 'reader',
+      password: 'p@ss',
+    });
+    const beside = { REDIS_URL: 'redis://redis.example.com', REDIS_USERNAME: 'reader', REDIS_PASSWORD: '#1 "x"' };
+    expect(load(beside).config.redis).toMatchObject({ username: 'reader', password: '#1 "x"' });
+    expect(load({ REDIS_HOST: '::1' }).config.redis?.url).toBe('redis://[::1]:6379/0');
+  });
+
+  it('uses Redis where it is named or asked for, and not where it is refused', () => {
+    expect(load({ USE_REDIS_QUEUE: 'True' }).config.redis?.url).toBe('redis://localhost:6379/0');
+    expect(load({ REDIS_HOST: 'cache' }).config.redis?.url).toBe('redis://cache:6379/0');
+    for (const no of ['false', 'False', '0', 'no']) {
+      expect(load({ USE_REDIS_QUEUE: no, REDIS_HOST: 'cache' }).config.redis).toBeUndefined();
+    }
+  });
+
+  it('takes a relative folder from where the process runs', () => {
+    expect(load({ ATTACHMENTS_DIR: 'email_attachments' }).config.attachments.directory).toBe(
+      `${process.cwd()}/email_attachments`,
+    );
+  });
+
+  it('tells all faults at once, and no password', () => {
+    const faults = faultsOf({
+      EMAIL_GROUPS: 'company',
+      FILE_TYPES: '.pdf,a b',
+      MAX_ATTACHMENT_SIZE: '50MB',
+      USE_REDIS_QUEUE: 'perhaps',
+      REDIS_PORT: '0',
+      REDIS_DB: '-1',
+      REDIS_HOST: 'redis://x',
+      REDIS_URL: 'redis://:planted@host/first',
+      MAX_QUEUE_SIZE: 'lots',
+    });
+    expect(faults).toHaveLength(9);
+    expect(faults.join('\n')).toMatch(/^EMAIL_GROUPS "company" is neither a domain/m);
+    expect(faults.join('\n')).toMatch(/^FILE_TYPES "a b" is neither an extension/m);
+    expect(faults.join('\n')).toMatch(/^MAX_ATTACHMENT_SIZE "50MB" must be a number of bytes/m);
+    expect(faults.join('\n')).toMatch(/^USE_REDIS_QUEUE must be true or false/m);
+    expect(faults.join('\n')).toMatch(/^REDIS_HOST must be the name or address of a host/m);
+    expect(faults.join('\n')).toMatch(/^REDIS_URL must end with the number of a database/m);
+    expect(faults.join('\n')).not.toContain('planted');
+    expect(faultsOf({ REDIS_URL: 'https://host' })).toEqual([expect.stringMatching(/^REDIS_URL must be a URL/)]);
+    expect(faultsOf({ REDIS_URL: 'redis://u:%zz@host' })).toEqual([expect.stringMatching(/^REDIS_URL has a "%"/)]);
+    expect(faultsOf({ REDIS_URL: 'redis://host/0?family=6' })).toEqual([
+      expect.stringMatching(/must not have a query/),
+    ]);
+  });
+
+  it('warns of filters that nothing uses, and of half an Airtable', () => {
+    expect(load({ EMAIL_GROUPS: 'company.com', AIRTABLE_BASE_ID: 'app1' }).warnings).toEqual([
+      'There is no Airtable to write to: AIRTABLE_API_KEY and AIRTABLE_TABLE_NAME are not set',
+      'EMAIL_GROUPS is set and has no effect: neither Redis nor ATTACHMENTS_DIR is set',
+    ]);
+    const airtable = { AIRTABLE_API_KEY: 'key', AIRTABLE_BASE_ID: 'app1', AIRTABLE_TABLE_NAME: 'People' };
+    expect(load(airtable).config.airtable).toEqual({ apiKey: 'key', baseId: 'app1', tableName: 'People' });
+  });
+
+  it('is described with its secrets hidden', () => {
+    const secrets = { REDIS_PASSWORD: 'planted', REDIS_URL: 'redis://:planted@host', AIRTABLE_API_KEY: 'planted' };
+    expect(JSON.stringify(describeConfig(secrets))).not.toContain('planted');
   });
 });
