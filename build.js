@@ -19,7 +19,7 @@ export async function fingerprint(root) {
   const rooms = await Promise.all(
     include.map(async (room) => (await readdir(join(root, room), { recursive: true })).map((file) => join(room, file))),
   );
-  const code = rooms.flat().filter((file) => /\.[jt]s$/.test(file));
+  const code = rooms.flat().filter((file) => /\.[jt]s$/.test(file) && !/\/(node_modules|dist)\//.test(file));
   const hash = createHash('sha256');
   for (const file of ['build.js', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', ...code.sort()]) {
     const bytes = await readFile(join(root, file));

@@ -19,6 +19,7 @@ const ARROWS = {
   api: ['model', 'config', 'store', 'temporal', 'destinations', 'workflows'],
   embedded: ['config'],
   simulator: [],
+  examples: [],
   cli: ['model', 'config', 'embedded', 'simulator', 'store', 'workers', 'api'],
   bench: [
     'model',
@@ -30,6 +31,7 @@ const ARROWS = {
     'workers',
     'embedded',
     'simulator',
+    'examples',
     'cli',
     'api',
     'workflows',
@@ -77,7 +79,7 @@ function arrowsOf(room) {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**'] },
+  { ignores: ['**/dist/**', '**/node_modules/**'] },
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {

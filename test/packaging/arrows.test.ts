@@ -31,6 +31,7 @@ it.each([
   ['store/leases.ts', "const graph = await import('../graph/graph.ts');"],
   ['api/routes/scans.ts', "import { readSlice } from '../../activities/mailbox-slice.ts';"],
   ['simulator/index.ts', "import { toEmailRow } from '../model/email.ts';"],
+  ['examples/utility/email.ts', "import type { UtilityPayload } from '../../model/utility-payload.ts';"],
   ['workflows/scan-tenant.ts', "import { readSlice } from '../activities/mailbox-slice.ts';"],
   ['workflows/scan-tenant.ts', "import { randomUUID } from 'node:crypto';"],
   ['api/routes/scans.ts', "import pg from 'pg';"],
