@@ -1,18 +1,20 @@
 import { GraphError, type GraphErrorKind } from '../graph/errors.ts';
 import type { GraphMailbox } from '../graph/graph.ts';
+import type { Urgency } from '../model/delivery.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import type { MailboxPageLimit } from '../model/page-size.ts';
 import type { ScanMode } from '../model/scan.ts';
 import type { TimeWindow } from '../model/time-window.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
-import { writeMessages, writePage } from '../store/pages.ts';
 import { resetRound, type ReadMethod, type Round } from '../store/sync-state.ts';
 import type { Budget, ByteBudget } from './byte-budget.ts';
 import type { CompletePage } from './completion.ts';
 import { MessageAtFault, PageSource } from './page-source.ts';
+import type { Outbox } from './outbox.ts';
 import { quarantine, release, releaseUnnamed, type QuarantineState } from './quarantine.ts';
 
+import { storeMessages, storePage } from './storing.ts';
 /** Folders of a mailbox read at a time; Graph allows an app four requests at a time for a mailbox. */
 export const FOLDERS_AT_ONCE = 3;
 
@@ -22,6 +24,8 @@ export interface ReadingContext extends TimeWindow {
   readonly organization: Organization;
   readonly mailbox: GraphMailbox;
   readonly leaseToken: string;
+  /** Its address, where that is known. */
+  readonly mailboxAddress: string | null;
   readonly signal: AbortSignal;
   readonly budget: ByteBudget;
   /** Pages of the mailbox that are asked for or held at a time. */
@@ -30,10 +34,14 @@ export interface ReadingContext extends TimeWindow {
   readonly pageLimit: MailboxPageLimit;
   readonly quarantine: QuarantineState;
   readonly scanNos: readonly number[];
+  /** To whom new messages are owed, and with which urgency. */
+  readonly outbox: Outbox;
+  readonly urgency: Urgency;
   /** The scan that rows changed now are said to have been changed by; null: none. */
   readonly scanId: string | null;
   readonly mode: ScanMode;
   /** Whether to ask for no further page. */
+  /** What is kept of messages. */
   timeIsUp(): boolean;
   /** Called for every committed page. */
   onPage(messages: number): void;
@@ -138,7 +146,7 @@ async function store(
   pageSize: number,
   page: CompletePage,
 ): Promise<void> {
-  const { db, organization, mailbox, leaseToken, scanNos, scanId } = context;
+  const { scanNos } = context;
   const { removed, unreadable, suspicious } = page;
   const messages = (await context.choose?.(page.messages)) ?? page.messages;
   const next =
@@ -151,13 +159,13 @@ async function store(
   const { session } = context;
   const seen = (await session?.sees(messages)) ?? [];
   const withSession = session && seen.length > 0 ? [...scanNos, session.scanNo] : scanNos;
-  const written = { ...{ mailboxId: mailbox.id, leaseToken, folder }, scanNos, scanId, messages, removed, suspicious };
+  const written = { folder, scanNos, messages, removed, suspicious };
   const seesAll = seen.length === messages.length;
   // In this order: what is interrupted between the two is read again.
   if (seen.length > 0 && !seesAll) {
-    await writeMessages(db, organization, { ...written, scanNos: withSession, messages: seen, removed: [] });
+    await storeMessages(context, { ...written, scanNos: withSession, messages: seen, removed: [] });
   }
-  const { refused } = await writePage(db, organization, {
+  const { refused } = await storePage(context, {
     ...written,
     scanNos: seesAll ? withSession : scanNos,
     excluded: page.messages.length - messages.length,

@@ -1,4 +1,5 @@
 import type { GraphError } from '../graph/errors.ts';
+import { URGENCY } from '../model/delivery.ts';
 import { isPartial } from '../model/email.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import { isBounded, isWithin } from '../model/time-window.ts';
@@ -37,6 +38,7 @@ export function liveReading(
     scanId: session.sessionId,
     mode: 'incremental',
     ...(choosing && { choose: (messages) => chosen(live, messages) }),
+    urgency: URGENCY.live,
   };
   const live: LiveReading = { context, session, wants, toMark, givesUp };
   return live;

@@ -11,6 +11,7 @@ import { historyOf, whileBeating } from './heartbeat.ts';
 import { withLease } from './lease.ts';
 import type { LiveSettings } from './live-read.ts';
 import { readSlice } from './mailbox-slice.ts';
+import type { Outboxes } from './outbox.ts';
 
 /** What a slice came to. */
 export interface SliceResult {
@@ -50,6 +51,7 @@ export interface MailboxActivitiesOptions {
   readonly db: Database;
   readonly connections: GraphConnections;
   readonly budget: ByteBudget;
+  readonly outboxes: Outboxes;
   /** Messages asked for in one page. */
   readonly pageSize: number;
   /** Failures of Graph after which a slice gives up. */
@@ -73,7 +75,7 @@ export interface ScanTeller {
 const SHORT_WAIT_MS = 15_000;
 
 export function createMailboxActivities(options: MailboxActivitiesOptions): MailboxActivities {
-  const { db, connections, budget, pageSize, attempts, sliceMs, live, scans: teller } = options;
+  const { db, connections, budget, outboxes, pageSize, attempts, sliceMs, live, scans: teller } = options;
   const { stopping = new AbortController().signal } = options;
   return {
     async readMailbox({ organizationId, mailboxId, waiters }) {
@@ -97,6 +99,7 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
             scans,
             lease,
             budget,
+            outbox: outboxes.of(organization),
             pageSize,
             live,
             givesUp(error) {

@@ -1,6 +1,8 @@
 import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { URGENCY } from '../model/delivery.ts';
+import { isPollId } from '../model/ids.ts';
 import { MailboxPageLimit } from '../model/page-size.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
@@ -16,6 +18,7 @@ import type { SliceResult } from './mailbox-activities.ts';
 import { mailboxRefusal } from './mailbox-refusal.ts';
 import { openFolders } from './open-folders.ts';
 import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
+import type { Outbox } from './outbox.ts';
 import { readPolled } from './polled-read.ts';
 import { reconcile, type ReadFolder } from './reconciliation.ts';
 import { alike } from './scan-groups.ts';
@@ -33,6 +36,7 @@ export interface SliceRequest {
   readonly lease: Lease;
   readonly budget: ByteBudget;
   /** Messages asked for in one page where Graph can answer so many. */
+  readonly outbox: Outbox;
   readonly pageSize: number;
   /** How a mailbox is read for a session. */
   readonly live?: Partial<LiveSettings> | undefined;
@@ -66,6 +70,7 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
     return await readAll(slice);
   } finally {
     const { organizationId } = organization;
+    await slice.outbox.settled();
     const { toRemember } = pageLimit;
     const name = { organizationId, mailboxId };
     // Where this fails the next read finds out anew.
@@ -180,19 +185,24 @@ async function readUnattended(slice: Slice): Promise<boolean> {
 }
 
 function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
-  const { db, organization, graph, mailboxId, scans, lease, budget, pageLimit, pagesAtOnce, quarantine } = slice;
+  const { db, organization, graph, mailboxId, scans, lease, budget, pageLimit, pagesAtOnce, quarantine, outbox } =
+    slice;
   const [first] = scans;
   return {
     db,
     organization,
     mailbox: graph.mailbox(mailboxId, { permit: () => lease.assertHeld(), isAlone: () => lease.isAlone() }),
     leaseToken: lease.token,
+    mailboxAddress: lease.memory.address,
     signal,
     budget,
     pageLimit,
     pagesAtOnce,
     quarantine,
     scanNos: scans.map(({ scanNo }) => scanNo),
+    outbox,
+    // What somebody waits for is as good as new mail.
+    urgency: scans.some(({ scanId }) => isPollId(scanId)) ? URGENCY.live : URGENCY.scanned,
     scanId: first?.scanId ?? null,
     mode: first?.mode ?? 'incremental',
     since: first?.filters.since,

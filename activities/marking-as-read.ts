@@ -3,8 +3,8 @@ import { GraphError } from '../graph/errors.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import { countMarked, refuseMarking } from '../store/live-work.ts';
 import { lookUpNamed } from '../store/named-messages.ts';
-import { writeMessages } from '../store/pages.ts';
 import type { LiveReading } from './live-reading.ts';
+import { storeMessages } from './storing.ts';
 
 /** Messages marked between two writes. */
 const STRETCH = 30;
@@ -53,16 +53,13 @@ const wordsOf = ({ code }: GraphError): string =>
 
 /** Merges what Graph says of the messages now into their rows: that they are read, and in which version. */
 async function storeMarked({ context }: LiveReading, marked: readonly GraphMessage[]): Promise<void> {
-  const { db, organization, mailbox, leaseToken, scanNos, scanId } = context;
+  const { db, organization, mailbox, scanNos } = context;
   const folderIds = [...new Set(marked.flatMap(({ parentFolderId: id }) => (typeof id === 'string' ? id : [])))];
   if (folderIds.length === 0) return;
   const { folders } = await lookUpNamed(db, organization, { mailboxId: mailbox.id, ids: [], folderIds });
   for (const folder of [...folders.values()].filter(({ read }) => read)) {
     const messages = marked.filter(({ parentFolderId }) => parentFolderId === folder.id).map(versionOf);
-    const held = { mailboxId: mailbox.id, leaseToken };
-    await writeMessages(db, organization, {
-      ...{ ...held, folder, scanNos, scanId, messages, removed: [], suspicious: true },
-    });
+    await storeMessages(context, { folder, scanNos, messages, removed: [], suspicious: true });
   }
 }
 

@@ -1,6 +1,5 @@
 import type { GraphMessage } from '../model/mail.ts';
 import { isBounded } from '../model/time-window.ts';
-import { writeMessages } from '../store/pages.ts';
 import {
   notFoundBy,
   quarantineMessages,
@@ -13,6 +12,7 @@ import {
 import { markDeleted } from '../store/settlement.ts';
 import type { ReadingContext } from './folder-reader.ts';
 import { readByIds, type FoundMessages } from './reading-by-id.ts';
+import { storeMessages } from './storing.ts';
 
 /** Whether the mailbox has messages in quarantine: as long as it has none, pages need not look there. */
 export interface QuarantineState {
@@ -70,13 +70,12 @@ export async function storeFound(
   folder: { readonly id: string; readonly path: string },
   { ids, found, scanNos }: { ids: readonly string[]; found: FoundMessages; scanNos: readonly number[] },
 ): Promise<ReadonlySet<string>> {
-  const { db, organization, mailbox, leaseToken, scanId, quarantine: state } = context;
+  const { quarantine: state } = context;
   const asked = new Set(ids);
   const faults = found.unreadable.filter(({ id }) => asked.has(id));
   await quarantine(context, folder, faults);
   const messages = ids.flatMap((id) => found.messages.get(id) ?? []);
-  const place = { mailboxId: mailbox.id, leaseToken, folder, scanNos, scanId };
-  const { refused } = await writeMessages(db, organization, { ...place, messages, removed: [], suspicious: true });
+  const { refused } = await storeMessages(context, { folder, scanNos, messages, removed: [], suspicious: true });
   if (refused.length > 0) state.occupied = true;
   await release(context, messages, [...faults, ...refused]);
   return new Set(refused.map(({ id }) => id));
@@ -153,11 +152,9 @@ async function tryAgain(
   await quarantine(context, folder, still, scanNos);
   const messages = [...found.messages.values()];
   if (messages.length > 0) {
-    const written = await writeMessages(db, organization, {
-      ...held,
+    const written = await storeMessages(context, {
       folder,
       scanNos,
-      scanId,
       messages,
       // Whatever lies elsewhere by now is moved there by settlement.
       removed: messages

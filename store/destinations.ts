@@ -10,6 +10,7 @@ import {
   type KindSettings,
 } from '../model/destination.ts';
 import { query, run, transaction, type Database } from './database.ts';
+import type { DestinationHealth } from './attendance.ts';
 import { openSecret, sealSecret } from './destination-secrets.ts';
 import { DestinationExists, UnknownOrganization, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
@@ -29,6 +30,10 @@ export type Destination = KindSettings & {
   /** Null: closed, and nothing has failed. */
   readonly circuit: Circuit | null;
   readonly hasSecret: boolean;
+  /** How it was when it was last tried or asked; null: nobody has. */
+  readonly health: DestinationHealth | null;
+  /** When that was. */
+  readonly healthAt: string | null;
   readonly createdAt: string;
   readonly changedAt: string;
 };
@@ -41,7 +46,7 @@ export type NewDestination = KindSettings & {
 
 const COLUMNS = `destination_no AS "destinationNo", destination_id AS id, organization_id AS "organizationId", name, kind,
   settings, status, starts, fed_at IS NOT NULL AS fed, circuit, sealed_secret IS NOT NULL AS "hasSecret",
-  created_at AS "createdAt", changed_at AS "changedAt"`;
+  health, health_at AS "healthAt", created_at AS "createdAt", changed_at AS "changedAt"`;
 
 /** Settings that were stored before there was one more have that one's default. */
 const shown = (row: Destination): Destination =>

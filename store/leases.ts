@@ -66,9 +66,9 @@ export async function acquireLease(
     prepared: true,
   });
   if (taken) {
-    const { pageLimit, quarantined, endedAt, agoMs, ...end } = taken;
+    const { pageLimit, quarantined, address, endedAt, agoMs, ...end } = taken;
     const lost = endedAt === null || agoMs === null ? {} : { lost: { endedAt, agoMs } };
-    return { acquired: true, memory: { pageLimit, quarantined }, ...lost, ...end };
+    return { acquired: true, memory: { pageLimit, quarantined, address }, ...lost, ...end };
   }
   const [held] = await query<{ remainingMs: number | null }>(db, {
     text: `SELECT ${REMAINING} FROM ${schema}.mailboxes WHERE id = $1`,

@@ -11,14 +11,17 @@ export interface MailboxMemory {
   readonly pageLimit: number | null;
   /** Messages in quarantine. */
   readonly quarantined: number;
+  /** The mailbox's address, as it was when it was last discovered. */
+  readonly address: string | null;
 }
 
-/** The memory as columns of a statement; the parameters hold the organization's and the mailbox's id. */
+/** The memory as columns of a statement on the mailbox's row; the parameters hold the organization's and the mailbox's id. */
 export const memoryColumns = (organizationId: string, mailboxId: string): string => `
   (SELECT messages FROM outhaul.page_limits
     WHERE organization_id = ${organizationId} AND mailbox_id = ${mailboxId}) AS "pageLimit",
   (SELECT count(*) FROM outhaul.quarantine
-    WHERE organization_id = ${organizationId} AND mailbox_id = ${mailboxId} AND resolved_at IS NULL) AS quarantined`;
+    WHERE organization_id = ${organizationId} AND mailbox_id = ${mailboxId} AND resolved_at IS NULL) AS quarantined,
+  _user_email AS address`;
 
 /** Remembers how large a page may be, or that pages of any size come. */
 export async function rememberPageLimit(

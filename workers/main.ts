@@ -7,6 +7,7 @@ import { ByteBudget } from '../activities/byte-budget.ts';
 import { createConnectionActivities } from '../activities/connection-activities.ts';
 import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
+import { Outboxes } from '../activities/outbox.ts';
 import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
 import { createScheduleActivities } from '../activities/schedule-activities.ts';
@@ -21,10 +22,12 @@ import { taskQueues } from '../model/task-queues.ts';
 import { loadActive } from '../store/connections.ts';
 import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
 import { whenDatabaseAnswers } from '../store/health.ts';
+import { listDestinations } from '../store/destinations.ts';
 import { migrate } from '../store/migrate.ts';
 import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
 import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
+import { destinationWaker } from './destination-waker.ts';
 import { closeAll, runTogether } from './endings.ts';
 import { failureInterceptor } from './interceptors.ts';
 import { ownSchedule } from './own-schedule.ts';
@@ -185,6 +188,11 @@ function activitiesOf(
       db,
       connections,
       budget: new ByteBudget(PAGE_BUDGET),
+      outboxes: new Outboxes({
+        list: (organizationId) => listDestinations(db, organizationId),
+        wake: destinationWaker({ db, client }, { taskQueue }),
+        log,
+      }),
       pageSize,
       attempts,
       sliceMs,

@@ -1,4 +1,5 @@
 export { checkConnection } from './check-connection.ts';
+export { deliver } from './deliver.ts';
 export { keepSession } from './keep-session.ts';
 export { retryQuarantine } from './retry-quarantine.ts';
 export { scanTenant } from './scan-tenant.ts';

@@ -1,5 +1,6 @@
 import type { Priority } from '@temporalio/common';
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import type { Priority as DestinationPriority } from '../model/destination.ts';
 import type { Urgency } from './requests.ts';
 
 /**
@@ -60,6 +61,10 @@ export const PUBLIC_URL_CHECK: ActivityOptions = { ...SUBSCRIBING, scheduleToClo
 /** A session's end does not wait for a Graph that is away: what is not removed expires. */
 export const UNSUBSCRIBING: ActivityOptions = { ...SUBSCRIBING, scheduleToCloseTimeout: '15 minutes' };
 
+
+  heartbeatTimeout: '12 seconds',
+};
+
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
 export const SLICE: ActivityOptions = {
   // Slices last minutes. What cannot be handed over in the middle (asking by id for what vanished) may last longer.
@@ -76,14 +81,25 @@ export const CONNECTION_CHECK: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: LOST_ATTEMPTS,
 };
+/** Hands on what a destination is owed, for minutes. Whatever stops it, what it has not recorded is still owed. */
+export const DRAIN: ActivityOptions = {
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '12 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: LOST_ATTEMPTS,
+};
 
-const PRIORITY: Readonly<Record<Urgency, number>> = { live: 1, incremental: 3, full: 5 };
+
+const PRIORITY: Readonly<Record<Urgency | DestinationPriority, number>> = {
+  ...{ live: 1, incremental: 3, full: 5 },
+  ...{ high: 1, medium: 3, low: 5 },
+};
 
 /**
  * Temporal's priority, 1 first, of what is done for an organization: a big first scan never delays new mail, and within
  * a priority organizations take turns. A fairness key has 64 bytes at most.
  */
-export const priorityOf = (urgency: Urgency, organizationId: string): Priority => ({
+export const priorityOf = (urgency: Urgency | DestinationPriority, organizationId: string): Priority => ({
   priorityKey: PRIORITY[urgency],
   fairnessKey: organizationId.slice(0, 64),
 });

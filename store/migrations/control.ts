@@ -7,6 +7,7 @@ import * as keyRing from './control/0005-key-ring.ts';
 import * as coverage from './control/0006-coverage.ts';
 import * as continuous from './control/0007-continuous.ts';
 import * as delivery from './control/0008-delivery.ts';
+import * as attendance from './control/0009-attendance.ts';
 
 /** The control schema `outhaul`, oldest step first. A step that was published is never changed, only followed. */
 export const controlMigrations: readonly Migration[] = [
@@ -19,3 +20,4 @@ export const controlMigrations: readonly Migration[] = [
   { name: '0007-continuous', sql: continuous.sql },
   { name: '0008-delivery', sql: delivery.sql },
 ];
+  { name: '0009-attendance', sql: attendance.sql },

@@ -5,11 +5,13 @@ import { GraphConnections } from '../../activities/graph-connections.ts';
 import type { LiveSettings } from '../../activities/live-read.ts';
 import { createMailboxActivities, type SliceResult } from '../../activities/mailbox-activities.ts';
 import { createScanActivities, type CredentialVerdict, type ScanActivities } from '../../activities/scan-activities.ts';
+import { Outboxes } from '../../activities/outbox.ts';
 import { openGraph } from '../../graph/graph.ts';
 import type { GraphOptions } from '../../graph/options.ts';
 import type { ScanFilters, ScanMode, MailboxReport, MailboxWait } from '../../model/scan.ts';
 import { startSimulator, type Simulator, type TenantOptions } from '../../simulator/index.ts';
 import { loadActive } from '../../store/connections.ts';
+import { listDestinations } from '../../store/destinations.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
 import { addScan } from '../../store/scans.ts';
 import { unique, useStore, type StoreFixture } from '../store/support.ts';
@@ -41,6 +43,8 @@ export interface MailboxStage {
   readonly reports: readonly (MailboxReport & { readonly scanId: string })[];
   /** Of which mailboxes they were told that Graph makes them wait. */
   readonly waits: readonly (MailboxWait & { readonly scanId: string })[];
+  /** The numbers of the destinations that were woken, in order. */
+  readonly woken: readonly number[];
   /** Runs one slice; `attempt` and `sliceMs` as Temporal and the worker would set them. */
   read(mailboxId: string, scanNo: number | readonly number[], how?: ReadOptions): Promise<SliceResult>;
 }
@@ -61,6 +65,12 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
   const reports: (MailboxReport & { scanId: string })[] = [];
   const waits: (MailboxWait & { scanId: string })[] = [];
   const log = { debug() {}, info() {}, warn() {} };
+  const woken: number[] = [];
+  const outboxes = new Outboxes({
+    list: (organizationId) => listDestinations(store.db, organizationId),
+    wake: (destinationNos) => Promise.resolve(void woken.push(...destinationNos)),
+    log,
+  });
   const state = {} as { simulator: Simulator; connections: GraphConnections; organization: Organization };
   beforeAll(async () => {
     const simulator = await startSimulator({ tenant: { specialUsers: false, oddMessages: false, ...tenant } });
@@ -86,6 +96,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
     store,
     reports,
     waits,
+    woken,
     get simulator() {
       return state.simulator;
     },
@@ -141,6 +152,7 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
         db: store.db,
         connections: state.connections,
         budget: new ByteBudget(16 << 20),
+        outboxes,
         pageSize,
         attempts: 3,
         sliceMs,

@@ -10,6 +10,7 @@ import { RECORDING_KEYS, recordedHistories, type History } from './histories.ts'
 /** The shapes that the history of each workflow takes. */
 const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
   checkConnection: ['fresh', 'retried', 'cancelled', 'failed'],
+  deliver: [],
   keepSession: [
     'fresh',
     'polling',

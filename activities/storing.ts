@@ -1,0 +1,56 @@
+import { mayHaveAttachments, owingOf } from '../model/destination-filters.ts';
+import type { EmailRow } from '../model/email.ts';
+import type { Destination } from '../store/destinations.ts';
+import type { OwedTo } from '../store/owing.ts';
+import { writeMessages, writePage, type FolderMessages, type Page, type PageResult } from '../store/pages.ts';
+import type { ReadingContext } from './folder-reader.ts';
+
+/** What only the context knows. */
+type Context = 'mailboxId' | 'leaseToken' | 'scanId' | 'content' | 'owes';
+
+/** As `writePage` of the store: what is new in it is owed to the organization's destinations, and these are woken. */
+export const storePage = (context: ReadingContext, page: Omit<Page, Context>): Promise<PageResult> =>
+  store(context, page.folder, (common) => writePage(context.db, context.organization, { ...page, ...common }));
+
+/** The same of messages that were read by id, as `writeMessages`. */
+export const storeMessages = (context: ReadingContext, messages: Omit<FolderMessages, Context>): Promise<PageResult> =>
+  store(context, messages.folder, (common) =>
+    writeMessages(context.db, context.organization, { ...messages, ...common }),
+  );
+
+async function store(
+  context: ReadingContext,
+  folder: FolderMessages['folder'],
+  write: (common: Pick<FolderMessages, Context>) => Promise<PageResult>,
+): Promise<PageResult> {
+  const { mailbox, leaseToken, scanId, content, outbox } = context;
+  const destinations = await outbox.destinations();
+  const owes = destinations.length === 0 ? undefined : owesOf(context, folder.path, destinations);
+  const result = await write({ mailboxId: mailbox.id, leaseToken, scanId, content, owes });
+  outbox.wakes(result.owed ?? []);
+  return result;
+}
+
+/** To which destinations a message that is stored now is owed. */
+export const owesOf =
+  (
+    {
+      mailbox,
+      mailboxAddress,
+      urgency,
+    }: Pick<ReadingContext, 'mailboxAddress' | 'urgency'> & { mailbox: { id: string } },
+    folderPath: string,
+    destinations: readonly Destination[],
+  ) =>
+  (email: EmailRow): OwedTo[] => {
+    const message = {
+      email,
+      mayHaveAttachments: mayHaveAttachments(email),
+      mailbox: { id: mailbox.id, address: mailboxAddress },
+      folderPath,
+    };
+    return destinations.flatMap((destination) => {
+      const owing = owingOf(destination, message);
+      return owing === 'nothing' ? [] : { destinationNo: destination.destinationNo, owing, urgency };
+    });
+  };

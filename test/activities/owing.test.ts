@@ -1,0 +1,84 @@
+import { expect, it, vi } from 'vitest';
+import { Outboxes } from '../../activities/outbox.ts';
+import { withDefaults, type GivenSettings } from '../../model/destination.ts';
+import { createDestination, listDestinations, type Destination } from '../../store/destinations.ts';
+import { unique } from '../store/support.ts';
+import { useMailboxes } from './stage.ts';
+
+const stage = useMailboxes({ seed: 71, mailboxes: 2, messagesPerMailbox: 30 });
+
+const utility = (filters: GivenSettings<'utility'>['filters'] = {}): Promise<Destination> =>
+  createDestination(stage.store.db, stage.organization, {
+    name: unique('utility'),
+    kind: 'utility',
+    settings: withDefaults('utility', { endpoint: 'https://utility.example', filters }),
+    starts: 'now',
+  });
+
+const owedTo = async ({ destinationNo }: Destination, mailbox: string) =>
+  stage.store.sql<{ id: string; status: string; priority: number }>(
+    `SELECT e.id, d.status, d.priority FROM outhaul.deliveries d JOIN ${stage.organization.schema}.emails e ON e._no = d.email_no
+      WHERE d.destination_no = $1 AND e._user_id = $2 ORDER BY e.id`,
+    [destinationNo, mailbox],
+  );
+
+it('owes every message that a scan stores to the destinations that want it, once, and wakes these', async () => {
+  const mailbox = stage.ownMailbox();
+  const { scanNo } = await stage.addScan();
+  const [{ address = '' } = {}] = await stage.store.sql<{ address: string }>(
+    `SELECT _user_email AS address FROM ${stage.organization.schema}.mailboxes WHERE id = $1`,
+    [mailbox],
+  );
+  const [all, here, nothing] = [
+    await utility(),
+    await utility({ mailbox: [address] }),
+    await utility({ subject: ['no message has this'] }),
+  ];
+  await stage.read(mailbox, scanNo);
+
+  const owed = await owedTo(all, mailbox);
+  expect(owed.map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
+  expect(new Set(owed.map(({ priority }) => priority))).toEqual(new Set([3]));
+  expect((await owedTo(here, mailbox)).map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
+  expect(await owedTo(nothing, mailbox)).toEqual([]);
+  expect(new Set(stage.woken)).toEqual(new Set([all.destinationNo, here.destinationNo]));
+
+  const again = await stage.addScan();
+  const before = stage.woken.length;
+  await stage.read(mailbox, again.scanNo);
+  expect(await owedTo(all, mailbox)).toEqual(owed);
+  expect(stage.woken).toHaveLength(before);
+});
+
+it('reads the list of destinations anew when it is 10 s old, and does not remember that it could not be read', async () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const list = vi.fn(() => listDestinations(stage.store.db, stage.organization.organizationId));
+    const outboxes = new Outboxes({ list, wake: () => Promise.resolve(), log: { warn() {} } });
+    const outbox = outboxes.of(stage.organization);
+    list.mockRejectedValueOnce(new Error('the store is away'));
+    await expect(outbox.destinations()).rejects.toThrow('the store is away');
+    await outbox.destinations();
+    await outboxes.of(stage.organization).destinations();
+    expect(list).toHaveBeenCalledTimes(2);
+    vi.advanceTimersByTime(10_000);
+    await outbox.destinations();
+    expect(list).toHaveBeenCalledTimes(3);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('wakes once more at the end of a slice, which does not fail where that does', async () => {
+  const wake = vi.fn(() => Promise.reject(new Error('Temporal is away')));
+  const warn = vi.fn();
+  const outbox = new Outboxes({ list: () => Promise.resolve([]), wake, log: { warn } }).of(stage.organization);
+  await outbox.settled();
+  expect(wake).not.toHaveBeenCalled();
+  outbox.wakes([1]);
+  outbox.wakes([]);
+  outbox.wakes([2, 1]);
+  await outbox.settled();
+  expect(wake.mock.calls).toEqual([[[1]], [[2, 1]], [[1, 2]]]);
+  expect(warn).toHaveBeenCalledTimes(3);
+});
