@@ -61,13 +61,28 @@ export const PUBLIC_URL_CHECK: ActivityOptions = { ...SUBSCRIBING, scheduleToClo
 /** A session's end does not wait for a Graph that is away: what is not removed expires. */
 export const UNSUBSCRIBING: ActivityOptions = { ...SUBSCRIBING, scheduleToCloseTimeout: '15 minutes' };
 
+/** Owes a destination what is stored, stretch by stretch; what was done stands in the store. */
+export const FEEDING: ActivityOptions = SWEEPING;
 
+/** A step of the upkeep of destinations: where it cannot be done, the run of the next minute tries again. */
+export const UPKEEP: ActivityOptions = {
+  startToCloseTimeout: '10 minutes',
+  scheduleToCloseTimeout: '15 minutes',
   heartbeatTimeout: '12 seconds',
+  retry: { ...LOST_ATTEMPTS, maximumAttempts: 3 },
 };
 
 /** A slice: minutes of pages. The activity itself turns a failure final once its attempts are used up. */
 export const SLICE: ActivityOptions = {
   // Slices last minutes. What cannot be handed over in the middle (asking by id for what vanished) may last longer.
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '12 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: LOST_ATTEMPTS,
+};
+
+/** Hands on what a destination is owed, for minutes. Whatever stops it, what it has not recorded is still owed. */
+export const DRAIN: ActivityOptions = {
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '12 seconds',
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -81,14 +96,6 @@ export const CONNECTION_CHECK: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: LOST_ATTEMPTS,
 };
-/** Hands on what a destination is owed, for minutes. Whatever stops it, what it has not recorded is still owed. */
-export const DRAIN: ActivityOptions = {
-  startToCloseTimeout: '1 hour',
-  heartbeatTimeout: '12 seconds',
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-  retry: LOST_ATTEMPTS,
-};
-
 
 const PRIORITY: Readonly<Record<Urgency | DestinationPriority, number>> = {
   ...{ live: 1, incremental: 3, full: 5 },
