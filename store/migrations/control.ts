@@ -8,6 +8,7 @@ import * as coverage from './control/0006-coverage.ts';
 import * as continuous from './control/0007-continuous.ts';
 import * as delivery from './control/0008-delivery.ts';
 import * as attendance from './control/0009-attendance.ts';
+import * as upkeep from './control/0010-upkeep.ts';
 
 /** The control schema `outhaul`, oldest step first. A step that was published is never changed, only followed. */
 export const controlMigrations: readonly Migration[] = [
@@ -19,5 +20,6 @@ export const controlMigrations: readonly Migration[] = [
   { name: '0006-coverage', sql: coverage.sql },
   { name: '0007-continuous', sql: continuous.sql },
   { name: '0008-delivery', sql: delivery.sql },
-];
   { name: '0009-attendance', sql: attendance.sql },
+  { name: '0010-upkeep', sql: upkeep.sql },
+];
