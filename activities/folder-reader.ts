@@ -10,11 +10,11 @@ import type { Organization } from '../store/organizations.ts';
 import { resetRound, type ReadMethod, type Round } from '../store/sync-state.ts';
 import type { Budget, ByteBudget } from './byte-budget.ts';
 import type { CompletePage } from './completion.ts';
-import { MessageAtFault, PageSource } from './page-source.ts';
 import type { Outbox } from './outbox.ts';
+import { MessageAtFault, PageSource } from './page-source.ts';
 import { quarantine, release, releaseUnnamed, type QuarantineState } from './quarantine.ts';
-
 import { storeMessages, storePage } from './storing.ts';
+
 /** Folders of a mailbox read at a time; Graph allows an app four requests at a time for a mailbox. */
 export const FOLDERS_AT_ONCE = 3;
 
@@ -23,9 +23,9 @@ export interface ReadingContext extends TimeWindow {
   readonly db: Database;
   readonly organization: Organization;
   readonly mailbox: GraphMailbox;
-  readonly leaseToken: string;
   /** Its address, where that is known. */
   readonly mailboxAddress: string | null;
+  readonly leaseToken: string;
   readonly signal: AbortSignal;
   readonly budget: ByteBudget;
   /** Pages of the mailbox that are asked for or held at a time. */
@@ -33,15 +33,15 @@ export interface ReadingContext extends TimeWindow {
   /** How many messages a page may have. */
   readonly pageLimit: MailboxPageLimit;
   readonly quarantine: QuarantineState;
-  readonly scanNos: readonly number[];
   /** To whom new messages are owed, and with which urgency. */
   readonly outbox: Outbox;
   readonly urgency: Urgency;
+  readonly scanNos: readonly number[];
   /** The scan that rows changed now are said to have been changed by; null: none. */
   readonly scanId: string | null;
   readonly mode: ScanMode;
-  /** Whether to ask for no further page. */
   /** What is kept of messages. */
+  /** Whether to ask for no further page. */
   timeIsUp(): boolean;
   /** Called for every committed page. */
   onPage(messages: number): void;

@@ -37,8 +37,8 @@ export function liveReading(
     scanNos: [session.scanNo],
     scanId: session.sessionId,
     mode: 'incremental',
-    ...(choosing && { choose: (messages) => chosen(live, messages) }),
     urgency: URGENCY.live,
+    ...(choosing && { choose: (messages) => chosen(live, messages) }),
   };
   const live: LiveReading = { context, session, wants, toMark, givesUp };
   return live;

@@ -17,8 +17,8 @@ import { readLive, type LiveSettings } from './live-read.ts';
 import type { SliceResult } from './mailbox-activities.ts';
 import { mailboxRefusal } from './mailbox-refusal.ts';
 import { openFolders } from './open-folders.ts';
-import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
 import type { Outbox } from './outbox.ts';
+import { lookAgain, retryQuarantined, type QuarantineState } from './quarantine.ts';
 import { readPolled } from './polled-read.ts';
 import { reconcile, type ReadFolder } from './reconciliation.ts';
 import { alike } from './scan-groups.ts';
@@ -35,8 +35,8 @@ export interface SliceRequest {
   readonly scans: readonly Scan[];
   readonly lease: Lease;
   readonly budget: ByteBudget;
-  /** Messages asked for in one page where Graph can answer so many. */
   readonly outbox: Outbox;
+  /** Messages asked for in one page where Graph can answer so many. */
   readonly pageSize: number;
   /** How a mailbox is read for a session. */
   readonly live?: Partial<LiveSettings> | undefined;
@@ -69,8 +69,8 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
   try {
     return await readAll(slice);
   } finally {
-    const { organizationId } = organization;
     await slice.outbox.settled();
+    const { organizationId } = organization;
     const { toRemember } = pageLimit;
     const name = { organizationId, mailboxId };
     // Where this fails the next read finds out anew.
@@ -192,19 +192,20 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
     db,
     organization,
     mailbox: graph.mailbox(mailboxId, { permit: () => lease.assertHeld(), isAlone: () => lease.isAlone() }),
-    leaseToken: lease.token,
     mailboxAddress: lease.memory.address,
+    leaseToken: lease.token,
     signal,
     budget,
     pageLimit,
     pagesAtOnce,
     quarantine,
-    scanNos: scans.map(({ scanNo }) => scanNo),
     outbox,
     // What somebody waits for is as good as new mail.
     urgency: scans.some(({ scanId }) => isPollId(scanId)) ? URGENCY.live : URGENCY.scanned,
+    scanNos: scans.map(({ scanNo }) => scanNo),
     scanId: first?.scanId ?? null,
     mode: first?.mode ?? 'incremental',
+    // Without a scan nothing more is asked for than is stored of a message, or kept of its folder.
     since: first?.filters.since,
     until: first?.filters.until,
     timeIsUp: () => slice.timeIsUp(),

@@ -11,8 +11,8 @@ import {
 } from '../store/quarantine.ts';
 import { markDeleted } from '../store/settlement.ts';
 import type { ReadingContext } from './folder-reader.ts';
-import { readByIds, type FoundMessages } from './reading-by-id.ts';
 import { storeMessages } from './storing.ts';
+import { readByIds, type FoundMessages } from './reading-by-id.ts';
 
 /** Whether the mailbox has messages in quarantine: as long as it has none, pages need not look there. */
 export interface QuarantineState {
