@@ -162,12 +162,22 @@ export async function expireDeliveries(
     limit,
   }: { readonly destinationNo: number; readonly maxWaitSeconds: number; readonly limit: number },
 ): Promise<number> {
-  const tooLong = `status IN ('waiting', 'owed') AND owed_at < now() - make_interval(secs => $2)`;
+  const late = 'owed_at < now() - make_interval(secs => $2)';
+  // One question for each index: together they would be answered from all that the destination ever had.
   const rows = await query(db, {
     text: `UPDATE outhaul.deliveries SET status = 'dead', dead_at = now(), last_error = 'it was owed for too long',
         cause = CASE status WHEN 'waiting' THEN '${ATTACHMENTS_MISSING}' ELSE '${WAITED_TOO_LONG}' END
-      WHERE delivery_no = ANY(ARRAY(SELECT delivery_no FROM outhaul.deliveries
-          WHERE destination_no = $1 AND ${tooLong} LIMIT $3 FOR UPDATE SKIP LOCKED)) AND ${tooLong}
+      WHERE delivery_no = ANY(ARRAY(
+        SELECT delivery_no FROM outhaul.deliveries WHERE delivery_no = ANY(ARRAY(
+          (SELECT delivery_no FROM outhaul.deliveries
+            WHERE destination_no = $1 AND ordered AND status = 'owed' AND ${late} LIMIT $3)
+          UNION ALL (SELECT delivery_no FROM outhaul.deliveries
+            WHERE destination_no = $1 AND NOT ordered AND status IN ('owed', 'claimed') AND status = 'owed' AND ${late}
+            LIMIT $3)
+          UNION ALL (SELECT delivery_no FROM outhaul.deliveries
+            WHERE organization_id = (SELECT organization_id FROM outhaul.destinations WHERE destination_no = $1)
+              AND destination_no = $1 AND status = 'waiting' AND ${late} LIMIT $3)
+        )) LIMIT $3 FOR UPDATE SKIP LOCKED)) AND status IN ('waiting', 'owed') AND ${late}
       RETURNING 1 AS one`,
     values: [destinationNo, maxWaitSeconds, limit],
   });

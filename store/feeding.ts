@@ -1,6 +1,6 @@
 import type { FilteredMessage } from '../model/destination-filters.ts';
 import { ATTACHMENTS_MISSING } from '../model/delivery.ts';
-import { run, transaction, type Client, type Database } from './database.ts';
+import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownDestination } from './errors.ts';
 import type { Organization } from './organizations.ts';
 import { encodeOwed, owedPart, type OwedTo } from './owing.ts';
@@ -58,7 +58,7 @@ export const feedDestination = (
     const { after, until } = feed;
     const stretch = { after, until: Math.min(after + limit, until) };
     const emails = await storedEmails(client, organization, stretch, '_deleted_at IS NULL', []);
-    const owed = await owe(client, organization, request, emails, { again: false });
+    const owed = await owe(client, organization, request, emails, null);
     const done = stretch.until >= until;
     await run(client, {
       text: `UPDATE outhaul.destinations SET feed_after = $2, feed_until = $3, fed_at = CASE WHEN $4 THEN now() END
@@ -74,6 +74,8 @@ export interface ReplayRequest {
   /** ISO 8601; the first moment of the window, and the first one after it. */
   readonly since: string;
   readonly until: string;
+  /** When it was begun, as `replayBegins` says: what is over only since then is not sent once more. */
+  readonly begunAt: string;
   /** Message numbers: 0 at first, then as answered. */
   readonly after: number;
   /** Numbers to look through at a time. */
@@ -81,9 +83,19 @@ export interface ReplayRequest {
   readonly owes: OwesStored;
 }
 
+/** The moment at which a replay begins, by the database's clock: whatever is over by now is before it. */
+export async function replayBegins(db: Pick<Database, 'pool'>): Promise<string> {
+  const [row] = await query<{ at: string }>(db, {
+    text: `SELECT date_trunc('milliseconds', clock_timestamp()) + interval '1 ms' AS at`,
+  });
+  if (!row) throw new Error('The database did not say what time it is');
+  return row.at;
+}
+
 /**
  * Owes a destination once more what was received in a window of time, the next stretch of it: what was delivered, or lies
- * in the dead letters, under another idempotency key; and what it was never owed. What is still owed stays as it is.
+ * in the dead letters, under another idempotency key; and what it was never owed. What is still owed stays as it is. A
+ * stretch that is asked for again changes nothing.
  * @returns where to go on; `after` is null at the end
  */
 export const replayWindow = (
@@ -92,12 +104,12 @@ export const replayWindow = (
   request: ReplayRequest,
 ): Promise<Fed & { readonly after: number | null }> =>
   transaction(db, async (client) => {
-    const { since, until, after, limit } = request;
+    const { since, until, begunAt, after, limit } = request;
     const [last] = await run<{ no: number }>(client, { text: `SELECT ${lastNumber(organization.schema)} AS no` });
     const stretch = { after, until: after + limit };
     const window = 'received_date_time >= $3 AND received_date_time < $4';
     const emails = await storedEmails(client, organization, stretch, window, [since, until]);
-    const owed = await owe(client, organization, request, emails, { again: true });
+    const owed = await owe(client, organization, request, emails, begunAt);
     return { read: emails.length, owed, after: stretch.until >= (last?.no ?? 0) ? null : stretch.until };
   });
 
@@ -132,13 +144,17 @@ async function storedEmails(
   }));
 }
 
-/** Owes those of the messages that the destination wants. @returns how many of them are owed now and were not */
+/**
+ * Owes those of the messages that the destination wants.
+ * @param overBefore what was over before this moment is owed again; null: nothing is
+ * @returns how many of them are owed now and were not
+ */
 async function owe(
   client: Client,
   { schema }: Organization,
   { destinationNo, owes }: { readonly destinationNo: number; readonly owes: OwesStored },
   emails: readonly StoredEmail[],
-  { again }: { readonly again: boolean },
+  overBefore: string | null,
 ): Promise<number> {
   const wanted = emails.flatMap(({ no, message }) => {
     const owed = owes(message);
@@ -146,12 +162,13 @@ async function owe(
   });
   if (wanted.length === 0) return 0;
   const nos = wanted.map(([no]) => Number(no));
-  const replayed = again
+  const replayed = overBefore
     ? await run(client, {
         text: `UPDATE outhaul.deliveries SET ${OWED_ANEW}, replays = replays + 1
           WHERE destination_no = $1 AND email_no = ANY($2::bigint[]) AND status IN ('delivered', 'dead')
+            AND coalesce(delivered_at, dead_at) < $3
           RETURNING 1 AS one`,
-        values: [destinationNo, nos],
+        values: [destinationNo, nos, overBefore],
       })
     : [];
   const [fresh] = await run<{ count: number }>(client, {

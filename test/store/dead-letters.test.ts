@@ -11,7 +11,7 @@ import {
 import { deliveryCounts, dropDelivered } from '../../store/delivery-counts.ts';
 import { createDestination } from '../../store/destinations.ts';
 import { InvalidCursor, UnknownDestination } from '../../store/errors.ts';
-import { feedDestination, replayWindow, type OwesStored } from '../../store/feeding.ts';
+import { feedDestination, replayBegins, replayWindow, type OwesStored } from '../../store/feeding.ts';
 import { writePage } from '../../store/pages.ts';
 import { batch, Outbox, redisList, utility } from './outbox-support.ts';
 import { message, useStore } from './support.ts';
@@ -240,9 +240,10 @@ describe('a new destination', () => {
     await keep(outbox, ['never-owed']);
     await keep(outbox, ['too-old'], { receivedDateTime: '2023-12-31T23:59:59Z' });
     const window = { since: '2024-01-01T00:00:00Z', until: '2024-12-31T00:00:00Z' };
+    const begunAt = await replayBegins(store.db);
     const totals = { read: 0, owed: 0 };
     for (let after: number | null = 0; after !== null;) {
-      const request = { destinationNo, ...window, after, limit: 2, owes: all };
+      const request = { destinationNo, ...window, begunAt, after, limit: 2, owes: all };
       const answer: Awaited<ReturnType<typeof replayWindow>> = await replayWindow(store.db, organization, request);
       totals.read += answer.read;
       totals.owed += answer.owed;
@@ -252,5 +253,10 @@ describe('a new destination', () => {
     const next = await outbox.next('worker');
     expect(await outbox.names(next)).toEqual(['still-owed', 'sent', 'never-owed']);
     expect(next.map(({ replays }) => replays)).toEqual([0, 1, 0]);
+
+    const outcomes = next.map(({ deliveryNo }) => ({ deliveryNo, status: 'accepted' }) as const);
+    await settleDeliveries(store.db, { destinationNo, token: 'worker' }, outcomes);
+    const again = { destinationNo, ...window, begunAt, after: 0, limit: 100, owes: all };
+    expect(await replayWindow(store.db, organization, again)).toMatchObject({ owed: 0 });
   });
 });
