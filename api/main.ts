@@ -7,12 +7,14 @@ import { NO_KEYS, openConfiguredKeyRing } from '../config/live-key-ring.ts';
 import type { Logger } from '../config/logging.ts';
 import { taskQueues } from '../model/task-queues.ts';
 import { firstAdminKey } from '../store/api-keys.ts';
+import { folderBlobStores } from '../store/blobs/folder-blobs.ts';
 import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
 import { whenDatabaseAnswers } from '../store/health.ts';
 import { migrate } from '../store/migrate.ts';
 import { createTemporalClient } from '../temporal/connection.ts';
 import { createApp } from './app.ts';
 import { createConnectionWorkflows } from './connection-workflows.ts';
+import { createEnvironmentDestinations } from './environment-destinations.ts';
 import { StartError } from './errors.ts';
 import { createNotificationWorkflows } from './notifications/asking.ts';
 import { createNotificationReceiver } from './notifications/receiver.ts';
@@ -88,6 +90,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       admissionMs: options.admissionMs ?? 60_000,
     });
     const adminKey = await prepare({ db, client, address: settings.temporal.address }, options);
+    const environmentDestinations = createEnvironmentDestinations({ db, config, log });
+    await environmentDestinations.settle();
     const receiver = config.notifications.enabled
       ? createNotificationReceiver({
           database: { ...settings.database, sealer: keyRing, log },
@@ -100,6 +104,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
       {
         config,
         db,
+        blobs: folderBlobStores(config.blobs.directory),
+        environmentDestinations,
         workflows,
         sessions: createSessionWorkflows(client, { orchestrationQueue, startMs: options.admissionMs ?? 60_000 }),
         schedules: createScanSchedules(client, { orchestrationQueue }),

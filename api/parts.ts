@@ -1,7 +1,9 @@
 import type { Config } from '../config/config.ts';
 import type { LiveKeyRing } from '../config/live-key-ring.ts';
+import type { BlobStores } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import type { ConnectionWorkflows } from './connection-workflows.ts';
+import type { EnvironmentDestinations } from './environment-destinations.ts';
 import type { NotificationReceiver } from './notifications/receiver.ts';
 import type { KeyChecker } from './principal.ts';
 import type { QuarantineWorkflows } from './quarantine-workflows.ts';
@@ -15,6 +17,8 @@ import type { CountBegunBy } from './workflow-counts.ts';
 export interface ApiParts {
   readonly config: Config;
   readonly db: Database;
+  readonly blobs: BlobStores;
+  readonly environmentDestinations: EnvironmentDestinations;
   readonly workflows: ScanWorkflows;
   readonly sessions: SessionWorkflows;
   readonly schedules: ScanSchedules;

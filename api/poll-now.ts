@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { POLL } from '../model/ids.ts';
 import type { ScanFilters } from '../model/scan.ts';
-import { ensureOrganization } from '../store/organizations.ts';
 import { recordPoll } from '../store/session-details.ts';
 import { openSession } from '../store/sessions.ts';
+import { foundOrganization } from './environment-destinations.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
 import type { ScanConfig } from './schemas/scan-start.ts';
@@ -21,7 +21,7 @@ export async function pollNow(
   caller: Caller,
 ): Promise<StartedScan & { readonly scanId: string }> {
   const { db } = parts;
-  await ensureOrganization(db, organizationId);
+  await foundOrganization(parts, organizationId);
   await candidateFor(parts, organizationId);
   const session = await openSession(db, organizationId);
   const filters = session ? toConfig(session.filters) : { folders: ['inbox'] };

@@ -6,11 +6,11 @@ import type { Connection } from '../model/connection.ts';
 import type { SessionSettings } from '../model/session.ts';
 import { recordAudit } from '../store/audit.ts';
 import { loadActive } from '../store/connections.ts';
-import { ensureOrganization } from '../store/organizations.ts';
 import { setNotifications } from '../store/session-status.ts';
 import { addSession, discardSession, openSession, sessionByNo, type SessionRow } from '../store/sessions.ts';
 import type { SessionStart as Outcome } from '../workflows/messages.ts';
 import { refusedStart } from './admission.ts';
+import { foundOrganization } from './environment-destinations.ts';
 import { conflict, HttpError } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
@@ -32,7 +32,7 @@ export async function startSession(
 ): Promise<SessionRow> {
   const { db, config } = parts;
   await parts.workflows.version();
-  await ensureOrganization(db, organizationId);
+  await foundOrganization(parts, organizationId);
   const candidate = await candidateFor(parts, organizationId);
   const details = { polling_mode: wanted.polling_mode, enable_webhook: wanted.enable_webhook };
   const sessionId = `session-${randomUUID()}`;

@@ -7,9 +7,9 @@ import {
   removeConnection,
   type StoredConnection,
 } from '../../store/connection-list.ts';
-import { ensureOrganization } from '../../store/organizations.ts';
 import { checkConnection, refuseUnlessActive } from '../check-connection.ts';
 import { toCredential } from '../credential.ts';
+import { foundOrganization } from '../environment-destinations.ts';
 import { badRequest, conflict, notFound } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import type { Principal } from '../principal.ts';
@@ -62,7 +62,7 @@ const createRoute = (parts: ApiParts): Route =>
         );
       }
       await workflows.version();
-      await ensureOrganization(db, organizationId);
+      await foundOrganization(parts, organizationId);
       const { tenantId, clientId } = auth;
       const connection = { tenantId, clientId, cloud: config.graph.cloud, credential: toCredential(auth) };
       const candidate = { connection, secretExpiresAt };

@@ -1,13 +1,13 @@
 import { createKey, listKeys, revokeKey } from '../../store/api-keys.ts';
 import { recordAudit } from '../../store/audit.ts';
-import { ensureOrganization } from '../../store/organizations.ts';
+import { foundOrganization } from '../environment-destinations.ts';
 import { notFound } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { route, type Route } from '../route.ts';
 import { KeyList, KeyMade, KeyParams, KeyRequest, KeyRevoked, KeysQuery } from '../schemas/keys.ts';
 import { organizationFor } from '../scope.ts';
 
-export const keyRoutes = ({ db, keys }: ApiParts): readonly Route[] => [
+export const keyRoutes = ({ db, keys, environmentDestinations }: ApiParts): readonly Route[] => [
   route({
     method: 'post',
     path: '/api/v1/keys',
@@ -19,7 +19,7 @@ export const keyRoutes = ({ db, keys }: ApiParts): readonly Route[] => [
     answers: { 201: { description: 'The key, shown this once', schema: KeyMade } },
     errors: [413],
     async handle({ body: { name, organizationId }, principal, log }) {
-      if (organizationId !== null) await ensureOrganization(db, organizationId);
+      if (organizationId !== null) await foundOrganization({ db, environmentDestinations }, organizationId);
       const { id, key } = await createKey(db, { organizationId, name });
       log.info({ keyId: id, organizationId }, 'Key made');
       const target = `key:${id}`;
