@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import {
   GraphClientError,
   type Context,
@@ -30,12 +31,18 @@ export interface GraphCall {
   readonly permit?: (() => void) | undefined;
   /** `text` for the few answers that are no JSON; default `json`. */
   readonly expects?: 'json' | 'text' | undefined;
+  /** Takes the body of an answer of success while it comes, whatever its size; once for each attempt. Default: it is parsed. */
+  readonly receive?: ((body: Readable) => Promise<unknown>) | undefined;
+  /** Called for each piece of a body that is received so; throws where no more is to come. */
+  readonly onBytes?: ((count: number) => void) | undefined;
+  /** Largest body that is read, where that is less than of other answers. */
+  readonly maxBodyBytes?: number | undefined;
   readonly signal: AbortSignal;
 }
 
 /** An answer of Graph that was understood. It is a `Response` because the Graph client hands nothing else up. */
 export class GraphAnswer extends Response {
-  /** The parsed body; the text itself where text was expected. */
+  /** The parsed body; the text itself where text was expected; what `receive` answered. */
   readonly content: unknown;
   /** Size of the body, decompressed. */
   readonly bytes: number;

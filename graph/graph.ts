@@ -14,6 +14,7 @@ import {
   type UsersRequest,
 } from './users.ts';
 
+export type { AttachmentsFound, FoundAttachment } from './attachments.ts';
 export type { CredentialCheck } from './credential-check.ts';
 export type { FoundMessage } from './batch.ts';
 export type { GraphMailbox } from './mailbox.ts';

@@ -1,4 +1,6 @@
+import type { Readable } from 'node:stream';
 import { MESSAGE_MEMBERS, type GraphMessage, type MailFolder } from '../model/mail.ts';
+import { readAttachments, readContent, type AttachmentsFound } from './attachments.ts';
 import { markMessagesRead, readMessagesById, type FoundMessage } from './batch.ts';
 import type { GraphAnswer } from './call.ts';
 import { MAILBOX_SLOTS, type GraphClient, type GraphRequest } from './client.ts';
@@ -60,6 +62,24 @@ export interface GraphMailbox {
     window: ReceivedWindow,
     signal: AbortSignal,
   ): Promise<Map<string, number>>;
+  /**
+   * The attachments of a message. With `contents` small files come with their bytes; where the answer is too large for
+   * that, or one attachment spoils it (`mayBeContent`), ask without.
+   */
+  attachments(
+    messageId: string,
+    options: { readonly contents: boolean },
+    signal: AbortSignal,
+  ): Promise<AttachmentsFound>;
+  /**
+   * Hands the bytes of one attachment to `take`, in pieces. The request lasts until they are taken, and ends with the right
+   * to read the mailbox. `take` is called again where they broke off and Graph is asked once more.
+   */
+  attachmentContent<T>(
+    place: { readonly messageId: string; readonly attachmentId: string },
+    take: (bytes: Readable) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T>;
 }
 
 export interface SelectOptions {
@@ -68,7 +88,16 @@ export interface SelectOptions {
 
 type Shared = Pick<
   GraphRequest,
-  'kind' | 'target' | 'headers' | 'slots' | 'shrinks' | 'throttledBy' | 'expects' | 'signal'
+  | 'kind'
+  | 'target'
+  | 'headers'
+  | 'slots'
+  | 'shrinks'
+  | 'throttledBy'
+  | 'expects'
+  | 'receive'
+  | 'maxBodyBytes'
+  | 'signal'
 >;
 
 /** What a mailbox asks of Graph: a path below the user, a link that Graph gave, or a batch. */
@@ -119,5 +148,7 @@ export function openMailbox(
     messageIds: (folderId, request, signal) => readIds(mailbox, folderId, request, signal),
     messageCount: (folderId, signal) => countMessages(mailbox, folderId, {}, signal),
     messageCounts: (folderIds, window, signal) => countFolders(mailbox, folderIds, window, signal),
+    attachments: (messageId, options, signal) => readAttachments(mailbox, messageId, options, signal),
+    attachmentContent: (place, take, signal) => readContent(mailbox, place, take, signal),
   };
 }

@@ -71,7 +71,8 @@ export async function roundTrip(dispatcher: Dispatcher, request: RoundTripReques
   });
 }
 
-function networkError(cause: Error, origin: string, status: number | undefined): Error {
+/** What an error of the network means; one of ours comes back as it is. */
+export function networkError(cause: Error, origin: string, status: number | undefined): Error {
   if (cause instanceof GraphError) return cause;
   const errno = (cause as NodeJS.ErrnoException).code;
   if (errno === 'UND_ERR_INVALID_ARG') {
@@ -86,7 +87,8 @@ function networkError(cause: Error, origin: string, status: number | undefined):
     : exchangeError('Truncated', `The answer stopped short (${errno ?? cause.name})`, { status, cause });
 }
 
-function firstValues(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
+/** Of a repeated header the first counts. */
+export function firstValues(headers: Readonly<Record<string, string | string[] | undefined>>): Record<string, string> {
   const values: Record<string, string> = {};
   for (const name in headers) {
     const value = headers[name];

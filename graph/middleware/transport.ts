@@ -3,6 +3,7 @@ import { GraphAnswer, type Step } from '../call.ts';
 import { cleanId, exchangeError } from '../errors.ts';
 import { graphErrorFrom } from '../refusal.ts';
 import { jsonOrNothing } from '../json.ts';
+import { receiveBody } from '../receiving.ts';
 import { roundTrip, type RoundTripAnswer } from '../round-trip.ts';
 
 export interface TransportOptions {
@@ -18,7 +19,9 @@ export function transport({ dispatcher, origin, maxBodyBytes, userAgent }: Trans
     const { path, method, body, signal } = call;
     const headers = { accept: 'application/json', 'accept-encoding': 'gzip', 'user-agent': userAgent, ...call.headers };
     call.permit?.();
-    const answer = await roundTrip(dispatcher, { origin, path, method, headers, body, maxBodyBytes, signal });
+    if (call.receive) return receiveBody(dispatcher, origin, { ...call, headers }, call.receive);
+    const most = Math.min(call.maxBodyBytes ?? maxBodyBytes, maxBodyBytes);
+    const answer = await roundTrip(dispatcher, { origin, path, method, headers, body, maxBodyBytes: most, signal });
     const { status } = answer;
     const bytes = await answer.takeBody();
     const text = bytes.toString('utf8');
