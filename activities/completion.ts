@@ -24,10 +24,11 @@ export async function completed(
   folder: Pick<FolderToRead, 'id'>,
   page: MessagesPage,
 ): Promise<CompletePage> {
-  const partial = page.messages.filter(isPartial);
+  const partial = page.messages.filter((message) => isPartial(message, context.content));
   if (partial.length === 0) return { ...page, unreadable: [] };
-  const { db, organization, mailbox } = context;
-  const stored = await changeKeysOf(db, organization, { mailboxId: mailbox.id, ids: partial.map(({ id }) => id) });
+  const { db, organization, mailbox, content } = context;
+  const ids = partial.map(({ id }) => id);
+  const stored = await changeKeysOf(db, organization, { mailboxId: mailbox.id, ids, content });
   const wanted = new Map(
     partial.flatMap((message) =>
       isKnown(message, stored) ? [] : [[message.id, message['receivedDateTime']] as const],

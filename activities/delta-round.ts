@@ -56,7 +56,7 @@ async function dueFolders(
   wantedAt: string,
 ): Promise<{ readonly folders: readonly FolderToRead[]; readonly left: number }> {
   const { context, session } = live;
-  const { db, organization, mailbox, leaseToken, scanNos, scanId, signal } = context;
+  const { db, organization, mailbox, leaseToken, scanNos, scanId, content, signal } = context;
   const held = { mailboxId: mailbox.id, leaseToken };
   const plan = await planFolders(mailbox, session.filters.folders, signal);
   await saveFolders(db, organization, { ...held, scanId, folders: [...plan.tree] });
@@ -68,7 +68,7 @@ async function dueFolders(
   if ([...rounds.values()].some(({ unsettled }) => unsettled)) await settleVanished(live);
   const left = plan.folders.filter(({ id }) => rounds.get(id)?.ofScan).length;
   if (due.length === 0) return { folders: [], left };
-  const request = { ...held, folders: due, scanNos, mode: 'incremental', method: 'delta' } as const;
+  const request = { ...held, folders: due, scanNos, mode: 'incremental', method: 'delta', content } as const;
   const opened = await openRounds(db, organization, request);
   return { folders: due.map((folder) => ({ ...folder, round: roundOf(opened, folder) })), left };
 }

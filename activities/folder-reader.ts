@@ -1,5 +1,6 @@
 import { GraphError, type GraphErrorKind } from '../graph/errors.ts';
 import type { GraphMailbox } from '../graph/graph.ts';
+import type { Content } from '../model/content.ts';
 import type { Urgency } from '../model/delivery.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import type { MailboxPageLimit } from '../model/page-size.ts';
@@ -41,6 +42,7 @@ export interface ReadingContext extends TimeWindow {
   readonly scanId: string | null;
   readonly mode: ScanMode;
   /** What is kept of messages. */
+  readonly content: Content;
   /** Whether to ask for no further page. */
   timeIsUp(): boolean;
   /** Called for every committed page. */
@@ -108,10 +110,11 @@ const LISTED = { delta: 'list', delta_ids: 'list_ids', list: undefined, list_ids
 const AROUND_MESSAGE = { delta: 'delta_ids', delta_ids: 'list_ids', list: 'list_ids', list_ids: undefined } as const;
 
 const restart = (
-  { db, organization, mailbox, leaseToken, scanNos, mode }: ReadingContext,
+  { db, organization, mailbox, leaseToken, scanNos, mode, content }: ReadingContext,
   folder: FolderToRead,
   method: Round['method'],
-): Promise<Round> => resetRound(db, organization, { mailboxId: mailbox.id, leaseToken, folder, scanNos, mode, method });
+): Promise<Round> =>
+  resetRound(db, organization, { mailboxId: mailbox.id, leaseToken, folder, scanNos, mode, method, content });
 
 async function readRound(context: ReadingContext, folder: FolderToRead, round: Round): Promise<FolderEnd> {
   const pages = new PageSource(context, folder, round);

@@ -1,4 +1,5 @@
 import type { GraphError } from '../graph/errors.ts';
+import { contentOf } from '../model/content.ts';
 import { URGENCY } from '../model/delivery.ts';
 import { isPartial } from '../model/email.ts';
 import type { GraphMessage } from '../model/mail.ts';
@@ -37,6 +38,7 @@ export function liveReading(
     scanNos: [session.scanNo],
     scanId: session.sessionId,
     mode: 'incremental',
+    content: contentOf(session.filters),
     urgency: URGENCY.live,
     ...(choosing && { choose: (messages) => chosen(live, messages) }),
   };
@@ -49,7 +51,7 @@ async function chosen(live: LiveReading, messages: readonly GraphMessage[]): Pro
   const { context, wants } = live;
   const { db, organization, mailbox } = context;
   // A record of a mere change is of a message that is stored.
-  const whole = messages.filter((message) => !isPartial(message));
+  const whole = messages.filter((message) => !isPartial(message, context.content));
   const ids = whole.filter((message) => !wants(message) || isToBeMarked(live, message)).map(({ id }) => id);
   if (ids.length === 0) return messages;
   const known = { mailboxId: mailbox.id, ids, folderIds: [], seenBy: seenBy(live) };

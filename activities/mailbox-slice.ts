@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
+import { contentOf } from '../model/content.ts';
 import { URGENCY } from '../model/delivery.ts';
 import { isPollId } from '../model/ids.ts';
 import { MailboxPageLimit } from '../model/page-size.ts';
@@ -206,6 +207,7 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
     scanId: first?.scanId ?? null,
     mode: first?.mode ?? 'incremental',
     // Without a scan nothing more is asked for than is stored of a message, or kept of its folder.
+    content: first ? contentOf(first.filters) : 'headers',
     since: first?.filters.since,
     until: first?.filters.until,
     timeIsUp: () => slice.timeIsUp(),

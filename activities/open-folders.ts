@@ -21,7 +21,7 @@ export interface OpenedFolders {
  * However many folders there are, that is one statement for the folders, one for their coverage and one for the rounds.
  */
 export async function openFolders(context: ReadingContext, wanted: readonly string[]): Promise<OpenedFolders> {
-  const { db, organization, scanNos, leaseToken, scanId, mailbox, mode, signal } = context;
+  const { db, organization, scanNos, leaseToken, scanId, mailbox, mode, content, signal } = context;
   const { id: mailboxId } = mailbox;
   const read = { scanNos, mailboxId, leaseToken };
   const plan = await planFolders(mailbox, wanted, signal);
@@ -36,7 +36,10 @@ export async function openFolders(context: ReadingContext, wanted: readonly stri
   const folders = plan.folders.filter(({ id }) => !finished.has(id));
   if (folders.length === 0) return { wanted: plan.folders, folders: [], begun: true };
   const method = isBounded(context) ? 'list' : 'delta';
-  const rounds = await openRounds(db, organization, { mailboxId, leaseToken, folders, scanNos, mode, method });
+  const rounds = await openRounds(db, organization, {
+    ...{ mailboxId, leaseToken, folders },
+    ...{ scanNos, mode, method, content },
+  });
   return {
     wanted: plan.folders,
     folders: folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) })),

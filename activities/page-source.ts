@@ -1,6 +1,7 @@
 import { GraphError, mayBeContent } from '../graph/errors.ts';
 import { LinkGuard, pastNext } from '../graph/links.ts';
-import { releasePage } from '../graph/messages.ts';
+import { releasePage, type MessagesPage } from '../graph/messages.ts';
+import { keepsBodies, membersOf } from '../model/content.ts';
 import { MESSAGE_MEMBERS } from '../model/mail.ts';
 import { FolderPageSize, fittingSize, type PageFault } from '../model/page-size.ts';
 import { unnamedMessage, type UnreadableMessage } from '../store/quarantine.ts';
@@ -130,7 +131,7 @@ export class PageSource {
   }
 
   async #page({ link, skip }: Place): Promise<CompletePage> {
-    const { mailbox, since, until } = this.#context;
+    const { mailbox, content, since, until } = this.#context;
     const { method } = this.#round;
     const page = await mailbox.messages(
       {
@@ -141,11 +142,12 @@ export class PageSource {
         link,
         since,
         until,
-        ...(method.endsWith('_ids') && { select: IDS }),
+        select: method.endsWith('_ids') ? IDS : membersOf(content),
       },
       this.#signal,
     );
-    return completed({ ...this.#context, signal: this.#signal }, this.#folder, page);
+    const kept = keepsBodies(content) ? page : withoutBodies(page);
+    return completed({ ...this.#context, signal: this.#signal }, this.#folder, kept);
   }
 
   /**
@@ -160,6 +162,12 @@ export class PageSource {
     if (!(await answersFor(reader, this.#folder))) return undefined;
     return error.kind === 'too_slow' ? 'slow' : 'item';
   }
+}
+
+/** A link that was made when bodies were kept brings them still. */
+function withoutBodies(page: MessagesPage): MessagesPage {
+  for (const message of page.messages) delete message['body'];
+  return page;
 }
 
 /** Where a page begins. */

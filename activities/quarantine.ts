@@ -1,3 +1,4 @@
+import { moreOf } from '../model/content.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import { isBounded } from '../model/time-window.ts';
 import {
@@ -117,7 +118,8 @@ async function tryAll(
   if (!context.quarantine.occupied) return;
   for (let due = await next(); due.length > 0; due = await next()) {
     for (const [folder, messages] of byFolder(due)) {
-      await tryAgain(context, folder, messages, folderIds.includes(folder.id) ? context.scanNos : []);
+      const content = moreOf(context.content, messages[0]?.content ?? 'headers');
+      await tryAgain({ ...context, content }, folder, messages, folderIds.includes(folder.id) ? context.scanNos : []);
     }
     if (context.timeIsUp()) return;
   }

@@ -1,12 +1,15 @@
 import { GraphError, exchangeError, mayBeContent } from '../graph/errors.ts';
 import type { GraphMailbox } from '../graph/graph.ts';
-import { MESSAGE_MEMBERS, type GraphMessage } from '../model/mail.ts';
+import { membersOf, type Content } from '../model/content.ts';
+import type { GraphMessage } from '../model/mail.ts';
 import { PAGE_BYTES } from '../model/page-size.ts';
 import { NOT_FOUND, type UnreadableMessage } from '../store/quarantine.ts';
 
 export interface MailboxReader {
   readonly mailbox: GraphMailbox;
   readonly signal: AbortSignal;
+  /** What is kept of messages. */
+  readonly content: Content;
 }
 
 /** What became of messages that were asked for by id. */
@@ -35,11 +38,12 @@ export async function readByIds(
 ): Promise<FoundMessages> {
   const messages = new Map<string, GraphMessage>();
   const unreadable: UnreadableMessage[] = [];
+  const select = membersOf(reader.content);
   let bytes = 0;
   const ids = [...new Set(wanted)];
   for (let at = 0; at < ids.length; at += STRETCH) {
     const stretch = ids.slice(at, at + STRETCH);
-    const answers = await reader.mailbox.messagesById(stretch, { select: MESSAGE_MEMBERS }, reader.signal);
+    const answers = await reader.mailbox.messagesById(stretch, { select }, reader.signal);
     for (const [id, answer] of answers) {
       const { message, fault } =
         answer === 'missing'
@@ -70,13 +74,14 @@ async function readInParts(
   error: GraphError,
 ): Promise<Piece> {
   if (!concernsMessage(error)) throw error;
+  const select = membersOf(reader.content);
   let piecemeal: Awaited<ReturnType<GraphMailbox['messagePiecemeal']>>;
   try {
-    piecemeal = await reader.mailbox.messagePiecemeal(id, reader.signal);
+    piecemeal = await reader.mailbox.messagePiecemeal(id, { select }, reader.signal);
   } catch (cause) {
     // Not even the id of this one came. Where Graph answers for its folder it is the message's fault, not Graph's.
     if (!(cause instanceof GraphError) || !mayBeContent(cause) || !(await answersFor(reader, folder))) throw cause;
-    return { message: undefined, fault: asUnreadable(id, cause, MESSAGE_MEMBERS, false) };
+    return { message: undefined, fault: asUnreadable(id, cause, select, false) };
   }
   if (piecemeal === 'missing') return { message: undefined, fault: notFound(id) };
   const { message, unreadable } = piecemeal;
@@ -122,7 +127,7 @@ const asUnreadable = (
  * for. A failure that everything meets says nothing about a message.
  */
 export async function answersFor(
-  { mailbox, signal }: MailboxReader,
+  { mailbox, signal }: Pick<MailboxReader, 'mailbox' | 'signal'>,
   folder: { readonly id: string },
 ): Promise<boolean> {
   try {

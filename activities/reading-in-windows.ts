@@ -1,4 +1,5 @@
 import { GraphError, mayBeContent } from '../graph/errors.ts';
+import { membersOf } from '../model/content.ts';
 import { isPartial } from '../model/email.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import type { MailboxReader } from './reading-by-id.ts';
@@ -22,7 +23,7 @@ export interface WantedMessage {
  * @throws {GraphError} of a kind that does not concern what is asked for
  */
 export async function readInWindows(
-  { mailbox, signal }: MailboxReader,
+  { mailbox, signal, content }: MailboxReader,
   folder: { readonly id: string },
   wanted: readonly WantedMessage[],
   largestPage: number,
@@ -40,6 +41,7 @@ export async function readInWindows(
           folderId: folder.id,
           mode: 'list',
           pageSize: Math.min(window.length * 2, largestPage),
+          select: membersOf(content),
           since: first.received,
           until: new Date(Date.parse(last.received) + 1000).toISOString(),
         },
@@ -47,7 +49,7 @@ export async function readInWindows(
       );
       bytes += page.bytes;
       for (const message of page.messages) {
-        if (ids.has(message.id) && !isPartial(message)) messages.set(message.id, message);
+        if (ids.has(message.id) && !isPartial(message, content)) messages.set(message.id, message);
       }
     } catch (error) {
       if (!(error instanceof GraphError) || !mayBeContent(error)) throw error;

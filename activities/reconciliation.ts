@@ -151,12 +151,12 @@ async function walkedBefore(context: ReadingContext, folders: readonly ReadFolde
 /** Rounds that ask the folders' delta what has changed. A window of time has no delta, nor has a folder that was listed. */
 async function changesOf(context: ReadingContext, folders: readonly ReadFolder[]): Promise<FolderToRead[]> {
   if (folders.length === 0 || isBounded(context)) return [];
-  const { db, organization, mailbox, leaseToken, scanNos } = context;
+  const { db, organization, mailbox, leaseToken, scanNos, content } = context;
   const places = await placesOf(context, folders);
   const withDelta = new Set(places.filter(({ hasDelta }) => hasDelta).map(({ folderId }) => folderId));
   const asked = folders.filter(({ id }) => withDelta.has(id));
   const held = { mailboxId: mailbox.id, leaseToken };
-  const round = { scanNos, mode: 'incremental', method: 'delta' } as const;
+  const round = { scanNos, mode: 'incremental', method: 'delta', content } as const;
   const rounds = await openRounds(db, organization, { ...held, folders: asked, ...round });
   return asked.map((folder) => ({ ...folder, round: roundOf(rounds, folder) }));
 }
@@ -164,8 +164,8 @@ async function changesOf(context: ReadingContext, folders: readonly ReadFolder[]
 /** Rounds that walk the folders from nothing by ids alone; their saved delta links stay. */
 async function walksOf(context: ReadingContext, folders: readonly ReadFolder[]): Promise<FolderToRead[]> {
   if (folders.length === 0) return [];
-  const { db, organization, mailbox, leaseToken, scanNos } = context;
-  const rounds = await walkAgain(db, organization, { mailboxId: mailbox.id, leaseToken, folders, scanNos });
+  const { db, organization, mailbox, leaseToken, scanNos, content } = context;
+  const rounds = await walkAgain(db, organization, { mailboxId: mailbox.id, leaseToken, folders, scanNos, content });
   return folders.map((folder) => ({ ...folder, round: roundOf(rounds, folder) }));
 }
 

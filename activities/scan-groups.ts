@@ -1,3 +1,4 @@
+import { contentOf } from '../model/content.ts';
 import type { ScanFilters } from '../model/scan.ts';
 import type { Scan } from '../store/scans.ts';
 
@@ -15,5 +16,5 @@ export function alike(scans: readonly Scan[]): Scan[][] {
 }
 
 /** What is wanted of a mailbox, in a form that can be compared. */
-export const wishOf = ({ folders, since, until }: ScanFilters): string =>
-  JSON.stringify([since ?? null, until ?? null, [...new Set(folders)].sort()]);
+export const wishOf = ({ folders, since, until, content }: ScanFilters): string =>
+  JSON.stringify([since ?? null, until ?? null, contentOf({ content }), [...new Set(folders)].sort()]);

@@ -1,6 +1,7 @@
 import { GraphError } from '../graph/errors.ts';
 import type { FoundMessage } from '../graph/graph.ts';
 import { changeKeyOf } from '../model/email.ts';
+import { keepsBodies, moreOf } from '../model/content.ts';
 import type { GraphMessage } from '../model/mail.ts';
 import { isBounded } from '../model/time-window.ts';
 import type { StoredFolder } from '../store/named-messages.ts';
@@ -21,7 +22,7 @@ const WHEREABOUTS = ['id', 'changeKey', 'parentFolderId'];
  * After the round of all folders: what a delta said to be removed, and what a read from nothing no longer saw, is asked
  * for by id. Graph says `@removed` for a move as well as for a deletion, and of a message that left and came back nothing
  * else, so nothing is taken for deleted before it has answered 404, and what is there in another version than stored is
- * read whole. A message that cannot be asked about stays unsettled for the next read.
+ * read whole: with its body where that is stored, or is to be kept. A message that cannot be asked about stays unsettled for the next read.
  * @param readBefore whether a folder may have been read before these scans read it; else nothing can have vanished from it
  */
 export async function settleMailbox(
@@ -53,17 +54,22 @@ async function settle(context: ReadingContext, unsettled: readonly UnsettledEmai
     context,
     ids.filter((id) => answers.get(id) === 'missing'),
   );
-  const there = unsettled.flatMap(({ id, changeKey }) => {
+  const there = unsettled.flatMap(({ id, changeKey, content }) => {
     const message = answers.get(id);
-    return isMessage(message) ? [{ message, isStale: changeKeyOf(message) !== changeKey }] : [];
+    if (!isMessage(message)) return [];
+    const wanted = moreOf(context.content, content);
+    const lacksBody = keepsBodies(wanted) && !keepsBodies(content);
+    return [{ message, wanted, isStale: lacksBody || changeKeyOf(message) !== changeKey }];
   });
   await settleMoved(
     context,
     there.flatMap(({ message, isStale }) => (isStale ? [] : message)),
   );
-  const stale = there.flatMap(({ message, isStale }) => (isStale ? message : []));
-  for (let at = 0; at < stale.length; at += WHOLE_AT_A_TIME) {
-    await settleStale(context, stale.slice(at, at + WHOLE_AT_A_TIME));
+  for (const content of new Set(there.map(({ wanted }) => wanted))) {
+    const stale = there.flatMap(({ message, wanted, isStale }) => (isStale && wanted === content ? message : []));
+    for (let at = 0; at < stale.length; at += WHOLE_AT_A_TIME) {
+      await settleStale({ ...context, content }, stale.slice(at, at + WHOLE_AT_A_TIME));
+    }
   }
 }
 

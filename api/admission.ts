@@ -97,7 +97,7 @@ export function refusedStart({ status, reason }: TurnedDown, { what, ids, fields
 }
 
 /** For the Temporal Web UI: counts only, for names of folders and mailboxes may be personal. */
-function describeFilters(mode: string, { folders, mailboxes, since, until }: ScanFilters): string {
+function describeFilters(mode: string, { folders, mailboxes, since, until, content }: ScanFilters): string {
   const include = mailboxes?.include?.length;
   const exclude = mailboxes?.exclude?.length;
   return [
@@ -106,5 +106,6 @@ function describeFilters(mode: string, { folders, mailboxes, since, until }: Sca
     `- mailboxes: ${include === undefined ? 'all' : `${include} named`}${exclude ? `, ${exclude} left out` : ''}`,
     ...(since !== undefined ? [`- since: ${since}`] : []),
     ...(until !== undefined ? [`- until: ${until}`] : []),
+    ...(content !== undefined ? [`- content: ${content}`] : []),
   ].join('\n');
 }

@@ -39,7 +39,7 @@ export async function pollNow(
 const pollId = (now: Date): string =>
   `${POLL}${now.toISOString().replace(/[-:]|\.\d+/g, '')}-${randomBytes(2).toString('hex')}`;
 
-function toConfig({ folders, mailboxes, since, until }: ScanFilters): ScanConfig['filters'] {
+function toConfig({ folders, mailboxes, since, until, content }: ScanFilters): ScanConfig['filters'] {
   const { include, exclude } = mailboxes ?? {};
   return {
     folders: [...folders],
@@ -48,5 +48,6 @@ function toConfig({ folders, mailboxes, since, until }: ScanFilters): ScanConfig
     }),
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),
+    ...((content === 'headers' || content === 'full') && { content }),
   };
 }

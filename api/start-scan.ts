@@ -108,7 +108,7 @@ export function defaultConnection({ connection, graph }: Config): Connection | u
 
 /** The filters as the store keeps them; where no mailbox is named those of `MAILBOX_ADDRESS` are meant. */
 export function filtersOf(
-  { folders, mailboxes, since, until }: ScanConfig['filters'],
+  { folders, mailboxes, since, until, content }: ScanConfig['filters'],
   defaultMailboxes: readonly string[],
 ): ScanFilters {
   const include = mailboxes?.include ?? (defaultMailboxes.length > 0 ? defaultMailboxes : undefined);
@@ -118,5 +118,6 @@ export function filtersOf(
     ...((include ?? exclude) && { mailboxes: { ...(include && { include }), ...(exclude && { exclude }) } }),
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),
+    ...(content !== undefined && { content }),
   };
 }

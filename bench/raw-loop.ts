@@ -48,7 +48,12 @@ export async function rawLoop(options: RawLoopOptions): Promise<RawLoopResult> {
     while (link !== undefined) {
       const { body } = await request(link, { dispatcher, headers });
       const page = (await body.json()) as DeltaPage;
-      const rows = page.value.map((message) => ({ row: toEmailRow(message, false), merged: false, removed: false }));
+      const rows = page.value.map((message) => ({
+        row: toEmailRow(message, false),
+        content: 'full' as const,
+        merged: false,
+        removed: false,
+      }));
       const { text, key } = encodeRows(rows);
       await pool.query({ name: 'upsert', text: UPSERT, values: [text, key] });
       messages += page.value.length;

@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import type { Content } from '../model/content.ts';
 import type { ScanRequest } from './api-client.ts';
 import { list, time } from './options.ts';
 
@@ -9,13 +10,17 @@ export interface FilterOptions {
   readonly exclude?: readonly string[] | undefined;
   readonly since?: string;
   readonly until?: string;
+  readonly content?: Extract<Content, 'headers' | 'full'>;
 }
 
 export const withFilters = (command: Command): Command =>
   command
     .option('--folders <names>', 'folders: names, paths (Inbox/Projects) or all (default: inbox)', list)
     .option('--mailboxes <names>', 'only these: addresses, domains or ids (default: MAILBOX_ADDRESS, else all)', list)
-    .option('--exclude <names>', 'not these: addresses, domains or ids', list);
+    .option('--exclude <names>', 'not these: addresses, domains or ids', list)
+    .addOption(
+      new Option('--content <what>', 'what is kept of a message (default: full)').choices(['headers', 'full']),
+    );
 
 export const withWindow = (command: Command): Command =>
   command
@@ -23,8 +28,15 @@ export const withWindow = (command: Command): Command =>
     .option('--until <time>', 'only messages received before this time', time);
 
 /** The filters as the API wants them; undefined where no option says anything. */
-export function filtersOf({ folders, mailboxes, exclude, since, until }: FilterOptions): ScanRequest['filters'] {
-  if (!(folders ?? mailboxes ?? exclude ?? since ?? until)) return undefined;
+export function filtersOf({
+  folders,
+  mailboxes,
+  exclude,
+  since,
+  until,
+  content,
+}: FilterOptions): ScanRequest['filters'] {
+  if (!(folders ?? mailboxes ?? exclude ?? since ?? until ?? content)) return undefined;
   return {
     folders: folders && [...folders],
     ...((mailboxes ?? exclude) && {
@@ -32,5 +44,6 @@ export function filtersOf({ folders, mailboxes, exclude, since, until }: FilterO
     }),
     since,
     until,
+    content,
   };
 }

@@ -47,7 +47,7 @@ export interface GraphMailbox {
   /** One message, or undefined where there is none. `select` defaults to `MESSAGE_MEMBERS`. */
   message(id: string, options: SelectOptions, signal: AbortSignal): Promise<GraphMessage | undefined>;
   /** One message that cannot be read whole, as far as Graph gives it. */
-  messagePiecemeal(id: string, signal: AbortSignal): Promise<PiecemealMessage | 'missing'>;
+  messagePiecemeal(id: string, options: SelectOptions, signal: AbortSignal): Promise<PiecemealMessage | 'missing'>;
   /** Messages by id, several in a request. What could not be read has its error in the message's place. */
   messagesById(ids: readonly string[], options: SelectOptions, signal: AbortSignal): Promise<Map<string, FoundMessage>>;
   /** Marks messages as read, several in a request; answers them as `messagesById` does. */
@@ -142,7 +142,7 @@ export function openMailbox(
     folderTree: (options, signal) => readFolderTree(mailbox, options, signal),
     messages: (request, signal) => readPage(mailbox, request, signal),
     message: (id, { select = MESSAGE_MEMBERS }, signal) => readMessage(mailbox, id, select, signal),
-    messagePiecemeal: (id, signal) => readPiecemeal(mailbox, id, signal),
+    messagePiecemeal: (id, { select = MESSAGE_MEMBERS }, signal) => readPiecemeal(mailbox, id, select, signal),
     messagesById: (ids, { select = MESSAGE_MEMBERS }, signal) => readMessagesById(mailbox, ids, select, signal),
     markRead: (ids, signal) => markMessagesRead(mailbox, ids, signal),
     messageIds: (folderId, request, signal) => readIds(mailbox, folderId, request, signal),

@@ -1,4 +1,4 @@
-import { MESSAGE_MEMBERS, type GraphMessage } from '../model/mail.ts';
+import type { GraphMessage } from '../model/mail.ts';
 import { GraphError, mayBeContent } from './errors.ts';
 import type { MailboxClient } from './mailbox.ts';
 import { readMessage } from './messages.ts';
@@ -21,7 +21,7 @@ export interface PiecemealMessage {
 }
 
 /**
- * Reads a message that cannot be read whole: all members first, then none but the id, and then the halves of them, down
+ * Reads a message that cannot be read whole: all members that are wanted first, then none but the id, and then the halves of them, down
  * to the single ones that do it. A message of 29 members of which one is bad takes about ten requests.
  *
  * Where not even the id comes, the message is given up as a whole if Graph says that the item is at fault. If it does
@@ -31,9 +31,10 @@ export interface PiecemealMessage {
 export async function readPiecemeal(
   mailbox: MailboxClient,
   id: string,
+  select: readonly string[],
   signal: AbortSignal,
 ): Promise<PiecemealMessage | 'missing'> {
-  const members = MESSAGE_MEMBERS.filter((member) => member !== 'id');
+  const members = select.filter((member) => member !== 'id');
   const message: GraphMessage = { id };
   const unreadable: UnreadableMember[] = [];
   const whole = [...members];

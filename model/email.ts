@@ -1,4 +1,5 @@
-import { MESSAGE_MEMBERS, type GraphMessage, type JsonObject } from './mail.ts';
+import { DEFAULT_CONTENT, keepsBodies, membersOf, type Content } from './content.ts';
+import type { GraphMessage, JsonObject } from './mail.ts';
 import { MemberReader, emptyRecord, type Recipient } from './member-reader.ts';
 
 /** A message as the columns of `emails` hold it; times are ISO 8601 in UTC. */
@@ -93,13 +94,15 @@ export function toEmailRow(message: GraphMessage, suspicious: boolean): EmailRow
 
 /** Members whose absence says nothing: Graph leaves them out of drafts and of some system items. */
 const OPTIONAL: ReadonlySet<string> = new Set(['from', 'sender']);
-const EXPECTED = MESSAGE_MEMBERS.filter((member) => !OPTIONAL.has(member));
+const EXPECTED = membersOf('full').filter((member) => !OPTIONAL.has(member));
+const EXPECTED_OF_HEADERS = membersOf('headers').filter((member) => !OPTIONAL.has(member));
 
 /**
  * Whether a message is less than what was asked for, as delta records of a mere change may be: it says what is
  * different, and nothing about the rest.
  */
-export const isPartial = (message: GraphMessage): boolean => EXPECTED.some((member) => message[member] === undefined);
+export const isPartial = (message: GraphMessage, content: Content = DEFAULT_CONTENT): boolean =>
+  (keepsBodies(content) ? EXPECTED : EXPECTED_OF_HEADERS).some((member) => message[member] === undefined);
 
 /** What tells a message and its version from others, and nothing of what is in it. */
 const OF_THE_RECORD: ReadonlySet<string> = new Set([

@@ -1,3 +1,5 @@
+import type { Content } from './content.ts';
+
 /** Where a scan stands. The last five are final. */
 export const SCAN_STATUSES = [
   'pending',
@@ -52,6 +54,8 @@ export interface ScanFilters {
   readonly since?: string;
   /** Only messages received before this time, ISO 8601. */
   readonly until?: string;
+  /** What is kept of a message. Default: `full`. */
+  readonly content?: Content;
 }
 
 /** What a scan is told of a mailbox that it asked for. */

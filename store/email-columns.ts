@@ -45,6 +45,8 @@ export const EMAIL_COLUMNS = Object.keys(TYPES) as readonly (keyof EmailRow)[];
 /** A row on its way into `emails`, and what its page says about it beside the message itself. */
 export interface PageRow {
   readonly row: EmailRow;
+  /** Whether this version was read with its body. */
+  readonly content: 'full' | 'headers';
   /** Merged from a partial record that says something new: to be written even under the change key that is stored. */
   readonly merged: boolean;
   /** The page says, too, that the message left the folder. */
@@ -60,8 +62,8 @@ export interface EncodedRows {
 const LINE_END = '\x1d';
 const VALUE_END = '\x1e';
 const NOTHING = '\x15';
-/** The values of a line: the columns and the two marks. */
-const WIDTH = EMAIL_COLUMNS.length + 2;
+/** The values of a line: the columns, the content and the two marks. */
+const WIDTH = EMAIL_COLUMNS.length + 3;
 
 /**
  * Rows as one text, which is the cheapest way into PostgreSQL, on both sides: as one JSON array they take half as long
@@ -72,9 +74,9 @@ const WIDTH = EMAIL_COLUMNS.length + 2;
 export function encodeRows(rows: readonly PageRow[]): EncodedRows {
   const key = randomBytes(3).toString('base64url');
   const nothing = NOTHING + key;
-  const lines = rows.map(({ row, merged, removed }) => {
+  const lines = rows.map(({ row, content, merged, removed }) => {
     const values = EMAIL_COLUMNS.map((column) => encodeValue(row[column], nothing));
-    values.push(encodeValue(merged, nothing), encodeValue(removed, nothing));
+    values.push(content, encodeValue(merged, nothing), encodeValue(removed, nothing));
     return values.join(VALUE_END + key);
   });
   return { text: lines.join(LINE_END + key), key };
@@ -87,12 +89,12 @@ function encodeValue(value: EmailRow[keyof EmailRow], nothing: string): string {
   return JSON.stringify(value);
 }
 
-/** The rows of the parameters `text` and `key` as a query, its columns named as in `emails`, and the two marks. */
+/** The rows of the parameters `text` and `key` as a query, its columns named as in `emails`, the content and the two marks. */
 export const decodedRows = (text: string, key: string): string =>
   `SELECT CASE WHEN cardinality(value) = ${WIDTH} THEN value[1] END AS id,
     ${EMAIL_COLUMNS.slice(1)
       .map((column, index) => `value[${index + 2}]::${TYPES[column]} AS ${column}`)
       .join(', ')},
-    value[${WIDTH - 1}]::boolean AS merged, value[${WIDTH}]::boolean AS removed
+    value[${WIDTH - 2}] AS _content, value[${WIDTH - 1}]::boolean AS merged, value[${WIDTH}]::boolean AS removed
   FROM string_to_table(${text}::text, E'\\x1d' || ${key}::text) AS line
     CROSS JOIN LATERAL string_to_array(line, E'\\x1e' || ${key}::text, E'\\x15' || ${key}::text) AS value`;

@@ -1,3 +1,4 @@
+import { keepsBodies, type Content } from '../model/content.ts';
 import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
 import type { Organization } from './organizations.ts';
@@ -17,18 +18,23 @@ export const emailsById = (
     values: [mailboxId, ids],
   });
 
-/** Which of these messages are stored, and in which version; null where only a part of the message is. */
+/** Which of these messages are stored, and in which version; null where less of the message is than is to be kept. */
 export async function changeKeysOf(
   db: Database,
   { schema }: Organization,
-  { mailboxId, ids }: { readonly mailboxId: string; readonly ids: readonly string[] },
+  {
+    mailboxId,
+    ids,
+    content,
+  }: { readonly mailboxId: string; readonly ids: readonly string[]; readonly content: Content },
 ): Promise<Map<string, string | null>> {
   const rows = await query<{ id: string; change_key: string | null }>(db, {
-    text: `SELECT e.id, e.change_key FROM ${schema}.mailboxes m CROSS JOIN unnest($2::text[]) wanted
+    text: `SELECT e.id, CASE WHEN _content = 'full' OR $3 = 'headers' THEN e.change_key END AS change_key FROM ${schema}.mailboxes m CROSS JOIN unnest($2::text[]) wanted
         CROSS JOIN LATERAL (
-          SELECT id, change_key FROM ${schema}.emails WHERE _mailbox_no = m.mailbox_no AND id = wanted OFFSET 0) e
+          SELECT id, change_key, _content FROM ${schema}.emails
+          WHERE _mailbox_no = m.mailbox_no AND id = wanted OFFSET 0) e
       WHERE m.id = $1`,
-    values: [mailboxId, ids.map(storableText)],
+    values: [mailboxId, ids.map(storableText), keepsBodies(content) ? 'full' : 'headers'],
   });
   return new Map(rows.map(({ id, change_key: changeKey }) => [id, changeKey]));
 }

@@ -15,12 +15,24 @@ const COLUMNS = [
   '_user_display_name',
   '_folder',
   '_extraction_type',
+  '_content',
 ];
+
+/**
+ * How columns of a known message `e` are changed where that is not by what was read. Of a message that was read without
+ * its body the one that is stored stays; it stands for the version that was read only where that is the stored one.
+ */
+const CHANGES: Readonly<Record<string, string>> = {
+  body_content: `CASE excluded._content WHEN 'headers' THEN e.body_content ELSE excluded.body_content END`,
+  body_content_type: `CASE excluded._content WHEN 'headers' THEN e.body_content_type ELSE excluded.body_content_type END`,
+  record: `CASE WHEN excluded._content = 'headers' AND e.change_key = excluded.change_key THEN e.record ELSE excluded.record END`,
+  _content: `CASE WHEN excluded._content = 'headers' AND e.change_key = excluded.change_key THEN e._content ELSE excluded._content END`,
+};
 
 /** The values of `COLUMNS` for a message of `source`. */
 const values = (source: string): string => `${EMAIL_COLUMNS.map((column) => `${source}.${column}`).join(', ')},
     turn.mailbox_no, turn.folder_no, CASE WHEN ${source}.removed THEN now() END, now(), $12, turn._tenant_id,
-    turn._user_email, turn.id, turn.display_name, $13, 'email'`;
+    turn._user_email, turn.id, turn.display_name, $13, 'email', ${source}._content`;
 
 /** What the statement answers: how often it found the lease and the round, and what became of the messages. */
 export interface PageAnswer {
@@ -87,15 +99,16 @@ WITH lease AS MATERIALIZED (
   SELECT rest.*, e._no, e._deleted_at IS NOT NULL AS deleted, e._folder_no IS DISTINCT FROM turn.folder_no AS moved,
     merged OR rest.change_key IS NULL OR e.change_key IS DISTINCT FROM rest.change_key AS edited,
     merged OR rest.change_key IS NULL OR e._deleted_at IS NOT NULL OR removed <> (e._removed_at IS NOT NULL)
+      OR e._content = 'headers' AND rest._content = 'full'
       OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs
   FROM rest CROSS JOIN turn CROSS JOIN LATERAL (
-    SELECT _no, change_key, _folder_no, _folder, _removed_at, _deleted_at FROM ${schema}.emails
+    SELECT _no, change_key, _folder_no, _folder, _removed_at, _deleted_at, _content FROM ${schema}.emails
     WHERE _mailbox_no = turn.mailbox_no AND id = rest.id OFFSET 0) e
 ), changed AS (
-  INSERT INTO ${schema}.emails (${COLUMNS.join(', ')})
+  INSERT INTO ${schema}.emails AS e (${COLUMNS.join(', ')})
   SELECT ${values('known')} FROM known CROSS JOIN turn WHERE known.differs
   ON CONFLICT (_mailbox_no, id) DO UPDATE SET
-    ${COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}, _deleted_at = NULL
+    ${COLUMNS.map((column) => `${column} = ${CHANGES[column] ?? `excluded.${column}`}`).join(', ')}, _deleted_at = NULL
 ), left_folder AS MATERIALIZED (
   SELECT e._no FROM unnest($10::text[]) removed_id CROSS JOIN turn CROSS JOIN LATERAL (
     SELECT _no, _folder_no FROM ${schema}.emails WHERE _mailbox_no = turn.mailbox_no AND id = removed_id OFFSET 0) e
@@ -131,6 +144,7 @@ WITH lease AS MATERIALIZED (
 ), round AS (
   UPDATE ${schema}.sync_state s SET next_link = $5, page_size = $7, delta_link = coalesce($6, delta_link),
     delta_saved_at = CASE WHEN $6::text IS NULL THEN delta_saved_at ELSE now() END,
+    delta_content = CASE WHEN $6::text IS NULL THEN delta_content ELSE content END,
     round_ended_at = CASE WHEN $5::text IS NULL THEN now() END
   FROM turn WHERE s.folder_no = turn.folder_no AND turn.forward
 ), folder AS (

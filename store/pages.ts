@@ -1,3 +1,4 @@
+import { DEFAULT_CONTENT, keepsBodies, type Content } from '../model/content.ts';
 import { isPartial, mergeEmail, toEmailRow, type EmailRow } from '../model/email.ts';
 import type { GraphMessage, RemovedMessage } from '../model/mail.ts';
 import { storableText } from '../model/text.ts';
@@ -31,6 +32,8 @@ export interface FolderMessages {
   /** Of several with one id, the last counts. */
   readonly messages: readonly GraphMessage[];
   readonly removed: readonly RemovedMessage[];
+  /** What was read of the messages: without bodies, those that are stored stay. Default: `full`. */
+  readonly content?: Content | undefined;
   /** Whether the page's text has escapes of NUL or surrogates in it: its strings are looked through then. */
   readonly suspicious: boolean;
   /**
@@ -120,7 +123,7 @@ async function write(db: Database, organization: Organization, page: Written): P
 
 async function writeWhole(db: Database, organization: Organization, page: Written): Promise<PageResult> {
   const messages = byId(page.messages);
-  const partial = [...messages].filter(([, message]) => isPartial(message)).map(([id]) => id);
+  const partial = [...messages].filter(([, message]) => isPartial(message, page.content)).map(([id]) => id);
   if (partial.length === 0) {
     const statement = statementOf(organization, page, messages, new Map());
     const [answer] = await withClient(db.pool, (client) => runPrepared<PageAnswer>(client, statement));
@@ -141,38 +144,43 @@ async function writeMerged(
   return { ...resultOf(page, answer), incomplete: partial.filter((id) => !stored.has(id)) };
 }
 
+type StoredRow = Pick<PageRow, 'row' | 'content'>;
+
 /** What is stored of some messages, locked until the page is written. */
 async function storedRows(
   client: Client,
   { schema }: Organization,
   mailboxId: string,
   ids: readonly string[],
-): Promise<Map<string, EmailRow>> {
-  const rows = await run<EmailRow>(client, {
-    text: `SELECT ${EMAIL_COLUMNS.map((column) => `e.${column}`).join(', ')}
+): Promise<Map<string, StoredRow>> {
+  const rows = await run<EmailRow & { content: StoredRow['content'] }>(client, {
+    text: `SELECT e._content AS content, ${EMAIL_COLUMNS.map((column) => `e.${column}`).join(', ')}
       FROM ${schema}.emails e JOIN ${schema}.mailboxes m ON m.mailbox_no = e._mailbox_no
       WHERE m.id = $1 AND e.id = ANY($2) ORDER BY e._no FOR NO KEY UPDATE OF e`,
     values: [mailboxId, ids],
   });
-  return new Map(rows.map((row) => [row.id, row]));
+  return new Map(rows.map(({ content, ...row }) => [row.id, { row, content }]));
 }
 
 function statementOf(
   organization: Organization,
   page: Written,
   messages: ReadonlyMap<string, GraphMessage>,
-  stored: ReadonlyMap<string, EmailRow>,
+  stored: ReadonlyMap<string, StoredRow>,
 ): NamedStatement {
   const { mailboxId, leaseToken, folder, scanNos, scanId, suspicious, owes, excluded = 0, progress } = page;
+  const { content = DEFAULT_CONTENT } = page;
+  const readAs = keepsBodies(content) ? 'full' : 'headers';
   const { round, next, pageSize } = progress ?? NO_PROGRESS;
   const removed = new Set(page.removed.map(({ id }) => storableText(id)));
   const rows: PageRow[] = [];
   const owed = new Map<string, readonly OwedTo[]>();
   for (const [id, message] of messages) {
     const before = stored.get(id);
-    const row = before ? mergeEmail(before, message, suspicious) : toEmailRow(message, suspicious);
-    const merged = before !== undefined && JSON.stringify(row) !== JSON.stringify(before);
-    rows.push({ row, merged, removed: removed.delete(id) });
+    const row = before ? mergeEmail(before.row, message, suspicious) : toEmailRow(message, suspicious);
+    const merged = before !== undefined && JSON.stringify(row) !== JSON.stringify(before.row);
+    const read = before && isPartial(message, content) ? before.content : readAs;
+    rows.push({ row, content: read, merged, removed: removed.delete(id) });
     const destinations = before ? [] : (owes?.(row) ?? []);
     if (destinations.length > 0) owed.set(row.id, destinations);
   }

@@ -29,6 +29,8 @@ export interface QuarantinedMessage {
   readonly id: string;
   readonly folder: { readonly id: string; readonly path: string };
   readonly stored: boolean;
+  /** What is kept of messages of its folder: it is to be read with as much. */
+  readonly content: 'full' | 'headers';
 }
 
 /** How a message left the quarantine: it could be read after all, or Graph does not have it any more. */
@@ -128,11 +130,14 @@ export interface RetriesDue {
   readonly limit: number;
 }
 
-const ENTRY = `q.message_id AS id, q.stored, json_build_object('id', q.folder_id, 'path', coalesce(f.path, '')) AS folder`;
+const ENTRY = `q.message_id AS id, q.stored, json_build_object('id', q.folder_id, 'path', coalesce(f.path, '')) AS folder,
+  CASE WHEN s.content <> 'headers' OR s.delta_link IS NOT NULL AND s.delta_content <> 'headers' THEN 'full' ELSE 'headers' END
+    AS content`;
 
 const entriesOf = ({ schema }: Organization): string => `FROM outhaul.quarantine q
   LEFT JOIN ${schema}.mailboxes m ON m.id = q.mailbox_id
   LEFT JOIN ${schema}.mail_folders f ON f.mailbox_no = m.mailbox_no AND f.id = q.folder_id
+  LEFT JOIN ${schema}.sync_state s ON s.folder_no = f.folder_no
   WHERE q.organization_id = $1 AND q.mailbox_id = $2 AND q.resolved_at IS NULL AND ${IS_NAMED}`;
 
 /** What someone has asked to be tried again, and what a scan should try by itself; the longest in quarantine first. */

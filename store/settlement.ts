@@ -11,6 +11,8 @@ export interface UnsettledEmail {
   readonly folderId: string | null;
   /** The version that is stored; null where only a part of the message is. */
   readonly changeKey: string | null;
+  /** Whether it is stored with its body. */
+  readonly content: 'full' | 'headers';
 }
 
 /**
@@ -84,7 +86,8 @@ export const unsettledEmails = (
   { mailboxId, after = 0, limit }: { readonly mailboxId: string; readonly after?: number; readonly limit: number },
 ): Promise<UnsettledEmail[]> =>
   query(db, {
-    text: `SELECT e._no AS no, e.id, f.id AS "folderId", e.change_key AS "changeKey" FROM ${schema}.emails e
+    text: `SELECT e._no AS no, e.id, f.id AS "folderId", e.change_key AS "changeKey", e._content AS content
+      FROM ${schema}.emails e
       JOIN ${schema}.mailboxes m ON m.mailbox_no = e._mailbox_no
       LEFT JOIN ${schema}.mail_folders f ON f.folder_no = e._folder_no
       WHERE m.id = $1 AND e._removed_at IS NOT NULL AND e._no > $2 ORDER BY e._no LIMIT $3`,

@@ -1,3 +1,4 @@
+import { CONTENTS, DEFAULT_CONTENT, type Content } from '../model/content.ts';
 import type { ScanMode } from '../model/scan.ts';
 import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
@@ -18,6 +19,8 @@ export interface RoundsRequest extends HeldMailbox {
   /** `incremental` goes on from the saved delta link, where there is one. */
   readonly mode: ScanMode;
   readonly method: ReadMethod;
+  /** What is to be kept of messages. Default: `full`. */
+  readonly content?: Content | undefined;
 }
 
 /**
@@ -42,9 +45,13 @@ const ANSWER = `round_no AS round, method, from_nothing AS "fromNothing", page_s
   coalesce(next_link, CASE WHEN NOT from_nothing THEN delta_link END) AS link,
   round_started_at < now() AS resumed, round_started_at AS "startedAt"`;
 
+/** SQL: how much a content is; the more, the greater. */
+const muchOf = (content: string): string => `array_position('{${CONTENTS.join(',')}}', ${content})`;
+
 /**
- * For each folder its open round, if that serves all of these scans; otherwise a new one takes its place. The folders
- * must have been saved before.
+ * For each folder its open round, if that serves all of these scans; otherwise a new one takes its place. A link goes on
+ * with what its round has asked Graph for, and what was read along it was kept so: where more is to be kept than of the
+ * messages up to the delta link, the round begins from nothing. The folders must have been saved before.
  * @returns the rounds by folder id
  * @throws {LeaseLost}
  * @throws {UnknownFolder}
@@ -119,7 +126,7 @@ const unseen = ({ schema }: Organization): string => `forgotten AS (
 async function begin(
   db: Database,
   organization: Organization,
-  { folders, scanNos, mode, method, ...held }: RoundsRequest,
+  { folders, scanNos, mode, method, content = DEFAULT_CONTENT, ...held }: RoundsRequest,
   goesOn: string,
   { deltaLink = 'state.delta_link', before = '' } = {},
 ): Promise<Map<string, Round>> {
@@ -129,14 +136,20 @@ async function begin(
   const storedIds = new Map(folders.map(({ id }) => [storableText(id), id]));
   const rows = await queryHeld<{ folderId: string | null } & Round>(db, organization, held, {
     text: `${before}opened AS (
-      INSERT INTO ${schema}.sync_state AS state (folder_no, round_no, round_scans, method, from_nothing, round_started_at)
-      SELECT f.folder_no, 1, $4::int[], $5::text, true, now()
+      INSERT INTO ${schema}.sync_state AS state (folder_no, round_no, round_scans, method, content, from_nothing,
+        round_started_at)
+      SELECT f.folder_no, 1, $4::int[], $5::text, $7::text, true, now()
       FROM lease JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = ANY($3::text[])
       ON CONFLICT (folder_no) DO UPDATE SET
         ${kept('round_no', 'state.round_no + 1')},
         ${kept('round_scans', 'excluded.round_scans')},
         ${kept('method', 'excluded.method')},
-        ${kept('from_nothing', `$6::text = 'full' OR excluded.method LIKE 'list%' OR ${deltaLink} IS NULL`)},
+        ${kept('content', 'excluded.content')},
+        ${kept(
+          'from_nothing',
+          `$6::text = 'full' OR excluded.method LIKE 'list%' OR ${deltaLink} IS NULL
+          OR ${muchOf('excluded.content')} > ${muchOf('state.delta_content')}`,
+        )},
         ${kept('next_link', 'NULL')},
         ${kept('page_size', 'NULL')},
         ${kept('delta_link', deltaLink)},
@@ -146,7 +159,7 @@ async function begin(
     ), answer AS (
       SELECT f.id AS "folderId", opened.* FROM opened JOIN ${schema}.mail_folders f USING (folder_no)
     )`,
-    values: [[...storedIds.keys()], scanNos, method, mode],
+    values: [[...storedIds.keys()], scanNos, method, mode, content],
     prepared: before === '',
   });
   const rounds = new Map<string, Round>();

@@ -95,10 +95,9 @@ export const Filters = z
     mailboxes: z.strictObject({ include: MailboxNames.optional(), exclude: MailboxNames.optional() }).optional(),
     since: When.optional().meta({ description: 'Only messages received at this time or later' }),
     until: When.optional().meta({ description: 'Only messages received before this time' }),
-    content: z
-      .literal('full', { error: 'only "full" is supported in this version; others come later' })
-      .optional()
-      .meta({ description: 'What is kept of a message' }),
+    content: z.enum(['headers', 'full'], { error: 'must be one of headers, full' }).optional().meta({
+      description: 'What is kept of a message: `headers` (all but the body), `full` (the body as well; the default)',
+    }),
   })
   .refine(({ since, until }) => since === undefined || until === undefined || since < until, {
     path: ['until'],

@@ -17,7 +17,7 @@ function messageWithout(refusals: Refusals): Script {
 
 async function readFrom(server: ScriptedServer) {
   await using opened = open(server.url, { maxRetries: 0 });
-  return await opened.graph.mailbox('u').messagePiecemeal('a+/=', unhurried());
+  return await opened.graph.mailbox('u').messagePiecemeal('a+/=', {}, unhurried());
 }
 
 const others = (...bad: string[]): object =>
@@ -61,7 +61,7 @@ describe('A message that cannot be read whole', () => {
       json(response, 200, { id: 'id', ...(whole && { body: 'x'.repeat(9_000) }) });
     });
     await using opened = open(server.url, { maxRetries: 0, maxBodyBytes: 5_000 });
-    expect(await opened.graph.mailbox('u').messagePiecemeal('a', unhurried())).toMatchObject({
+    expect(await opened.graph.mailbox('u').messagePiecemeal('a', {}, unhurried())).toMatchObject({
       message: { id: 'id' },
       unreadable: [{ member: 'body', code: 'BodyTooLarge' }],
     });

@@ -382,7 +382,7 @@ test('Graph sees four requests of a mailbox at a time at most, whatever runs, an
     mailbox.messagesById(ids, {}, unhurried()),
     mailbox.foldersByName(['inbox', 'sentitems', 'drafts', 'archive', 'deleteditems'], unhurried()),
     mailbox.folderTree({ includeHidden: true }, unhurried()),
-    mailbox.messagePiecemeal(ids[0] ?? '', unhurried()),
+    mailbox.messagePiecemeal(ids[0] ?? '', {}, unhurried()),
     mailbox.messageIds('inbox', { pageSize: 100 }, unhurried()),
     mailbox.messageCount('inbox', unhurried()),
   ]);

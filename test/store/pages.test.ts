@@ -85,6 +85,7 @@ describe('writePage', () => {
       _user_id: 'mailbox-1',
       _user_display_name: 'User mailbox-1',
       _folder: 'inbox-id',
+      _content: 'full',
       _extraction_type: 'email',
       _deleted_at: null,
     });

@@ -119,7 +119,7 @@ describe('the quarantine', () => {
       mailboxes: 1,
     });
     const [asked] = await due({ scanNos: [], folderIds: [] });
-    expect(asked).toEqual({ id: 'mine', folder: { id: 'inbox-id', path: 'inbox-id' }, stored: true });
+    expect(asked).toEqual({ id: 'mine', folder: { id: 'inbox-id', path: 'inbox-id' }, stored: true, content: 'full' });
     expect(await mailboxesToRetry(store.db, { organizationId, after: '', limit: 10 })).toEqual(['mailbox-1']);
     expect(await mailboxesToRetry(store.db, { organizationId, after: 'mailbox-1', limit: 10 })).toEqual([]);
     await put([unreadable('mine')], null);
