@@ -163,7 +163,12 @@ const BAD_CONFIGS: [what: string, config: unknown, path: string, message: string
     'config.filters.until',
     /later than since/,
   ],
-  ['content of another kind', { ...CONFIG, filters: { content: 'bodies' } }, 'config.filters.content', /must be one of headers, full/],
+  [
+    'content of another kind',
+    { ...CONFIG, filters: { content: 'bodies' } },
+    'config.filters.content',
+    /must be one of headers, full/,
+  ],
 ];
 
 describe('a malformed request', () => {
