@@ -1,5 +1,9 @@
+import { sizeVerdict } from './attachment-size.ts';
+import type { AttachmentKind } from './attachment.ts';
 import { KIND_TRAITS, type KindSettings } from './destination.ts';
+import { isOfGroups } from './email-groups.ts';
 import type { EmailRow } from './email.ts';
+import { fileTypeVerdict, fileTypesOf, isOfFileTypes } from './file-types.ts';
 import { parseFolders } from './folders.ts';
 import type { Recipient } from './member-reader.ts';
 
@@ -57,8 +61,12 @@ export interface FilteredAttachment {
   readonly id: string;
   readonly name: string | null;
   readonly contentType: string | null;
-  /** Bytes. */
-  readonly size: number;
+  /** As Graph says it, which is somewhat more than the bytes. */
+  readonly size: number | null;
+  /** The bytes themselves; null while they are not there. */
+  readonly byteSize: number | null;
+  /** The MIME type that the first bytes show, where they do. */
+  readonly sniffedType: string | null;
 }
 
 /** Graph does not count attachments that a body shows, by `cid:`, so that only their list tells. */
@@ -80,12 +88,29 @@ export function matchesMessage(filters: DestinationFilters, message: FilteredMes
   );
 }
 
-/** Whether the filters on attachments let this one through. */
+/** Whether the filters on attachments let this one through, as far as it is known; where its bytes could tell, they may. */
 export function matchesAttachment(filters: DestinationFilters, attachment: FilteredAttachment): boolean {
   const { attachmentType: types, maxAttachmentBytes: most } = filters;
   return (
-    (most === undefined || attachment.size <= most) && (!types || types.some((type) => isOfType(type, attachment)))
+    sizeVerdict(attachment, most) !== 'unwanted' &&
+    (!types || (types.length > 0 && isOfFileTypes(fileTypesOf(types), attachment, attachment.sniffedType)))
   );
+}
+
+/**
+ * Whether a destination needs the bytes of an attachment: to have them, or to know of what type they are. Of a link there
+ * are none.
+ */
+export function needsBytes(
+  { kind, settings }: KindSettings,
+  attachment: FilteredAttachment & { readonly kind: AttachmentKind },
+): boolean {
+  const { attachmentType: types, hasAttachments, maxAttachmentBytes } = settings.filters;
+  const byType = !types ? 'wanted' : types.length > 0 ? fileTypeVerdict(fileTypesOf(types), attachment) : 'unwanted';
+  if (attachment.kind === 'reference' || byType === 'unwanted') return false;
+  if (sizeVerdict(attachment, maxAttachmentBytes) === 'unwanted') return false;
+  if (kind === 'batch') return byType === 'look';
+  return kind !== 'utility' || types !== undefined || hasAttachments === true;
 }
 
 /** Whether a message was sent from the mailbox in which it lies. */
@@ -138,10 +163,8 @@ const recipientsOf = (email: FilteredEmail): Recipient[] =>
 
 /** Whether one of the names is the address (or id), or its domain. */
 function isNamed(names: readonly string[], address: string | null): boolean {
-  const folded = fold(address ?? '');
-  if (folded === '') return false;
-  const domain = folded.slice(folded.lastIndexOf('@') + 1);
-  return names.map(fold).some((name) => name === folded || (folded.includes('@') && name.replace(/^@/, '') === domain));
+  const groups = names.map((name) => fold(name).replace(/^@/, '')).filter((name) => name !== '');
+  return groups.length > 0 && (isOfGroups(groups, [address]) || groups.includes(fold(address ?? '')));
 }
 
 function liesIn(name: string, folderPath: string): boolean {
@@ -151,11 +174,4 @@ function liesIn(name: string, folderPath: string): boolean {
   if (top?.kind === 'all' && rest.length === 0) return true;
   const wanted = [top?.kind === 'well-known' ? top.name : first, ...rest].map(fold).join('/');
   return path === wanted || (rest.length === 0 && path.slice(path.lastIndexOf('/') + 1) === wanted);
-}
-
-function isOfType(type: string, { name, contentType }: FilteredAttachment): boolean {
-  const wanted = fold(type);
-  if (!wanted.includes('/')) return fold(name ?? '').endsWith(`.${wanted.replace(/^\*?\./, '')}`);
-  const [mime = ''] = fold(contentType ?? '').split(';');
-  return wanted.endsWith('/*') ? mime.startsWith(wanted.slice(0, -1)) : mime.trim() === wanted;
 }

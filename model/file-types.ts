@@ -17,9 +17,15 @@ export interface NamedType {
  * `FILE_TYPES`: extensions (`.pdf`, `pdf` or `*.pdf`) and MIME types; `*` is all.
  * @throws {InvalidFilter}
  */
-export function parseFileTypes(text: string): FileTypes {
-  const types = filterItems(text).map((item) => {
-    const type = item.toLowerCase();
+export const parseFileTypes = (text: string): FileTypes => fileTypesOf(filterItems(text));
+
+/**
+ * The same where they stand in a list.
+ * @throws {InvalidFilter}
+ */
+export function fileTypesOf(items: readonly string[]): FileTypes {
+  const types = items.map((item) => {
+    const type = item.trim().toLowerCase();
     if (/^(\*|\*\.\*|\.\*|\*\/\*)$/.test(type)) return '*';
     if (/^[a-z][a-z0-9!#$&^_.+-]*\/(\*|[a-z0-9!#$&^_.+-]+)$/.test(type)) return type;
     const extension = `.${type.replace(/^\*?\./, '')}`;

@@ -4,6 +4,7 @@ import {
   matchesAttachment,
   matchesMessage,
   mayHaveAttachments,
+  needsBytes,
   owedOf,
   owingOf,
   withContent,
@@ -38,6 +39,8 @@ const attachment = (name: string | null, contentType: string | null = null, size
   name,
   contentType,
   size,
+  byteSize: size,
+  sniffedType: null,
 });
 const utility = (filters: DestinationFilters): KindSettings => ({
   kind: 'utility',
@@ -128,9 +131,20 @@ describe('filters on attachments', () => {
     expect(matchesAttachment({ attachmentType: [type] }, given)).toBe(expected);
   });
 
-  it('size', () => {
-    expect(matchesAttachment({ maxAttachmentBytes: 10 }, attachment('a', null, 10))).toBe(true);
-    expect(matchesAttachment({ maxAttachmentBytes: 10 }, attachment('a', null, 11))).toBe(false);
+  it('size: that of the bytes, once they are there', () => {
+    const most = { maxAttachmentBytes: 10 };
+    expect(matchesAttachment(most, attachment('a', null, 10))).toBe(true);
+    expect(matchesAttachment(most, attachment('a', null, 11))).toBe(false);
+    expect(matchesAttachment(most, { ...attachment('a', null, 178), byteSize: 10 })).toBe(true);
+    expect(matchesAttachment(most, { ...attachment('a', null, 178), byteSize: null })).toBe(true);
+    expect(matchesAttachment(most, { ...attachment('a', null, 1_000_000), byteSize: null })).toBe(false);
+  });
+
+  it('type: the bytes decide where name and MIME type contradict each other', () => {
+    const odd = attachment('invoice.pdf', 'image/png');
+    expect(matchesAttachment({ attachmentType: ['pdf'] }, { ...odd, sniffedType: 'application/pdf' })).toBe(true);
+    expect(matchesAttachment({ attachmentType: ['pdf'] }, { ...odd, sniffedType: 'image/png' })).toBe(false);
+    expect(matchesAttachment({ attachmentType: [] }, odd)).toBe(false);
   });
 
   it('choose the attachments of which a utility gets the content: none where it has no such filter', () => {
@@ -139,6 +153,30 @@ describe('filters on attachments', () => {
     expect(withContent({ hasAttachments: false }, both)).toEqual([]);
     expect(withContent({ hasAttachments: true }, both)).toEqual(both);
     expect(withContent({ attachmentType: ['pdf'] }, both)).toEqual([both[0]]);
+  });
+});
+
+describe('the bytes of an attachment', () => {
+  const pdf = { ...attachment('a.pdf', 'application/pdf'), kind: 'file' } as const;
+  const odd = { ...attachment('a.pdf', 'image/png'), kind: 'file' } as const;
+  const batch = (filters: DestinationFilters): KindSettings => ({
+    kind: 'batch',
+    settings: withDefaults('batch', { endpoint: 'https://batch.example', filters }),
+  });
+  it.each<[string, KindSettings, FilteredAttachment & { kind: 'file' | 'reference' }, boolean]>([
+    ['go onto a list', redisList({}), pdf, true],
+    ['that nobody filters for stay', redisList({ attachmentType: ['png'] }), pdf, false],
+    ['that are too many stay', redisList({ maxAttachmentBytes: 5 }), { ...pdf, byteSize: null, size: 1e6 }, false],
+    ['have to tell their size', redisList({ maxAttachmentBytes: 5 }), { ...pdf, byteSize: null, size: 173 }, true],
+    ['have to tell their type', redisList({ attachmentType: ['png'] }), odd, true],
+    ['go to a utility that asks for attachments', utility({ hasAttachments: true }), pdf, true],
+    ['go to a utility that asks for their type', utility({ attachmentType: ['pdf'] }), pdf, true],
+    ['stay where a utility does not ask', utility({ maxAttachmentBytes: 1e9 }), pdf, false],
+    ['stay where a batch knows them without', batch({ attachmentType: ['pdf'] }), pdf, false],
+    ['tell a batch their type', batch({ attachmentType: ['pdf'] }), odd, true],
+    ['are none of a link', redisList({}), { ...pdf, kind: 'reference' }, false],
+  ])('%s', (_, destination, given, expected) => {
+    expect(needsBytes(destination, given)).toBe(expected);
   });
 });
 
