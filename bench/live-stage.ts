@@ -15,7 +15,8 @@ import type {
 import type { sweepMailboxes } from '../workflows/sweep-mailboxes.ts';
 import { openRig, simulate, until, type Rig } from './rig.ts';
 
-const ORGANIZATION = 'live';
+/** The organization whose mail flows. */
+export const ORGANIZATION = 'live';
 /** What Graph takes for an answer, ms. */
 const LATENCY_MS = 50;
 const LOOK_MS = 250;
@@ -23,6 +24,7 @@ const SETTLE_MS = 120_000;
 
 /** A message and how long it took from its arrival in the mailbox to its row, ms; null: there is no row. */
 export interface Arrival {
+  readonly messageId: string;
   readonly arrivedMs: number;
   readonly storedMs: number | null;
 }
@@ -55,6 +57,7 @@ export interface Effort {
 
 /** The whole product beside a simulated tenant that notifies it. */
 export interface LiveStage {
+  readonly rig: Rig;
   /** Starts a session and waits until every mailbox is read and, unless none is wanted, has its subscription. */
   startSession(settings: SessionSettings): Promise<void>;
   stopSession(): Promise<void>;
@@ -83,8 +86,13 @@ interface SessionStatus {
   readonly loss: { readonly rate: number | null };
 }
 
-export async function openLiveStage(note: (line: string) => void, mailboxes: number): Promise<LiveStage> {
-  const rig = await openRig(note);
+/** @param settings more of the environment of API and worker */
+export async function openLiveStage(
+  note: (line: string) => void,
+  mailboxes: number,
+  settings: Record<string, string> = {},
+): Promise<LiveStage> {
+  const rig = await openRig(note, settings);
   const tenant = await simulate({
     tenant: { mailboxes, messages: 20 * mailboxes, folders: 3, specialUsers: false, oddMessages: false, seed: 7 },
     latencyMs: LATENCY_MS,
@@ -112,6 +120,7 @@ export async function openLiveStage(note: (line: string) => void, mailboxes: num
   await rig.call('POST', '/api/v1/connections', { organizationId: ORGANIZATION, auth });
   await noteRows(rig);
   return {
+    rig,
     async startSession(settings) {
       await rig.call('POST', '/session/start', { ...settings, filters: { folders: ['all'] } });
       const subscribed = settings.enable_webhook === false ? 0 : mailboxes;
@@ -232,7 +241,11 @@ async function arrivalsOf(rig: Rig, events: readonly EventReport[]): Promise<Arr
     ),
   );
   const stored = new Map(rows.map(({ id, at }) => [id, at]));
-  return arrived.map(({ atMs, messageId }) => ({ arrivedMs: atMs, storedMs: stored.get(messageId) ?? null }));
+  return arrived.map(({ atMs, messageId }) => ({
+    messageId,
+    arrivedMs: atMs,
+    storedMs: stored.get(messageId) ?? null,
+  }));
 }
 
 async function withClient<T>({ databaseUrl }: Rig, work: (client: pg.Client) => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import { benchBatch } from './batch.ts';
+import { benchLiveDelivery } from './live.ts';
 import { benchParallel } from './parallel.ts';
 import { benchQueue } from './queue.ts';
 
@@ -13,6 +14,7 @@ export interface DeliverOptions {
 
 /** The sections by name; each has its own stack, and answers its part of the figures. */
 const SECTIONS: Readonly<Record<string, (note: (line: string) => void, options: DeliverOptions) => Promise<object>>> = {
+  live: benchLiveDelivery,
   parallel: async (note) => ({ parallel: await benchParallel(note) }),
   redis: async (note) => ({ redis: await benchQueue(note) }),
   batch: async (note) => ({ batch: await benchBatch(note) }),
