@@ -1,12 +1,13 @@
 import { SealError, sealedUnder } from '../model/sealing.ts';
 import { clientStateContext } from './client-state-key.ts';
 import { contextOf } from './connections.ts';
+import { airtableKeyContext } from './contact-settings.ts';
 import { query, type Database } from './database.ts';
 import { secretContext } from './destination-secrets.ts';
 
 /**
- * Where sealed credentials lie, and the keys of client states and the secrets of destinations, which are sealed as those
- * are: each in a column of a numbered row, for a context that follows from the organization and another column. They are
+ * Where sealed credentials lie, and the keys of client states, of Airtable and the secrets of destinations, which are sealed
+ * as those are: each in a column of a numbered row, for a context that follows from the organization and another column. They are
  * gone through in this order, for a credential moves from the first to the second.
  */
 const PLACES = [
@@ -25,6 +26,10 @@ const PLACES = [
   {
     ...{ table: 'outhaul.destinations', number: 'destination_no', sealed: 'sealed_secret', owner: 'destination_id' },
     context: ({ organizationId, owner }: SealedRow) => secretContext(organizationId, owner),
+  },
+  {
+    ...{ table: 'outhaul.contact_settings', number: 'settings_no', sealed: 'sealed_api_key', owner: 'settings_no' },
+    context: ({ organizationId }: SealedRow) => airtableKeyContext(organizationId),
   },
 ] as const;
 type Place = (typeof PLACES)[number];

@@ -9,6 +9,7 @@ import * as continuous from './control/0007-continuous.ts';
 import * as delivery from './control/0008-delivery.ts';
 import * as attendance from './control/0009-attendance.ts';
 import * as upkeep from './control/0010-upkeep.ts';
+import * as contacts from './control/0011-contacts.ts';
 
 /** The control schema `outhaul`, oldest step first. A step that was published is never changed, only followed. */
 export const controlMigrations: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const controlMigrations: readonly Migration[] = [
   { name: '0008-delivery', sql: delivery.sql },
   { name: '0009-attendance', sql: attendance.sql },
   { name: '0010-upkeep', sql: upkeep.sql },
+  { name: '0011-contacts', sql: contacts.sql },
 ];
