@@ -1,6 +1,9 @@
 export { checkConnection } from './check-connection.ts';
 export { deliver } from './deliver.ts';
+export { feedDestination } from './feed-destination.ts';
+export { keepDelivery } from './keep-delivery.ts';
 export { keepSession } from './keep-session.ts';
+export { replayDestination } from './replay-destination.ts';
 export { retryQuarantine } from './retry-quarantine.ts';
 export { scanTenant } from './scan-tenant.ts';
 export { startScheduledScan } from './scheduled-scan.ts';

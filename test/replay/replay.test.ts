@@ -11,6 +11,8 @@ import { RECORDING_KEYS, recordedHistories, type History } from './histories.ts'
 const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
   checkConnection: ['fresh', 'retried', 'cancelled', 'failed'],
   deliver: [],
+  feedDestination: [],
+  keepDelivery: [],
   keepSession: [
     'fresh',
     'polling',
@@ -25,6 +27,7 @@ const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
     'cancelled',
     'stopped-early',
   ],
+  replayDestination: [],
   retryQuarantine: ['fresh', 'retried', 'cancelled', 'failed'],
   scanTenant: [
     'fresh',

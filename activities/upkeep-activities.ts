@@ -1,0 +1,146 @@
+import { Context } from '@temporalio/activity';
+import type { Logger } from 'pino';
+import type { Sender } from '../destinations/sender.ts';
+import type { DestinationSecret } from '../model/destination.ts';
+import { noteHealth } from '../store/attendance.ts';
+import { recoverAsides, removeUnreferenced } from '../store/blob-rows.ts';
+import type { BlobStores } from '../store/blobs/blob-store.ts';
+import type { Database } from '../store/database.ts';
+import { expireDeliveries } from '../store/dead-letters.ts';
+import { dropDelivered } from '../store/delivery-counts.ts';
+import { listDestinations, loadDestination, type Destination } from '../store/destinations.ts';
+import { organizationOf } from '../store/organizations.ts';
+import { dueDestinations, leaveTidying, mailboxesToWake, organizationsWaiting, takeTidying } from '../store/upkeep.ts';
+import { healthOf } from './destination-health.ts';
+import { whileBeating } from './heartbeat.ts';
+import { inTurn, type Turns } from './in-turn.ts';
+import type { WakeMailboxes } from './waking.ts';
+
+/** How one step of the upkeep went for all that it is for. What failed was logged, and is tried again by the next run. */
+export interface UpkeepStep {
+  readonly done: number;
+  readonly failed: number;
+}
+
+/**
+ * What `keepDelivery` has done for it outside: one step for all organizations. None of them keeps the others from their
+ * turn, whatever fails, and each is bounded: the next run, a minute later, goes on.
+ */
+export interface UpkeepActivities {
+  /** Wakes the destinations that have something due; and what feeds those that are new. */
+  wakeDestinations(): Promise<UpkeepStep>;
+  /** Wakes the readers of mailboxes of which messages wait for their attachments. */
+  wakeWaitingReaders(): Promise<UpkeepStep>;
+  /** Makes dead letters of what has been owed for too long, and forgets what was delivered long ago. */
+  clearDeliveries(): Promise<UpkeepStep>;
+  /** Asks the destinations that are not paused how they are. */
+  watchDestinations(): Promise<UpkeepStep>;
+  /** Removes blobs to which nothing refers, and puts right what other removers have left: hourly for each organization. */
+  tidyBlobs(): Promise<UpkeepStep>;
+}
+
+export interface UpkeepActivitiesOptions {
+  readonly db: Database;
+  readonly blobs: BlobStores;
+  /** Has destinations looked after, unless somebody does. */
+  readonly wake: (destinationNos: readonly number[]) => Promise<void>;
+  /** Has a new destination fed, unless that is going on. */
+  readonly feed: (destination: Pick<Destination, 'id' | 'organizationId'>) => Promise<void>;
+  readonly wakeMailboxes: WakeMailboxes;
+  readonly openSender: (destination: Destination, secret: DestinationSecret) => Sender;
+  readonly log: Pick<Logger, 'warn'>;
+  /** How long what was delivered is remembered. Default: 30. */
+  readonly keptDays?: number;
+  /** How long blobs stay after the last reference, ms. Default: an hour. */
+  readonly blobGraceMs?: number;
+}
+
+const DAY_MS = 86_400_000;
+/** Deliveries that are changed or removed in one statement, and for one destination in a run. */
+const STRETCH = 1_000;
+const STRETCHES = 50;
+/** How long somebody else has for the attachments that messages wait for, before their reader is woken. */
+const WAITED_SECONDS = 30;
+/** Readers woken for one organization in a run. */
+const READERS = 1_000;
+/** Organizations whose blobs are tidied in a run, how often, and for how long at a time. */
+const TIDIED = 100;
+const TIDIED_SECONDS = 3_600;
+const TIDYING_MS = 20_000;
+const ABANDONED_MS = DAY_MS;
+/** Destinations that are asked how they are at a time. */
+const ASKED_AT_ONCE = 20;
+
+export function createUpkeepActivities(options: UpkeepActivitiesOptions): UpkeepActivities {
+  const { db, blobs, wake, feed, wakeMailboxes, openSender, log, keptDays = 30, blobGraceMs } = options;
+
+  /** Does a step for one after the other, heartbeating. */
+  const step = <T>(items: () => Promise<readonly T[]>, turns: Omit<Turns<T>, 'log' | 'signal'>): Promise<UpkeepStep> =>
+    whileBeating(async () => {
+      const { cancellationSignal: signal } = Context.current();
+      return inTurn(await items(), { ...turns, log, signal });
+    });
+  const idsOf = ({ id, organizationId }: Destination) => ({ organizationId, destinationId: id });
+  const all = (): Promise<Destination[]> => listDestinations(db, null);
+
+  async function clear({ destinationNo, settings }: Destination): Promise<void> {
+    const { maxWaitSeconds } = settings;
+    const before = new Date(Date.now() - keptDays * DAY_MS).toISOString();
+    await inStretches(() => expireDeliveries(db, { destinationNo, maxWaitSeconds, limit: STRETCH }));
+    await inStretches(() => dropDelivered(db, { destinationNo, before, limit: STRETCH }));
+  }
+
+  async function watch({ id, destinationNo }: Destination, signal: AbortSignal): Promise<void> {
+    const loaded = await loadDestination(db, id);
+    if (loaded)
+      await noteHealth(db, destinationNo, await healthOf(() => openSender(loaded.destination, loaded.secret), signal));
+  }
+
+  async function tidy(organizationId: string, signal: AbortSignal): Promise<void> {
+    const organization = await organizationOf(db, organizationId);
+    const own = blobs.of(organization);
+    const time = AbortSignal.timeout(TIDYING_MS);
+    try {
+      await recoverAsides(db, organization, own);
+      await own.removeAbandoned(ABANDONED_MS);
+      const grace = blobGraceMs === undefined ? {} : { graceMs: blobGraceMs };
+      await removeUnreferenced(db, organization, own, { ...grace, signal: AbortSignal.any([signal, time]) });
+    } catch (error) {
+      if (!signal.aborted && !time.aborted) throw error;
+      await leaveTidying(db, organizationId);
+    }
+  }
+
+  return {
+    async wakeDestinations() {
+      await wake(await dueDestinations(db));
+      return step(async () => (await all()).filter(({ fed }) => !fed), { idsOf, work: feed, atOnce: ASKED_AT_ONCE });
+    },
+    wakeWaitingReaders: () =>
+      step(() => organizationsWaiting(db), {
+        idsOf: (organizationId) => ({ organizationId }),
+        async work(organizationId, signal) {
+          const organization = await organizationOf(db, organizationId);
+          const limits = { seconds: WAITED_SECONDS, limit: READERS };
+          await wakeMailboxes(organizationId, await mailboxesToWake(db, organization, limits), signal);
+        },
+      }),
+    clearDeliveries: () => step(all, { idsOf, work: clear }),
+    watchDestinations: () =>
+      step(async () => (await all()).filter(({ status }) => status === 'active'), {
+        idsOf,
+        work: watch,
+        atOnce: ASKED_AT_ONCE,
+      }),
+    tidyBlobs: () =>
+      step(() => takeTidying(db, { seconds: TIDIED_SECONDS, limit: TIDIED }), {
+        idsOf: (organizationId) => ({ organizationId }),
+        work: tidy,
+      }),
+  };
+}
+
+/** Does what answers how many it has changed until nothing is left, or its share is used up. */
+async function inStretches(change: () => Promise<number>): Promise<void> {
+  for (let stretch = 0; stretch < STRETCHES; stretch++) if ((await change()) < STRETCH) return;
+}
