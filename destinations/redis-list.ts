@@ -24,7 +24,7 @@ const MAX_ATTACHMENT_BYTES = 128 * MEBIBYTE;
 const GATHER_MS = 5;
 
 /** An item as it goes into the list, or why it does not. */
-type Built = { readonly deliveryNo: string; readonly json: Buffer } | { readonly refused: Outcome };
+type Built = { readonly deliveryNo: number; readonly json: Buffer } | { readonly refused: Outcome };
 
 /**
  * A Redis list that consumers take from with `RPOP`, oldest first; an ordered kind. Each attachment is one item

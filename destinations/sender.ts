@@ -12,7 +12,7 @@ export interface ItemAttachment {
 
 /** What one delivery hands over: a message, or one of its attachments. */
 export interface Item {
-  readonly deliveryNo: string;
+  readonly deliveryNo: number;
   /** The same for the same delivery, however often it is sent: 1 to 200 printable ASCII characters, no comma. */
   readonly idempotencyKey: string;
   readonly message: DeliveredMessage;
@@ -32,13 +32,13 @@ export type RefusalCause =
 /** What became of one item. Texts are bounded and hold neither addresses nor tokens nor anything of the mail. */
 export type Outcome =
   | {
-      readonly deliveryNo: string;
+      readonly deliveryNo: number;
       readonly status: 'accepted';
       /** What the receiver said against it all the same; its words, at most 500 characters. */
       readonly note?: string;
     }
   | {
-      readonly deliveryNo: string;
+      readonly deliveryNo: number;
       readonly status: 'refused';
       readonly cause: RefusalCause;
       readonly error: string;

@@ -77,7 +77,7 @@ describe('a batch receiver', () => {
       await new Promise<void>((resolve) => (release = resolve));
     }
     const sent = open().send(slowly(), calm())[Symbol.asyncIterator]();
-    expect((await sent.next()).value).toEqual({ deliveryNo: '1', status: 'accepted' });
+    expect((await sent.next()).value).toEqual({ deliveryNo: 1, status: 'accepted' });
     await sent.next();
     const end = sent.next();
     await vi.waitFor(() => release());
@@ -102,9 +102,9 @@ describe('a batch receiver', () => {
     receiver.answer = (response) => json(response, 207, answer);
     const { outcomes } = await outcomesOf(open().send(stream(...mails(1, 3)), calm()));
     expect(outcomes).toEqual([
-      { deliveryNo: '1', status: 'accepted' },
-      { deliveryNo: '2', status: 'refused', cause: 'rejected', error: 'No such mailbox', retry: false },
-      { deliveryNo: '3', status: 'accepted' },
+      { deliveryNo: 1, status: 'accepted' },
+      { deliveryNo: 2, status: 'refused', cause: 'rejected', error: 'No such mailbox', retry: false },
+      { deliveryNo: 3, status: 'accepted' },
     ]);
   });
 
@@ -112,8 +112,8 @@ describe('a batch receiver', () => {
     receiver.answer = (response) => json(response, 200, { rejected: ['message-1', 5, null] });
     const { outcomes } = await outcomesOf(open().send(stream(...mails(1, 2)), calm()));
     expect(outcomes).toMatchObject([
-      { deliveryNo: '1', status: 'refused', retry: false, error: 'Refused by the receiver, which did not say why' },
-      { deliveryNo: '2', status: 'accepted' },
+      { deliveryNo: 1, status: 'refused', retry: false, error: 'Refused by the receiver, which did not say why' },
+      { deliveryNo: 2, status: 'accepted' },
     ]);
   });
 

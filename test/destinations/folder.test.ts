@@ -42,7 +42,7 @@ describe('a folder', () => {
   it('gets each attachment as a file, by mailbox and day', async () => {
     const { outcomes, thrown } = await send(file(1, 'INVOICE.pdf'));
     expect(thrown).toBeUndefined();
-    expect(outcomes).toEqual([{ deliveryNo: '1', status: 'accepted' }]);
+    expect(outcomes).toEqual([{ deliveryNo: 1, status: 'accepted' }]);
     const [path = ''] = await files();
     expect(path).toMatch(/^it\.ops@example\.org\/2025-12-23\/INVOICE-[0-9a-f]{12}\.pdf$/);
     expect(await readFile(join(root, 'attachments', path), 'utf8')).toBe('content 1');

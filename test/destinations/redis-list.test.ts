@@ -70,7 +70,7 @@ async function consumeAll(from: Consumer = consumer): Promise<string[]> {
 describe('a Redis list', () => {
   it('gets one item for an attachment, in the fields that consumers know', async () => {
     const { outcomes } = await outcomesOf(open().send(stream(file(1, 'PDF bytes')), calm()));
-    expect(outcomes).toEqual([{ deliveryNo: '1', status: 'accepted' }]);
+    expect(outcomes).toEqual([{ deliveryNo: 1, status: 'accepted' }]);
     const data = JSON.parse((await consumer.rPop(queue)) ?? '') as Record<string, unknown>;
     expect(data).toEqual({
       task_id: expect.stringMatching(/^[0-9a-f]{12}_[0-9a-f]{12}_[0-9a-f]{12}$/) as string,
@@ -91,7 +91,7 @@ describe('a Redis list', () => {
 
   it('gives the oldest first to a consumer that pops on the right, whatever the batches', async () => {
     const { outcomes } = await outcomesOf(open({ batchItems: 7 }).send(files(1, 50), calm()));
-    expect(outcomes.map(({ deliveryNo }) => Number(deliveryNo))).toEqual(numbers(1, 50));
+    expect(outcomes.map(({ deliveryNo }) => deliveryNo)).toEqual(numbers(1, 50));
     expect(await consumeAll()).toEqual(numbers(1, 50).map((no) => `content ${no}`));
   });
 
@@ -125,12 +125,12 @@ describe('a Redis list', () => {
   it('is never made longer than its limit: what does not fit is not attempted, and goes when there is room', async () => {
     const list = open({ maxLength: 3 });
     const full = await outcomesOf(list.send(files(1, 5), calm()));
-    expect(full.outcomes.map(({ deliveryNo }) => deliveryNo)).toEqual(['1', '2', '3']);
+    expect(full.outcomes.map(({ deliveryNo }) => deliveryNo)).toEqual([1, 2, 3]);
     expect(full.thrown).toMatchObject({ name: 'DestinationUnavailable', reason: 'full' });
     expect(await consumer.lLen(queue)).toBe(3);
     expect(await consume()).toBe('content 1');
     expect((await outcomesOf(list.send(files(4, 5), calm()))).outcomes).toEqual([
-      { deliveryNo: '4', status: 'accepted' },
+      { deliveryNo: 4, status: 'accepted' },
     ]);
     expect(await consumeAll()).toEqual(['content 2', 'content 3', 'content 4']);
   });
@@ -147,9 +147,9 @@ describe('a Redis list', () => {
     );
     expect(thrown).toBeUndefined();
     expect(outcomes).toEqual([
-      expect.objectContaining({ deliveryNo: '2', status: 'refused', cause: 'content', retry: true }),
-      expect.objectContaining({ deliveryNo: '3', status: 'refused', cause: 'content', retry: true }),
-      { deliveryNo: '4', status: 'accepted' },
+      expect.objectContaining({ deliveryNo: 2, status: 'refused', cause: 'content', retry: true }),
+      expect.objectContaining({ deliveryNo: 3, status: 'refused', cause: 'content', retry: true }),
+      { deliveryNo: 4, status: 'accepted' },
     ]);
     const large = await outcomesOf(open({ maxAttachmentBytes: 1999 }).send(stream(items[0]!), calm()));
     expect(large.outcomes).toEqual([expect.objectContaining({ cause: 'too_large', retry: false })]);
@@ -164,11 +164,11 @@ describe('a Redis list', () => {
       yield file(2);
     }
     const sent = open().send(slowly(), calm());
-    expect((await sent.next()).value).toEqual({ deliveryNo: '1', status: 'accepted' });
+    expect((await sent.next()).value).toEqual({ deliveryNo: 1, status: 'accepted' });
     expect(await consume()).toBe('content 1');
     const second = sent.next();
     await vi.waitFor(() => release());
-    expect((await second).value).toEqual({ deliveryNo: '2', status: 'accepted' });
+    expect((await second).value).toEqual({ deliveryNo: 2, status: 'accepted' });
   });
 
   it('names the same task for the same delivery, and another for another', async () => {
@@ -247,7 +247,7 @@ describe('a Redis that is away', () => {
       const accepted = new Set<number>();
       try {
         for await (const { deliveryNo } of sent) {
-          accepted.add(Number(deliveryNo));
+          accepted.add(deliveryNo);
           if (accepted.size === 100 && kills++ < 2) await own.signal('SIGKILL');
         }
       } catch (error) {

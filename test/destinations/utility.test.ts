@@ -132,7 +132,7 @@ describe('a utility', () => {
       await new Promise<void>((resolve) => (release = resolve));
     }
     const sent = open().send(slowly(), calm())[Symbol.asyncIterator]();
-    expect((await sent.next()).value).toEqual({ deliveryNo: '1', status: 'accepted' });
+    expect((await sent.next()).value).toEqual({ deliveryNo: 1, status: 'accepted' });
     const end = sent.next();
     await vi.waitFor(() => release());
     expect((await end).done).toBe(true);
@@ -196,7 +196,7 @@ describe("a utility's answer", () => {
     ['is very long', 'x'.repeat(100_000), 'Its answer is longer than 64 KiB and was not read'],
   ])('counts by its status when it %s', async (_, body, note) => {
     receiver.answer = (response) => response.end(body);
-    expect(await sendOne(open())).toEqual({ deliveryNo: '1', status: 'accepted', note });
+    expect(await sendOne(open())).toEqual({ deliveryNo: 1, status: 'accepted', note });
   });
 
   it('counts by its status when it is endless, trickles, or is reset', async () => {
@@ -256,7 +256,7 @@ describe('a certificate', () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const endpoint = `https://localhost:${(server.address() as AddressInfo).port}`;
-    expect(await sendOne(open({ endpoint, ca: CERTIFICATE }))).toEqual({ deliveryNo: '1', status: 'accepted' });
+    expect(await sendOne(open({ endpoint, ca: CERTIFICATE }))).toEqual({ deliveryNo: 1, status: 'accepted' });
     expect(await sendOne(open({ endpoint }))).toMatchObject({
       cause: 'tls',
       error: 'No secure connection: DEPTH_ZERO_SELF_SIGNED_CERT',

@@ -76,9 +76,9 @@ export const lostAttachment = (): ItemAttachment => ({
   open: () => Promise.reject(new Error('ENOENT: no such blob /var/blobs/ab/cd')),
 });
 
-export function item(no: number | string, over: Partial<Omit<Item, 'deliveryNo'>> = {}): Item {
+export function item(no: number, over: Partial<Omit<Item, 'deliveryNo'>> = {}): Item {
   return {
-    deliveryNo: `${no}`,
+    deliveryNo: no,
     idempotencyKey: `organization-1.destination-1.${no}`,
     message: message(),
     attachments: [],
