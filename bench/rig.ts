@@ -31,6 +31,7 @@ export interface SimulatedTenant {
 }
 
 export interface RunningWorker {
+  readonly pid: number;
   usage(): Promise<Usage>;
   stop(): Promise<void>;
 }
@@ -99,8 +100,10 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
         if (child.exitCode !== null) throw new Error(`The worker ended with ${child.exitCode} before it was ready`);
         return (await isPolledBy(child.pid, temporal)) ? true : undefined;
       }, 50);
+      const { pid = 0 } = child;
       return {
-        usage: () => usageOf(child.pid ?? 0),
+        pid,
+        usage: () => usageOf(pid),
         async stop() {
           child.kill('SIGTERM');
           await gone;

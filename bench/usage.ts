@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 
 /** What a process has used since it started. */
 export interface Usage {
@@ -24,3 +24,14 @@ export async function usageOf(pid: number): Promise<Usage> {
   const [user = 0, system = 0] = fields.slice(11, 13).map(Number);
   return { peakRssMb: Math.round((peakKb * 1024) / 1e6), cpuSeconds: (user + system) / TICKS };
 }
+
+/** Resident set of a running process now, and at most since its start or the last `resetPeak`, MB (10^6 bytes). */
+export async function memoryOf(pid: number): Promise<{ readonly rssMb: number; readonly peakRssMb: number }> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const megabytes = (name: string): number =>
+    Math.round((Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024) / 1e6);
+  return { rssMb: megabytes('VmRSS'), peakRssMb: megabytes('VmHWM') };
+}
+
+/** Lets the highest resident set of a process begin anew, at what it is now. */
+export const resetPeak = (pid: number): Promise<void> => writeFile(`/proc/${pid}/clear_refs`, '5');

@@ -1,5 +1,7 @@
+import { benchAttachments } from './attachments.ts';
 import { benchBatch } from './batch.ts';
 import { benchLiveDelivery } from './live.ts';
+import { benchOutage } from './outage.ts';
 import { benchParallel } from './parallel.ts';
 import { benchQueue } from './queue.ts';
 
@@ -18,6 +20,8 @@ const SECTIONS: Readonly<Record<string, (note: (line: string) => void, options: 
   parallel: async (note) => ({ parallel: await benchParallel(note) }),
   redis: async (note) => ({ redis: await benchQueue(note) }),
   batch: async (note) => ({ batch: await benchBatch(note) }),
+  attachments: async (note) => ({ attachments: await benchAttachments(note) }),
+  outage: async (note, options) => ({ outage: await benchOutage(note, options) }),
 };
 
 /** Handing mail on, one kind of destination after the other. */
