@@ -22,6 +22,7 @@ import { pipelineRoutes } from './routes/pipeline.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { pollingRoutes } from './routes/polling.ts';
+import { redisQueueRoutes } from './routes/redis-queue.ts';
 import { resultRoutes } from './routes/results.ts';
 import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
@@ -43,6 +44,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...sessionRoutes(parts),
     ...pollingRoutes(parts),
     ...metricsRoutes(parts),
+    ...redisQueueRoutes(parts),
     ...resultRoutes(parts),
     ...coverageRoutes(parts),
     ...quarantineRoutes(parts),

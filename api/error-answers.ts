@@ -1,8 +1,10 @@
 import { ServiceError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
+import { DestinationUnavailable } from '../destinations/sender.ts';
 import { SealError } from '../model/sealing.ts';
 import {
+  DestinationExists,
   IncompatibleDatabase,
   InvalidCursor,
   ScanEnded,
@@ -43,10 +45,11 @@ function fromStore(error: unknown): HttpError | undefined {
   if (error instanceof SealError) return new HttpError(500, unopened(error), { cause: error });
   if (error instanceof StoreUnavailable) return unavailable('The database is out of reach: try again', error);
   if (error instanceof IncompatibleDatabase) return unavailable('The database belongs to another version', error);
-  if (error instanceof ScanExists) return conflict(sentence(error));
+  if (error instanceof DestinationExists || error instanceof ScanExists) return conflict(sentence(error));
   if (error instanceof ScanEnded) return conflict('The scan has ended');
   if (error instanceof UnknownTable) return badRequest([{ path: 'tableName', message: error.message }]);
   if (error instanceof InvalidCursor) return badRequest([{ path: 'cursor', message: error.message }]);
+  if (error instanceof DestinationUnavailable) return unavailable(error.message, error);
   if (error instanceof Unknown) return notFound(sentence(error));
   return undefined;
 }

@@ -21,6 +21,7 @@ import { createNotificationReceiver } from './notifications/receiver.ts';
 import { createKeyChecker } from './principal.ts';
 import { createQuarantineWorkflows } from './quarantine-workflows.ts';
 import { createReachabilityCheck } from './reachability.ts';
+import { createRedisQueues } from './redis-queues.ts';
 import { createScanSchedules } from './scan-schedules.ts';
 import { createScanWorkflows } from './scan-workflows.ts';
 import { createSessionWorkflows } from './session-workflows.ts';
@@ -92,6 +93,8 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     const adminKey = await prepare({ db, client, address: settings.temporal.address }, options);
     const environmentDestinations = createEnvironmentDestinations({ db, config, log });
     await environmentDestinations.settle();
+    const redisQueues = createRedisQueues(db);
+    closers.push(async () => redisQueues.close());
     const receiver = config.notifications.enabled
       ? createNotificationReceiver({
           database: { ...settings.database, sealer: keyRing, log },
@@ -106,6 +109,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
         db,
         blobs: folderBlobStores(config.blobs.directory),
         environmentDestinations,
+        redisQueues,
         workflows,
         sessions: createSessionWorkflows(client, { orchestrationQueue, startMs: options.admissionMs ?? 60_000 }),
         schedules: createScanSchedules(client, { orchestrationQueue }),

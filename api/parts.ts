@@ -8,6 +8,7 @@ import type { NotificationReceiver } from './notifications/receiver.ts';
 import type { KeyChecker } from './principal.ts';
 import type { QuarantineWorkflows } from './quarantine-workflows.ts';
 import type { Reachability } from './reachability.ts';
+import type { RedisQueues } from './redis-queues.ts';
 import type { ScanSchedules } from './scan-schedules.ts';
 import type { ScanWorkflows } from './scan-workflows.ts';
 import type { SessionWorkflows } from './session-workflows.ts';
@@ -19,6 +20,7 @@ export interface ApiParts {
   readonly db: Database;
   readonly blobs: BlobStores;
   readonly environmentDestinations: EnvironmentDestinations;
+  readonly redisQueues: RedisQueues;
   readonly workflows: ScanWorkflows;
   readonly sessions: SessionWorkflows;
   readonly schedules: ScanSchedules;

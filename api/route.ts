@@ -27,7 +27,18 @@ export interface RawRequest {
 }
 
 export type RouteTag =
-  'Scans' | 'Schedules' | 'Sessions' | 'Results' | 'Maintenance' | 'Pipeline' | 'Keys' | 'Connections' | 'Quarantine';
+  | 'Scans'
+  | 'Schedules'
+  | 'Sessions'
+  | 'Results'
+  | 'Destinations'
+  | 'Dead letters'
+  | 'Redis queue'
+  | 'Maintenance'
+  | 'Pipeline'
+  | 'Keys'
+  | 'Connections'
+  | 'Quarantine';
 export type Method = 'get' | 'post' | 'patch' | 'delete';
 
 export interface DocumentedAnswer {
@@ -96,6 +107,18 @@ function parse<S extends Schema>(schema: S | undefined, value: unknown, faults: 
   const result = schema?.safeParse(value);
   if (result?.error) faults.push(...result.error.issues.flatMap(toFaults));
   return result?.data as Parsed<S>;
+}
+
+/**
+ * Checks a part of a request whose form shows only later.
+ * @param path where it stands in the request
+ * @throws {HttpError} 400 naming every fault of it at once
+ */
+export function checkPart<S extends z.ZodType>(schema: S, value: unknown, path: string): z.output<S> {
+  const result = schema.safeParse(value);
+  if (!result.error) return result.data;
+  const faults = result.error.issues.flatMap((issue) => toFaults({ ...issue, path: [path, ...issue.path] }));
+  throw badRequest(faults);
 }
 
 /** Names and values of a request are repeated up to this length. */
