@@ -32,7 +32,7 @@ describe('feeding and replaying', () => {
       woken,
       readers,
       feed: () => env.run(() => activities.feedStored({ destinationId })),
-      begin: (): Promise<string> => new MockActivityEnvironment().run(activities.beginReplay),
+      begin: () => new MockActivityEnvironment().run(async (): Promise<string> => activities.beginReplay()),
       replay: (begunAt: string, env = new MockActivityEnvironment()): Promise<Fed> =>
         env.run(() => activities.replayStored({ destinationId, ...YEAR, begunAt })),
     };
