@@ -20,7 +20,7 @@ const to = (...addresses: (string | null)[]) =>
 
 interface Sending extends Reading {
   /** Stores mails in sent items: id, recipients, the rest. */
-  send(...mails: readonly (readonly [id: string, more: object])[]): Promise<void>;
+  readonly send: (...mails: readonly (readonly [id: string, more: object])[]) => Promise<void>;
 }
 
 /** A mailbox whose sent items are being read, and its inbox. */

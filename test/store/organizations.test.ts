@@ -31,7 +31,9 @@ describe('an organization', () => {
       'emails',
       'mail_folders',
       'mailboxes',
+      'originals',
       'placed',
+      'scan_contents',
       'sync_state',
     ]);
   });
