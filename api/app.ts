@@ -14,6 +14,9 @@ import { isAdministrator } from './principal.ts';
 import { requestLog } from './request-log.ts';
 import type { Route } from './route.ts';
 import { coverageRoutes } from './routes/coverage.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { destinationControlRoutes } from './routes/destination-controls.ts';
+import { destinationRoutes } from './routes/destinations.ts';
 import { keyRingRoutes } from './routes/key-ring.ts';
 import { connectionRoutes } from './routes/connections.ts';
 import { keyRoutes } from './routes/keys.ts';
@@ -48,6 +51,9 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...resultRoutes(parts),
     ...coverageRoutes(parts),
     ...quarantineRoutes(parts),
+    ...destinationRoutes(parts),
+    ...destinationControlRoutes(parts),
+    ...deadLetterRoutes(parts),
     ...maintenanceRoutes(parts),
     ...keyRingRoutes(parts),
     ...pipelineRoutes(parts),
