@@ -23,8 +23,7 @@ export async function workerIsPolling({ temporal }: Config, prefix = 'outhaul', 
   });
   try {
     const since = Date.now() - SILENCE_MS;
-    const { orchestration, graph } = taskQueues(prefix);
-    const heard = [orchestration, graph].map(async (name) => {
+    const heard = Object.values(taskQueues(prefix)).map(async (name) => {
       const { pollers } = await connection.withDeadline(Date.now() + DEADLINE_MS, () =>
         connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: ACTIVITY }),
       );

@@ -5,6 +5,7 @@ import { NativeConnection, Worker, type WorkerDeploymentOptions, type WorkerOpti
 import type { Logger } from 'pino';
 import { ByteBudget } from '../activities/byte-budget.ts';
 import { createConnectionActivities } from '../activities/connection-activities.ts';
+import { createFeedingActivities } from '../activities/feeding-activities.ts';
 import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
 import { Outboxes } from '../activities/outbox.ts';
@@ -14,12 +15,16 @@ import { createScheduleActivities } from '../activities/schedule-activities.ts';
 import { createSessionActivities } from '../activities/session-activities.ts';
 import { createSubscriptionActivities } from '../activities/subscription-activities.ts';
 import { createSweepActivities } from '../activities/sweep-activities.ts';
+import { createUpkeepActivities } from '../activities/upkeep-activities.ts';
+import { measuredWaking } from '../activities/waking.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
+import { openSender } from '../destinations/open-sender.ts';
 import { examine } from '../graph/doctor.ts';
 import { openGraph } from '../graph/graph.ts';
-import { taskQueues } from '../model/task-queues.ts';
+import { taskQueues, type TaskQueues } from '../model/task-queues.ts';
 import { loadActive } from '../store/connections.ts';
+import { folderBlobStores } from '../store/blobs/folder-blobs.ts';
 import { closeDatabase, openDatabase, type Database } from '../store/database.ts';
 import { whenDatabaseAnswers } from '../store/health.ts';
 import { listDestinations } from '../store/destinations.ts';
@@ -27,8 +32,10 @@ import { migrate } from '../store/migrate.ts';
 import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
 import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
+import { deliverySchedule } from './delivery-schedule.ts';
 import { destinationWaker } from './destination-waker.ts';
 import { closeAll, runTogether } from './endings.ts';
+import { feedStarter } from './feed-starter.ts';
 import { failureInterceptor } from './interceptors.ts';
 import { ownSchedule } from './own-schedule.ts';
 import { readerWaker } from './reader-waker.ts';
@@ -81,9 +88,14 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
     const connection = await whenTemporalAnswers(address, () => NativeConnection.connect(options), waiting);
     const connections = connectionsOf(config, db, log);
     const stopping = new AbortController();
+    const { taskQueuePrefix: prefix = 'outhaul' } = settings;
+    const dataConverter = createDataConverter(sealer);
+    const client = new Client({ connection, namespace: config.temporal.namespace, dataConverter });
+    await whenTemporalAnswers(address, () => deliverySchedule(client, prefix).keep(), waiting);
     const workers = await createWorkers({
       ...settings,
-      ...{ db, connections, connection, sealer, stopping: stopping.signal },
+      ...{ db, connections, connection, client, dataConverter },
+      ...{ queues: taskQueues(prefix), stopping: stopping.signal },
     });
     const shutdown = (): void => {
       stopping.abort();
@@ -135,21 +147,21 @@ interface Composed extends WorkerSettings {
   readonly db: Database;
   readonly connections: GraphConnections;
   readonly connection: NativeConnection;
-  readonly sealer: Parameters<typeof createDataConverter>[0];
+  readonly client: Client;
+  readonly dataConverter: ReturnType<typeof createDataConverter>;
+  readonly queues: TaskQueues;
   readonly stopping: AbortSignal;
 }
 
 async function createWorkers(composed: Composed): Promise<Worker[]> {
-  const { config, log, connection, sealer } = composed;
+  const { config, log, connection, dataConverter, queues } = composed;
   const { namespace, deployment } = config.temporal;
-  const dataConverter = createDataConverter(sealer);
-  const { orchestration, graph } = taskQueues(composed.taskQueuePrefix ?? 'outhaul');
-  const client = new Client({ connection, namespace, dataConverter });
+  const { orchestration, graph, delivery } = queues;
   const common = {
     connection,
     namespace,
     dataConverter,
-    activities: activitiesOf(composed, { client, taskQueue: orchestration }),
+    activities: activitiesOf(composed),
     interceptors: { activity: [failureInterceptor(log, config.graph.attempts)] },
     ...(deployment && { workerDeploymentOptions: versioned(deployment) }),
     shutdownGraceTime: GRACE,
@@ -165,17 +177,19 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
       ...WORKFLOW_PATIENCE,
     }),
     Worker.create({ ...common, taskQueue: graph }),
+    Worker.create({ ...common, taskQueue: delivery }),
   ]);
 }
 
-/** All activities; what they start or signal in Temporal runs on `taskQueue`. */
-function activitiesOf(
-  { config, log, db, connections, sliceMs = SLICE_MS, stopping }: Composed,
-  { client, taskQueue }: { readonly client: Client; readonly taskQueue: string },
-): object {
+/** All activities. */
+function activitiesOf(composed: Composed): object {
+  const { config, log, db, connections, client, queues, sliceMs = SLICE_MS, stopping } = composed;
+  const taskQueue = queues.orchestration;
   const { pageSize, attempts } = config.graph;
   const { joinMs, subscriptionMinutes } = config.notifications;
   const wakeReader = readerWaker(client, { taskQueue });
+  const wakeMailboxes = measuredWaking(wakeReader);
+  const wake = destinationWaker({ db, client }, { taskQueue });
   const sweeps = sweepSchedule(client, { taskQueue });
   return {
     ...createConnectionActivities({
@@ -190,9 +204,11 @@ function activitiesOf(
       budget: new ByteBudget(PAGE_BUDGET),
       outboxes: new Outboxes({
         list: (organizationId) => listDestinations(db, organizationId),
-        wake: destinationWaker({ db, client }, { taskQueue }),
+        wake,
         log,
       }),
+      blobs: folderBlobStores(config.blobs.directory),
+      log,
       pageSize,
       attempts,
       sliceMs,
@@ -214,6 +230,16 @@ function activitiesOf(
       connections,
       wakeReader,
       removeSchedule: (organizationId) => sweeps.remove(organizationId),
+    }),
+    ...createFeedingActivities({ db, wake, wakeMailboxes, log }),
+    ...createUpkeepActivities({
+      db,
+      blobs: folderBlobStores(config.blobs.directory),
+      wake,
+      feed: feedStarter(client, { taskQueue }),
+      wakeMailboxes,
+      openSender,
+      log,
     }),
   };
 }
