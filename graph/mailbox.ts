@@ -16,6 +16,7 @@ import {
   type ReceivedWindow,
 } from './messages.ts';
 import { countFolders, countMessages } from './counts.ts';
+import { readOriginal } from './originals.ts';
 import { segment } from './paths.ts';
 import { readPiecemeal, type PiecemealMessage } from './piecemeal.ts';
 
@@ -62,6 +63,8 @@ export interface GraphMailbox {
     window: ReceivedWindow,
     signal: AbortSignal,
   ): Promise<Map<string, number>>;
+  /** The bytes of a message as it was sent, of any size, while `take` takes them. */
+  original<T>(messageId: string, take: (bytes: Readable) => Promise<T>, signal: AbortSignal): Promise<T>;
   /**
    * The attachments of a message. With `contents` small files come with their bytes; where the answer is too large for
    * that, or one attachment spoils it (`mayBeContent`), ask without.
@@ -148,6 +151,7 @@ export function openMailbox(
     messageIds: (folderId, request, signal) => readIds(mailbox, folderId, request, signal),
     messageCount: (folderId, signal) => countMessages(mailbox, folderId, {}, signal),
     messageCounts: (folderIds, window, signal) => countFolders(mailbox, folderIds, window, signal),
+    original: (messageId, take, signal) => readOriginal(mailbox, messageId, take, signal),
     attachments: (messageId, options, signal) => readAttachments(mailbox, messageId, options, signal),
     attachmentContent: (place, take, signal) => readContent(mailbox, place, take, signal),
   };

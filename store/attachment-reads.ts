@@ -10,6 +10,8 @@ export interface LackingMessage {
   readonly messageId: string;
   /** Whether its attachments are to be listed first: it is not known then which it has. */
   readonly unlisted: boolean;
+  /** A scan or session keeps all of them, whatever destinations want. */
+  readonly everything: boolean;
   /** Those whose bytes are to be fetched, in Graph's order. */
   readonly attachments: readonly LackingAttachment[];
 }
@@ -62,6 +64,71 @@ export async function wantAttachments(
   return answer?.wanted ?? 0;
 }
 
+/**
+ * All attachments of the messages that scans have seen in a mailbox are wanted, of the next so many of its messages by their
+ * id: those that may have some. What was left out of them because nobody wanted it is wanted now.
+ * @param after start after ''
+ * @returns how many are to be listed that were not before, and after which id to go on; null: that was the last
+ * @throws {LeaseLost}
+ */
+export async function wantSeenAttachments(
+  db: Database,
+  organization: Organization,
+  {
+    scanNos,
+    after,
+    limit,
+    ...held
+  }: HeldMailbox & { readonly scanNos: readonly number[]; readonly after: string; readonly limit: number },
+): Promise<{ readonly wanted: number; readonly after: string | null }> {
+  const { schema } = organization;
+  const seen = scanNos.map(
+    (scanNo) => `SELECT FROM outhaul.scan_messages WHERE scan_no = ${Math.trunc(scanNo)}
+    AND email_no = e._no`,
+  );
+  const [answer] = await queryHeld<{ wanted: number; after: string | null }>(db, organization, held, {
+    text: `stretch AS MATERIALIZED (
+        SELECT e._no, e.id, e.has_attachments, lease.mailbox_no FROM lease CROSS JOIN LATERAL (
+          SELECT _no, id, has_attachments FROM ${schema}.emails
+          WHERE _mailbox_no = lease.mailbox_no AND id > $3 ORDER BY id LIMIT $4) e
+      ), seen AS MATERIALIZED (
+        SELECT e._no, e.mailbox_no FROM stretch e WHERE (${seen.map((one) => `EXISTS (${one})`).join(' OR ') || 'false'})
+          AND (e.has_attachments IS DISTINCT FROM false
+            OR (SELECT body_content LIKE '%cid:%' FROM ${schema}.emails WHERE _no = e._no))
+      ), wanted AS (
+        INSERT INTO ${schema}.attachment_reads AS r (email_no, mailbox_no, state, everything)
+        SELECT _no, mailbox_no, 'wanted', true FROM seen ORDER BY _no
+        ON CONFLICT (email_no) DO UPDATE SET ${WANTED_AGAIN} WHERE NOT r.everything
+        RETURNING email_no
+      ), answer AS (
+        SELECT (SELECT count(*) FROM wanted) AS wanted,
+          (SELECT max(id) FROM stretch HAVING count(*) = $4) AS after
+      )`,
+    values: [after, limit],
+  });
+  return answer ?? { wanted: 0, after: null };
+}
+
+/** SQL: whether the attachments of a message are to be looked up, as `mayHaveAttachments` of the model says it. */
+const mayHaveAttachments = (message: string): string =>
+  `(${message}.has_attachments IS DISTINCT FROM false OR ${message}.body_content LIKE '%cid:%')`;
+
+const WANTED_AGAIN = `state = 'wanted', everything = true, reason = NULL, request_id = NULL, draft_key = NULL, updated_at = now()`;
+
+/**
+ * SQL, part of the statement that stores a page: all attachments of its messages are wanted. What was wanted so before
+ * stays as it is, but for a draft that has changed.
+ * @param messages a relation that has `_no`, `change_key`, `has_attachments` and `body_content`, each message once
+ * @param mailbox a relation of one row that has `mailbox_no`
+ */
+export const wantedPart = ({ schema }: Organization, messages: string, mailbox: string): string => `, listed AS (
+  INSERT INTO ${schema}.attachment_reads AS r (email_no, mailbox_no, state, everything)
+  SELECT m._no, mailbox_no, 'wanted', true FROM ${messages} AS m CROSS JOIN ${mailbox} WHERE ${mayHaveAttachments('m')}
+  ON CONFLICT (email_no) DO UPDATE SET ${WANTED_AGAIN}
+    WHERE NOT r.everything OR r.draft_key IS DISTINCT FROM (
+      SELECT m.change_key FROM ${messages} AS m WHERE m._no = r.email_no AND r.draft_key IS NOT NULL)
+)`;
+
 /** SQL: the message `e` of the mailbox `lease` with this id, found by its key whatever the planner thinks. */
 export const emailOf = (schema: string, id: string): string => `CROSS JOIN LATERAL (
     SELECT _no, _folder, is_draft, change_key FROM ${schema}.emails
@@ -84,7 +151,7 @@ export const lackingAttachments = (
   },
 ): Promise<LackingMessage[]> =>
   query(db, {
-    text: `SELECT r.email_no AS "emailNo", e.id AS "messageId", r.state = 'wanted' AS unlisted,
+    text: `SELECT r.email_no AS "emailNo", e.id AS "messageId", r.state = 'wanted' AS unlisted, r.everything,
         coalesce((SELECT json_agg(json_build_object('id', a.id, 'kind', a.kind, 'size', a.size) ORDER BY a.position)
           FROM ${schema}.attachments a WHERE a._email_no = r.email_no AND a.state = 'wanted'), '[]') AS attachments
       FROM ${schema}.mailboxes m
@@ -93,6 +160,25 @@ export const lackingAttachments = (
       WHERE m.id = $1 AND r.email_no > $2 AND ($3::text[] IS NULL OR e.id = ANY($3))
       ORDER BY r.email_no LIMIT $4`,
     values: [mailboxId, after, messageIds?.map(storableText), limit],
+    prepared: true,
+  });
+
+/** How far the reading of a message's attachments has come. */
+export interface AttachmentRead {
+  readonly emailNo: number;
+  /** `wanted`: to be listed. `listed`: some are to be fetched. `done`: none is. `quarantined`: they cannot be listed. */
+  readonly state: 'wanted' | 'listed' | 'done' | 'quarantined';
+}
+
+/** Of messages by the numbers of their rows; of one whose attachments nobody has wanted yet nothing is known. */
+export const attachmentReads = (
+  db: Database,
+  { schema }: Organization,
+  emailNos: readonly number[],
+): Promise<AttachmentRead[]> =>
+  query(db, {
+    text: `SELECT email_no AS "emailNo", state FROM ${schema}.attachment_reads WHERE email_no = ANY($1::bigint[])`,
+    values: [emailNos],
     prepared: true,
   });
 

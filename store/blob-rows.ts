@@ -157,7 +157,8 @@ async function lockMarked(
   const referenced = await run<{ sha256: string }>(client, {
     text: `UPDATE ${schema}.blobs SET _unreferenced_since = NULL WHERE sha256 = ANY(ARRAY(
       SELECT sha256 FROM unnest($1::text[]) sha256
-      WHERE EXISTS (SELECT FROM ${schema}.attachments a WHERE a.sha256 = sha256.sha256)))
+      WHERE EXISTS (SELECT FROM ${schema}.attachments a WHERE a.sha256 = sha256.sha256)
+        OR EXISTS (SELECT FROM ${schema}.originals o WHERE o.sha256 = sha256.sha256)))
       RETURNING sha256`,
     values: [marked.map(({ sha256 }) => sha256)],
   });

@@ -1,5 +1,7 @@
 import { EMAIL_COLUMNS, decodedRows } from './email-columns.ts';
+import { wantedPart } from './attachment-reads.ts';
 import type { Organization } from './organizations.ts';
+import { originalsPart } from './originals.ts';
 import { owedPart } from './owing.ts';
 
 const COLUMNS = [
@@ -46,6 +48,14 @@ export interface PageAnswer {
   readonly owed?: readonly number[] | null;
 }
 
+/** What else the statement does with the messages of a page. */
+export interface PageKind {
+  /** Some of them are owed to destinations. */
+  readonly owes?: boolean;
+  /** What is wanted of them beside themselves. */
+  readonly keeps?: 'attachments' | 'mime' | undefined;
+}
+
 /**
  * A whole page in one statement, which is one transaction and one round trip. Every part of it hangs on `turn`, so that
  * without the lease or the open round nothing is written at all.
@@ -63,6 +73,7 @@ export interface PageAnswer {
  *   when another folder says that it left.
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
  * - `owed`, of a page that owes (parameters 15 and 16): what is new is owed to the destinations named for it.
+ * - `listed` and `originals`, of a page whose attachments, or originals, are to be kept: they are wanted now.
  * - `kinds` tells apart what is new, was changed, came from another folder, or is back though it was deleted. A page that
  *   is written again finds none of them.
  *
@@ -74,7 +85,11 @@ export interface PageAnswer {
  * 7 page size, 8 and 9 rows and their key, 10 ids removed, 11 scan numbers, 12 scan id, 13 folder path, 14 messages
  * excluded.
  */
-export const pageStatement = ({ schema }: Organization, { owes = false } = {}): string => `
+export const pageStatement = (organization: Organization, { owes = false, keeps }: PageKind = {}): string => {
+  const { schema } = organization;
+  const seen = `(SELECT _no, id, change_key, has_attachments, body_content FROM fresh
+    UNION ALL SELECT _no, id, change_key, has_attachments, body_content FROM known)`;
+  return `
 WITH lease AS MATERIALIZED (
   SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
   WHERE id = $1 AND _lease_token = $2 FOR SHARE
@@ -92,7 +107,7 @@ WITH lease AS MATERIALIZED (
   INSERT INTO ${schema}.emails (${COLUMNS.join(', ')})
   SELECT ${values('page')} FROM page CROSS JOIN turn
   ON CONFLICT (_mailbox_no, id) DO NOTHING
-  RETURNING _no, id
+  RETURNING _no, id, change_key, has_attachments, body_content
 ), rest AS MATERIALIZED (
   SELECT * FROM page WHERE id NOT IN (SELECT id FROM fresh)
 ), known AS MATERIALIZED (
@@ -158,8 +173,10 @@ WITH lease AS MATERIALIZED (
   UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $13, updated_at = now()
   FROM turn CROSS JOIN tally WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
 )${owes ? owedPart('(SELECT fresh._no, fresh.id, mailbox_no FROM fresh CROSS JOIN turn) AS message', '$15', '$16') : ''}
+${keeps ? wantedPart(organization, seen, 'turn') : ''}${keeps === 'mime' ? originalsPart(organization, seen, 'turn', '$13') : ''}
 SELECT (SELECT count(*) FROM lease) AS held, (SELECT count(*) FROM turn) AS open,
   (SELECT count(*) FROM fresh) AS inserted, count(*) FILTER (WHERE differs) AS updated,
   count(*) FILTER (WHERE NOT differs) AS unchanged, count(*) FILTER (WHERE deleted) AS restored
   ${owes ? ", (SELECT array_agg(DISTINCT destination_no) FROM owed WHERE status = 'owed') AS owed" : ''}
 FROM known`;
+};

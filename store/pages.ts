@@ -185,10 +185,11 @@ function statementOf(
     if (destinations.length > 0) owed.set(row.id, destinations);
   }
   const { text, key } = encodeRows(rows);
-  const statement = pageStatement(organization, { owes: owed.size > 0 });
+  const keeps = content === 'attachments' || content === 'mime' ? content : undefined;
+  const statement = pageStatement(organization, { owes: owed.size > 0, keeps });
   return {
     // A page that owes nothing has a statement of its own, and costs nothing more.
-    name: owed.size > 0 ? nameOf({ text: statement }) : organization.schema.slice(1, -1),
+    name: owed.size > 0 || keeps ? nameOf({ text: statement }) : organization.schema.slice(1, -1),
     text: statement,
     values: [
       mailboxId,

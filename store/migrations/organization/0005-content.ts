@@ -13,6 +13,9 @@ COMMENT ON COLUMN ${schema}.sync_state.content IS 'What the latest round keeps o
 COMMENT ON COLUMN ${schema}.sync_state.delta_content IS
   'What is kept at least of all messages that were read up to the delta link.';
 
+ALTER TABLE ${schema}.attachment_reads ADD COLUMN everything boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN ${schema}.attachment_reads.everything IS 'A scan or session keeps all attachments, whatever destinations want.';
+
 CREATE TABLE ${schema}.originals (
   message_id text COLLATE "C" NOT NULL,
   state text NOT NULL,
@@ -20,7 +23,7 @@ CREATE TABLE ${schema}.originals (
   request_id text,
   sha256 text COLLATE "C" REFERENCES ${schema}.blobs,
   byte_size bigint,
-  change_key text,
+  draft_key text,
   _email_no bigint PRIMARY KEY,
   _mailbox_no int NOT NULL,
   _extracted_at timestamptz NOT NULL DEFAULT now(),
@@ -35,7 +38,23 @@ CREATE TABLE ${schema}.originals (
 COMMENT ON TABLE ${schema}.originals IS 'Messages as they were sent (RFC 5322), one for each message of which that is wanted.';
 COMMENT ON COLUMN ${schema}.originals.state IS 'wanted: to be read. stored: it is there. quarantined: it cannot be read.';
 COMMENT ON COLUMN ${schema}.originals.reason IS 'Graph''s error code.';
-COMMENT ON COLUMN ${schema}.originals.change_key IS 'The version of the message that was read.';
+COMMENT ON COLUMN ${schema}.originals.draft_key IS 'The version that was read, where it was a draft.';
 CREATE INDEX originals_wanted ON ${schema}.originals (_mailbox_no, _email_no) WHERE state = 'wanted';
 CREATE INDEX originals_sha256 ON ${schema}.originals (sha256) WHERE sha256 IS NOT NULL;
+
+CREATE TABLE ${schema}.scan_contents (
+  scan_no int NOT NULL,
+  mailbox_no int NOT NULL,
+  attachments int NOT NULL,
+  attachments_left_out int NOT NULL,
+  attachments_quarantined int NOT NULL,
+  lists_quarantined int NOT NULL,
+  originals int NOT NULL,
+  originals_quarantined int NOT NULL,
+  counted_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (scan_no, mailbox_no)
+);
+COMMENT ON TABLE ${schema}.scan_contents IS
+  'What there is of attachments and originals of the messages that a scan has seen in a mailbox, for scans that want them.';
+COMMENT ON COLUMN ${schema}.scan_contents.lists_quarantined IS 'Messages whose attachments cannot be listed.';
 `;

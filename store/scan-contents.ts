@@ -1,0 +1,108 @@
+import { query, run, type Client, type Database } from './database.ts';
+import { queryHeld, type HeldMailbox } from './lease-guard.ts';
+import type { Organization } from './organizations.ts';
+
+/** What there is of attachments and originals of the messages that a scan has seen. */
+export interface ScanContents {
+  /** Attachments whose bytes are stored. */
+  readonly attachments: number;
+  /** Attachments that have no bytes, such as links. */
+  readonly attachmentsLeftOut: number;
+  /** Attachments that cannot be read, and messages whose attachments cannot be listed. */
+  readonly attachmentsQuarantined: number;
+  /** Messages whose original bytes are stored. */
+  readonly originals: number;
+  readonly originalsQuarantined: number;
+}
+
+export const NO_CONTENTS: ScanContents = {
+  attachments: 0,
+  attachmentsLeftOut: 0,
+  attachmentsQuarantined: 0,
+  originals: 0,
+  originalsQuarantined: 0,
+};
+
+/**
+ * Counts anew what there is of a mailbox for these scans; deleted messages apart.
+ * @throws {LeaseLost}
+ */
+export async function countContents(
+  db: Database,
+  organization: Organization,
+  { scanNos, ...held }: HeldMailbox & { readonly scanNos: readonly number[] },
+): Promise<void> {
+  const { schema } = organization;
+  await queryHeld(db, organization, held, {
+    text: `seen AS MATERIALIZED (
+        SELECT s.scan_no, e._no FROM lease JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no AND e._deleted_at IS NULL
+          JOIN outhaul.scan_messages s ON s.scan_no = ANY($3::int[]) AND s.email_no = e._no
+      ), parts AS (
+        SELECT scan_no, count(*) FILTER (WHERE a.state = 'stored') AS stored,
+          count(*) FILTER (WHERE a.state = 'left_out') AS left_out,
+          count(*) FILTER (WHERE a.state = 'quarantined') AS quarantined
+        FROM seen JOIN ${schema}.attachments a ON a._email_no = seen._no GROUP BY scan_no
+      ), lists AS (
+        SELECT scan_no, count(*) AS quarantined
+        FROM seen JOIN ${schema}.attachment_reads r ON r.email_no = seen._no AND r.state = 'quarantined' GROUP BY scan_no
+      ), wholes AS (
+        SELECT scan_no, count(*) FILTER (WHERE o.state = 'stored') AS stored,
+          count(*) FILTER (WHERE o.state = 'quarantined') AS quarantined
+        FROM seen JOIN ${schema}.originals o ON o._email_no = seen._no GROUP BY scan_no
+      ), counted AS (
+        INSERT INTO ${schema}.scan_contents (scan_no, mailbox_no, attachments, attachments_left_out,
+          attachments_quarantined, lists_quarantined, originals, originals_quarantined)
+        SELECT scan_no, lease.mailbox_no, coalesce(parts.stored, 0), coalesce(parts.left_out, 0),
+          coalesce(parts.quarantined, 0), coalesce(lists.quarantined, 0), coalesce(wholes.stored, 0),
+          coalesce(wholes.quarantined, 0)
+        FROM lease CROSS JOIN unnest($3::int[]) AS scans(scan_no) LEFT JOIN parts USING (scan_no)
+          LEFT JOIN lists USING (scan_no) LEFT JOIN wholes USING (scan_no)
+        ON CONFLICT (scan_no, mailbox_no) DO UPDATE SET attachments = excluded.attachments,
+          attachments_left_out = excluded.attachments_left_out,
+          attachments_quarantined = excluded.attachments_quarantined, lists_quarantined = excluded.lists_quarantined,
+          originals = excluded.originals, originals_quarantined = excluded.originals_quarantined, counted_at = now()
+        RETURNING scan_no
+      ), answer AS (SELECT count(*) AS counted FROM counted)`,
+    values: [scanNos],
+  });
+}
+
+const SUMS = `coalesce(sum(attachments), 0) AS attachments, coalesce(sum(attachments_left_out), 0) AS "attachmentsLeftOut",
+  coalesce(sum(attachments_quarantined + lists_quarantined), 0) AS "attachmentsQuarantined",
+  coalesce(sum(originals), 0) AS originals, coalesce(sum(originals_quarantined), 0) AS "originalsQuarantined"`;
+
+const sumsOf = ({ schema }: Organization, scanNo: number) => ({
+  text: `SELECT ${SUMS} FROM ${schema}.scan_contents WHERE scan_no = $1`,
+  values: [scanNo],
+});
+
+/** Over all mailboxes of a scan, as far as they were counted. */
+export async function contentsOfScan(db: Database, organization: Organization, scanNo: number): Promise<ScanContents> {
+  const [sums] = await query<ScanContents>(db, sumsOf(organization, scanNo));
+  return sums ?? NO_CONTENTS;
+}
+
+/** The same within a transaction. */
+export async function contentsWithin(
+  client: Client,
+  organization: Organization,
+  scanNo: number,
+): Promise<ScanContents> {
+  const [sums] = await run<ScanContents>(client, sumsOf(organization, scanNo));
+  return sums ?? NO_CONTENTS;
+}
+
+/** By mailbox id. */
+export async function contentsByMailbox(
+  db: Database,
+  { schema }: Organization,
+  { scanNo, mailboxIds }: { readonly scanNo: number; readonly mailboxIds: readonly string[] },
+): Promise<Map<string, ScanContents>> {
+  const rows = await query<ScanContents & { mailboxId: string }>(db, {
+    text: `SELECT m.id AS "mailboxId", ${SUMS} FROM ${schema}.mailboxes m JOIN ${schema}.scan_contents c
+        ON c.scan_no = $1 AND c.mailbox_no = m.mailbox_no
+      WHERE m.id = ANY($2) GROUP BY m.id`,
+    values: [scanNo, mailboxIds],
+  });
+  return new Map(rows.map(({ mailboxId, ...contents }) => [mailboxId, contents]));
+}
