@@ -31,9 +31,9 @@ import { organizationMeant, refuseForeign } from '../scope.ts';
 export const deadLetterRoutes = (parts: ApiParts): readonly Route[] => [
   listRoute(parts),
   causesRoute(parts),
-  showRoute(parts),
   retryRoute(parts),
   dropRoute(parts),
+  showRoute(parts),
 ];
 
 const PATH = '/api/v1/dead-letters';
@@ -130,7 +130,7 @@ const retryRoute = ({ db, deliveries }: ApiParts): Route =>
       );
       // They stay owed where Temporal is away: upkeep finds them.
       await Promise.all(owed.map((destination) => deliveries.wake(destination)));
-      const message = `${letters} dead letters are sent again, to ${owed.length} destinations`;
+      const message = `${lettersAre(letters)} sent again`;
       const body = { success: true, organizationId, letters, destinations: owed.length, message };
       return { status: 202, body };
     },
@@ -155,10 +155,12 @@ const dropRoute = ({ db }: ApiParts): Route =>
       const details = { letters, ...told(wanted) };
       await recordAudit(db, { actor, organizationId, action: 'dead-letter.drop', details });
       log.info({ organizationId, letters }, 'Dead letters are dropped');
-      const message = `${letters} dead letters are dropped`;
+      const message = `${lettersAre(letters)} dropped`;
       return { status: 200, body: { success: true, organizationId, letters, message } };
     },
   });
+
+const lettersAre = (count: number): string => (count === 1 ? '1 dead letter is' : `${count} dead letters are`);
 
 interface Wanted {
   readonly ids?: readonly number[] | undefined;
