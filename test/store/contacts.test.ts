@@ -79,14 +79,15 @@ it('counts mails and the latest of them for each recipient, in to, cc and bcc', 
 });
 
 it('counts what was stored before anybody wanted to know, in stretches, and nothing of other folders', async () => {
-  const { organization, send, page } = await sending();
+  const reading = await sending();
+  const { organization, send } = reading;
   await send(...Array.from({ length: 7 }, (_, n) => [`m${n}`, { toRecipients: to('ada@x.example') }] as const));
   await store.sql(`UPDATE ${organization.schema}.emails SET _folder = 'inbox-id' WHERE id = 'm6'`);
   await startCounting(store.db, organization);
   await countAll(organization, { numbers: 2 });
   expect(await contactsOf(organization)).toEqual([['ada@x.example', 6, '2024-03-01T10:20:29Z']]);
   await startCounting(store.db, organization);
-  await writePage(store.db, organization, page([message('m0')]));
+  await writePage(store.db, organization, reading.page([message('m0')]));
   expect(await countAll(organization)).toBe(0);
 });
 
