@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import cors from 'cors';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type Express, type Request, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { authenticateByKey, authenticateNobody, principalOf } from './authentication.ts';
@@ -12,7 +12,7 @@ import { describeApi } from './openapi.ts';
 import type { ApiParts } from './parts.ts';
 import { isAdministrator } from './principal.ts';
 import { requestLog } from './request-log.ts';
-import type { Route } from './route.ts';
+import type { Conditions, Route } from './route.ts';
 import { coverageRoutes } from './routes/coverage.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { destinationControlRoutes } from './routes/destination-controls.ts';
@@ -26,11 +26,13 @@ import { quarantineRoutes } from './routes/quarantine.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { pollingRoutes } from './routes/polling.ts';
 import { redisQueueRoutes } from './routes/redis-queue.ts';
+import { emailRoutes } from './routes/emails.ts';
 import { resultRoutes } from './routes/results.ts';
 import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { sendBytes } from './send-bytes.ts';
 
 /** The most that a request's body may have. */
 const BODY_LIMIT = '256kb';
@@ -47,6 +49,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...sessionRoutes(parts),
     ...pollingRoutes(parts),
     ...metricsRoutes(parts),
+    ...emailRoutes(parts),
     ...redisQueueRoutes(parts),
     ...resultRoutes(parts),
     ...coverageRoutes(parts),
@@ -137,11 +140,18 @@ function handlerOf(one: Route): RequestHandler {
     const { params, query, body } = request as { params: unknown; query: unknown; body: unknown };
     const answer = await one.run(
       { params, query, body },
-      { principal, log: request.log, accept: request.headers.accept },
+      { principal, log: request.log, accept: request.headers.accept, conditions: conditionsOf(request) },
     );
     response.status(answer.status).set('Cache-Control', 'no-store');
     if ('body' in answer) response.json(answer.body);
     else if ('text' in answer) response.set('Content-Type', answer.contentType).send(answer.text);
+    else if ('headers' in answer) await sendBytes(answer, request, response);
     else await pipeline(answer.csv, response.type('csv'));
   };
 }
+
+const conditionsOf = (request: Request): Conditions => ({
+  range: request.get('range'),
+  ifRange: request.get('if-range'),
+  ifNoneMatch: request.get('if-none-match'),
+});

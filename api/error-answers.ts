@@ -3,6 +3,7 @@ import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { DestinationUnavailable } from '../destinations/sender.ts';
 import { SealError } from '../model/sealing.ts';
+import { BlobAltered, BlobMissing, BlobsUnavailable } from '../store/blobs/errors.ts';
 import {
   DestinationExists,
   IncompatibleDatabase,
@@ -43,6 +44,8 @@ export function toHttpError(error: unknown): HttpError {
 
 function fromStore(error: unknown): HttpError | undefined {
   if (error instanceof SealError) return new HttpError(500, unopened(error), { cause: error });
+  if (error instanceof BlobsUnavailable) return unavailable(sentence(error), error);
+  if (error instanceof BlobMissing || error instanceof BlobAltered) return unavailable(BYTES_LOST, error);
   if (error instanceof StoreUnavailable) return unavailable('The database is out of reach: try again', error);
   if (error instanceof IncompatibleDatabase) return unavailable('The database belongs to another version', error);
   if (error instanceof DestinationExists || error instanceof ScanExists) return conflict(sentence(error));
@@ -53,6 +56,8 @@ function fromStore(error: unknown): HttpError | undefined {
   if (error instanceof Unknown) return notFound(sentence(error));
   return undefined;
 }
+
+const BYTES_LOST = 'The stored bytes are missing from the blob store, or were altered there';
 
 const unopened = ({ missingKeyId: id }: SealError): string =>
   id === undefined

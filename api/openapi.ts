@@ -68,13 +68,14 @@ function operationId({ method, path }: Route): string {
 type Responses = [status: string, response: RouteConfig['responses'][string]][];
 
 const answersOf = ({ answers }: Route): Responses =>
-  Object.entries(answers).map(([status, { description, schema, csv, text = [] }]) => [
+  Object.entries(answers).map(([status, { description, schema, binary, csv, text = [] }]) => [
     status,
     {
       description,
       headers: REQUEST_ID,
       content: {
-        [JSON_TYPE]: { schema },
+        ...(schema && { [JSON_TYPE]: { schema } }),
+        ...(binary && { '*/*': { schema: { type: 'string' as const, format: 'binary' } } }),
         ...Object.fromEntries(
           [...(csv ? ['text/csv'] : []), ...text].map((type) => [type, { schema: { type: 'string' as const } }]),
         ),

@@ -1,13 +1,21 @@
+import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { badRequest, type FaultDetail } from './errors.ts';
 import type { Principal } from './principal.ts';
 
-/** What a route answers: JSON, CSV that is sent as it comes, or text of some other kind. */
+/** Bytes that are sent as they come; none where a client knows them. */
+export interface BytesAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly open?: () => Promise<Readable>;
+}
+
+/** What a route answers: JSON, CSV that is sent as it comes, text of some other kind, or bytes. */
 export type Answer = { readonly status: number } & (
   | { readonly body: object }
   | { readonly csv: AsyncIterable<string> }
   | { readonly text: string; readonly contentType: string }
+  | BytesAnswer
 );
 
 /** Who calls, and where to log it. */
@@ -17,6 +25,14 @@ export interface Caller {
   readonly log: Logger;
   /** The header `Accept`. */
   readonly accept?: string | undefined;
+  readonly conditions?: Conditions | undefined;
+}
+
+/** The headers that ask for a part, or for what is not known yet. */
+export interface Conditions {
+  readonly range?: string | undefined;
+  readonly ifRange?: string | undefined;
+  readonly ifNoneMatch?: string | undefined;
 }
 
 /** The parts of a request that a route may want, before they are checked. */
@@ -31,6 +47,7 @@ export type RouteTag =
   | 'Schedules'
   | 'Sessions'
   | 'Results'
+  | 'Messages'
   | 'Destinations'
   | 'Dead letters'
   | 'Redis queue'
@@ -43,7 +60,10 @@ export type Method = 'get' | 'post' | 'patch' | 'delete';
 
 export interface DocumentedAnswer {
   readonly description: string;
-  readonly schema: z.ZodType;
+  /** Of JSON. */
+  readonly schema?: z.ZodType;
+  /** It is bytes of any type. */
+  readonly binary?: true;
   /** It may come as CSV as well. */
   readonly csv?: true;
   /** It may come in these types of text as well. */
