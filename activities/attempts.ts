@@ -1,5 +1,5 @@
 import { GraphError } from '../graph/errors.ts';
-import { LeaseLost, RoundLost, StoreUnavailable } from '../store/errors.ts';
+import { ClaimLost, LeaseLost, RoundLost, StoreUnavailable } from '../store/errors.ts';
 
 /**
  * What the attempts of one activity have come to so far. Temporal's own attempt number counts also those that were lost
@@ -28,9 +28,12 @@ const FIRST_BUSY_PAUSE_MS = 15_000;
 const FIRST_PAUSE_MS = 2_000;
 const LONGEST_PAUSE_MS = 5 * 60_000;
 
+/** Errors that say to wait, and nothing of the work itself. */
+const WAITING = [StoreUnavailable, LeaseLost, RoundLost, ClaimLost];
+
 /** The history with one more attempt, which ended by `error`. */
 export function afterFailure(history: AttemptHistory, error: unknown, now: number): AttemptHistory {
-  if (error instanceof StoreUnavailable || error instanceof LeaseLost || error instanceof RoundLost) return history;
+  if (WAITING.some((type) => error instanceof type)) return history;
   if (error instanceof GraphError) {
     if (error.kind === 'throttled') return history;
     if (error.kind === 'mailbox_busy') return { ...history, busySince: history.busySince ?? now };

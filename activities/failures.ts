@@ -1,7 +1,7 @@
 import { ApplicationFailure, ApplicationFailureCategory, CancelledFailure } from '@temporalio/common';
 import { GraphError } from '../graph/errors.ts';
 import { SealError } from '../model/sealing.ts';
-import { LeaseLost, RoundLost, ScanEnded, StoreUnavailable, Unknown } from '../store/errors.ts';
+import { ClaimLost, LeaseLost, RoundLost, ScanEnded, StoreUnavailable, Unknown } from '../store/errors.ts';
 import { isFinal, pauseAfter, type AttemptHistory, type AttemptLimits } from './attempts.ts';
 
 /** Where Graph throttles and does not say for how long; the request itself has waited some seconds already. */
@@ -27,7 +27,9 @@ export function toFailure(error: unknown, history: AttemptHistory, limits: Attem
   if (error instanceof StoreUnavailable) {
     return waiting('StoreUnavailable', error, STORE_PAUSE_MS.least + Math.random() * STORE_PAUSE_MS.spread);
   }
-  if (error instanceof LeaseLost || error instanceof RoundLost) return waiting(error.name, error, LOST_PAUSE_MS);
+  if (error instanceof LeaseLost || error instanceof RoundLost || error instanceof ClaimLost) {
+    return waiting(error.name, error, LOST_PAUSE_MS);
+  }
   if (error instanceof SealError) return final('KeyMissing', error);
   if (error instanceof ScanEnded || error instanceof Unknown) return final(error.name, error);
   if (error instanceof GraphError && error.kind === 'throttled') {

@@ -1,3 +1,4 @@
+import { HOLD_SECONDS } from '../model/delivery.ts';
 import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
 import { ClaimLost, UnknownDestination } from './errors.ts';
@@ -122,6 +123,8 @@ export type Settled = { readonly deliveryNo: number } & (
       /** As `retryIn` answers: when to try again, ms; null: it is a dead letter. */
       readonly retryInMs: number | null;
     }
+  /** Nothing was attempted, so nothing counts: the bytes of an attachment are to come first. */
+  | { readonly status: 'waits' }
   /** Nothing was attempted, so nothing counts. It is due again after so many ms, or at once. */
   | { readonly status: 'untouched'; readonly inMs?: number | undefined }
 );
@@ -196,6 +199,8 @@ function recordOf(outcome: Settled): object {
       const words = error === undefined ? null : storableText(error);
       return { status: ms === null ? 'dead' : 'owed', attempt: 1, ms, cause: storableText(cause), error: words, http };
     }
+    case 'waits':
+      return { status: 'waiting', attempt: 0, ms: HOLD_SECONDS * 1000 };
     case 'untouched':
       return { status: 'owed', attempt: 0, ms: outcome.inMs ?? 0 };
   }

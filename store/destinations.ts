@@ -127,6 +127,7 @@ export interface DestinationChange {
 }
 
 /**
+ * With other settings, or another secret, its circuit is closed: it may be another one now.
  * @returns the destination as it is now; undefined where there is none
  * @throws {DestinationExists}
  */
@@ -137,7 +138,8 @@ export const changeDestination = (
 ): Promise<Destination | undefined> =>
   update(db, destination, {
     set: `name = coalesce($2, name), settings = coalesce($3::json, settings),
-      sealed_secret = CASE WHEN $4 THEN $5::bytea ELSE sealed_secret END`,
+      sealed_secret = CASE WHEN $4 THEN $5::bytea ELSE sealed_secret END,
+      circuit = CASE WHEN $3 IS NOT NULL OR $4 THEN NULL ELSE circuit END`,
     values: [
       name ?? null,
       settings === undefined ? null : JSON.stringify(settings),
@@ -165,7 +167,7 @@ async function update(
   { set, values }: { readonly set: string; readonly values: readonly unknown[] },
 ): Promise<Destination | undefined> {
   const [row] = await query<Destination>(db, {
-    text: `UPDATE outhaul.destinations SET ${set}, changed_at = now() WHERE destination_id = $1 RETURNING ${COLUMNS}`,
+    text: `UPDATE outhaul.destinations SET ${set}, changed_at = now(), attended_until = NULL WHERE destination_id = $1 RETURNING ${COLUMNS}`,
     values: [id, ...values],
   }).catch(nameTaken);
   return row && shown(row);

@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Database } from '../store/database.ts';
+import { claimDeliveries, nextInOrder, renewClaims, settleDeliveries } from '../store/deliveries.ts';
+import type { OwedDelivery, Settled, Settlement } from '../store/deliveries.ts';
+import { claimDestination, releaseDestination, renewDestination } from '../store/destination-claims.ts';
+import { ClaimLost } from '../store/errors.ts';
+
+/** How long claims last unless they are renewed: so long, what a killed worker was sending waits. */
+const CLAIM_SECONDS = 15;
+const RENEW_EVERY_MS = 4_000;
+
+/** What one drain may send: nobody else does meanwhile. */
+export interface Claims {
+  /**
+   * The next deliveries that are due and were not taken yet, at most so many.
+   * @throws {ClaimLost}
+   */
+  take(limit: number): Promise<OwedDelivery[]>;
+  /** @throws {ClaimLost} */
+  settle(outcomes: readonly Settled[]): Promise<Settlement>;
+  /** Gives back what was taken and not settled, as if it had not been taken. */
+  handBack(): Promise<void>;
+  /** Aborts when the right to send is gone. */
+  readonly lost: AbortSignal;
+}
+
+export interface ClaimOptions {
+  readonly db: Database;
+  readonly destinationNo: number;
+}
+
+export interface LineOptions extends ClaimOptions {
+  /** The same for all attempts of one activity, so that none waits for a lost one before it. */
+  readonly token: string;
+  readonly signal: AbortSignal;
+  /** Aborts when the claim is not waited for any more. */
+  readonly stopping: AbortSignal;
+}
+
+/** Runs `work` with claims on single deliveries, each claimed as it is taken: others may take others. */
+export async function withSingleClaims<T>(
+  { db, destinationNo }: ClaimOptions,
+  work: (claims: Claims) => Promise<T>,
+): Promise<T> {
+  // Another one for each attempt: what a lost attempt still says of its deliveries does not touch those of its successor.
+  const token = randomUUID();
+  const held = new Set<number>();
+  const never = new AbortController().signal;
+  const renew = async (): Promise<void> => {
+    if (held.size > 0) await renewClaims(db, { token, seconds: CLAIM_SECONDS, deliveryNos: [...held] });
+  };
+  const timer = setInterval(() => void renew().catch(() => undefined), RENEW_EVERY_MS);
+  const settle: Claims['settle'] = async (outcomes) => {
+    const settlement = await settleDeliveries(db, { destinationNo, token }, outcomes);
+    for (const { deliveryNo } of outcomes) held.delete(deliveryNo);
+    return settlement;
+  };
+  const claims: Claims = {
+    lost: never,
+    async take(limit) {
+      const taken = await claimDeliveries(db, { destinationNo, token, seconds: CLAIM_SECONDS, limit });
+      for (const { deliveryNo } of taken) held.add(deliveryNo);
+      return taken;
+    },
+    settle,
+    async handBack() {
+      if (held.size > 0) await settle([...held].map((deliveryNo) => ({ deliveryNo, status: 'untouched' })));
+    },
+  };
+  try {
+    return await work(claims);
+  } finally {
+    clearInterval(timer);
+    // What cannot be given back is free when the claims run out.
+    await claims.handBack().catch(() => undefined);
+  }
+}
+
+/**
+ * Runs `work` with the claim on a whole destination, whose deliveries are taken in the order of arrival. Waits for
+ * another's claim to end.
+ * @returns undefined where that was not to be waited for any more
+ */
+export async function withLineClaim<T>(
+  options: LineOptions,
+  work: (claims: Claims) => Promise<T>,
+): Promise<T | undefined> {
+  const { db, destinationNo, token } = options;
+  const claim = { destinationNo, token, seconds: CLAIM_SECONDS };
+  const acquiredUntil = await acquired(options, claim);
+  if (acquiredUntil === undefined) return undefined;
+  let endsAt = acquiredUntil;
+  const lost = new AbortController();
+  const expire = (): void => lost.abort(new ClaimLost(destinationNo));
+  let expiry = setTimeout(expire, endsAt - performance.now());
+  const renew = async (): Promise<void> => {
+    const asked = performance.now();
+    try {
+      await renewDestination(db, claim);
+    } catch (error) {
+      if (error instanceof ClaimLost) lost.abort(error);
+      return;
+    }
+    endsAt = asked + CLAIM_SECONDS * 1000;
+    clearTimeout(expiry);
+    expiry = setTimeout(expire, endsAt - performance.now());
+  };
+  const timer = setInterval(() => void renew(), RENEW_EVERY_MS);
+  try {
+    return await work(new Line(options, lost, () => endsAt));
+  } finally {
+    clearInterval(timer);
+    clearTimeout(expiry);
+    await releaseDestination(db, claim).catch(() => undefined);
+  }
+}
+
+/** Waits for the claim. @returns when it ends, by this process's monotonic clock */
+async function acquired(
+  { db, signal, stopping }: LineOptions,
+  claim: Parameters<typeof claimDestination>[1],
+): Promise<number | undefined> {
+  const ended = AbortSignal.any([signal, stopping]);
+  for (;;) {
+    signal.throwIfAborted();
+    if (stopping.aborted) return undefined;
+    const asked = performance.now();
+    const answer = await claimDestination(db, claim);
+    if (answer.acquired) return asked + CLAIM_SECONDS * 1000;
+    await delay(Math.min(answer.waitMs, 1000) + 50, undefined, { signal: ended }).catch(() => undefined);
+  }
+}
+
+/** The line of an ordered destination. Its rows are not marked: what was taken is known here alone. */
+class Line implements Claims {
+  readonly lost: AbortSignal;
+  readonly #options: LineOptions;
+  readonly #losing: AbortController;
+  readonly #endsAt: () => number;
+  /** Taken, and not settled as far as the last question to the store can have known. */
+  readonly #taken = new Set<number>();
+  #settled: number[] = [];
+
+  constructor(options: LineOptions, losing: AbortController, endsAt: () => number) {
+    this.#options = options;
+    this.#losing = losing;
+    this.#endsAt = endsAt;
+    this.lost = losing.signal;
+  }
+
+  async take(limit: number): Promise<OwedDelivery[]> {
+    const { db, destinationNo, token } = this.#options;
+    // A process that was frozen wakes up here, before any timer can abort.
+    if (performance.now() >= this.#endsAt()) this.#losing.abort(new ClaimLost(destinationNo));
+    this.lost.throwIfAborted();
+    // Only the answer to a question that is asked from now on is sure to leave these out.
+    const gone = this.#settled;
+    this.#settled = [];
+    const line = await nextInOrder(db, { destinationNo, token, limit: limit + this.#taken.size });
+    const fresh = line.filter(({ deliveryNo }) => !this.#taken.has(deliveryNo));
+    for (const deliveryNo of gone) this.#taken.delete(deliveryNo);
+    for (const { deliveryNo } of fresh) this.#taken.add(deliveryNo);
+    return fresh;
+  }
+
+  async settle(outcomes: readonly Settled[]): Promise<Settlement> {
+    const { db, destinationNo, token } = this.#options;
+    const settlement = await settleDeliveries(db, { destinationNo, token }, outcomes);
+    for (const { deliveryNo } of outcomes) this.#settled.push(deliveryNo);
+    return settlement;
+  }
+
+  async handBack(): Promise<void> {
+    this.#taken.clear();
+    this.#settled = [];
+  }
+}
