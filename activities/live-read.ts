@@ -33,12 +33,17 @@ const STRETCH = 30;
  * Nothing is lost wherever it is interrupted: a hint goes when what it names is stored, the wish for a delta round when all
  * folders have ended one that began after it. A wish that cannot be met now, because a folder fails or is a scan's, stays
  * for the next sweep.
+ * @param afterTurn called when some of it was stored
  * @returns false: there is more to do, and time is up
  * @throws {GraphError} of a kind that another attempt, or a person, may mend
  */
 export async function readLive(
   context: ReadingContext,
-  { givesUp, ...asked }: Pick<LiveReading, 'givesUp'> & Partial<LiveSettings>,
+  {
+    givesUp,
+    afterTurn,
+    ...asked
+  }: Pick<LiveReading, 'givesUp'> & Partial<LiveSettings> & { readonly afterTurn?: () => void },
 ): Promise<boolean> {
   const settings = { ...LIVE_SETTINGS, ...asked };
   const { db, organization, mailbox, signal } = context;
@@ -56,6 +61,7 @@ export async function readLive(
     try {
       const live = liveReading(context, work.session, { toMark, givesUp });
       const pauseMs = await takeTurn(live, work, settings, soFar);
+      afterTurn?.();
       if (pauseMs > 0) await delay(pauseMs, undefined, { signal });
     } catch (error) {
       const reason = mailboxRefusal(error);

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { MailboxOutcome, MailboxReason, MailboxReport, MailboxWait } from '../model/scan.ts';
+import type { BlobStores } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
 import { scansOf } from '../store/scans.ts';
@@ -52,6 +53,8 @@ export interface MailboxActivitiesOptions {
   readonly connections: GraphConnections;
   readonly budget: ByteBudget;
   readonly outboxes: Outboxes;
+  readonly blobs: BlobStores;
+  readonly log: { warn(facts: object, message: string): void };
   /** Messages asked for in one page. */
   readonly pageSize: number;
   /** Failures of Graph after which a slice gives up. */
@@ -75,7 +78,7 @@ export interface ScanTeller {
 const SHORT_WAIT_MS = 15_000;
 
 export function createMailboxActivities(options: MailboxActivitiesOptions): MailboxActivities {
-  const { db, connections, budget, outboxes, pageSize, attempts, sliceMs, live, scans: teller } = options;
+  const { db, connections, budget, outboxes, blobs, log, pageSize, attempts, sliceMs, live, scans: teller } = options;
   const { stopping = new AbortController().signal } = options;
   return {
     async readMailbox({ organizationId, mailboxId, waiters }) {
@@ -100,6 +103,8 @@ export function createMailboxActivities(options: MailboxActivitiesOptions): Mail
             lease,
             budget,
             outbox: outboxes.of(organization),
+            blobs: blobs.of(organization),
+            log,
             pageSize,
             live,
             givesUp(error) {

@@ -1,16 +1,18 @@
 import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
-import { contentOf } from '../model/content.ts';
+import { contentOf, keepsAttachments } from '../model/content.ts';
 import { URGENCY } from '../model/delivery.ts';
 import { isPollId } from '../model/ids.ts';
 import { MailboxPageLimit } from '../model/page-size.ts';
+import type { BlobStore } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { rememberPageLimit } from '../store/mailbox-memory.ts';
 import { finishReading } from '../store/scan-mailboxes.ts';
 import type { Scan } from '../store/scans.ts';
 import { Budget, type ByteBudget } from './byte-budget.ts';
+import { Beside, readContents, type ContentsReading } from './contents.ts';
 import { attemptFolder } from './folder-attempt.ts';
 import { FOLDERS_AT_ONCE, readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
 import type { Lease } from './lease.ts';
@@ -37,6 +39,8 @@ export interface SliceRequest {
   readonly lease: Lease;
   readonly budget: ByteBudget;
   readonly outbox: Outbox;
+  readonly blobs: BlobStore;
+  readonly log: ContentsReading['log'];
   /** Messages asked for in one page where Graph can answer so many. */
   readonly pageSize: number;
   /** How a mailbox is read for a session. */
@@ -113,6 +117,8 @@ async function readFor(slice: Slice): Promise<Ending | undefined> {
     };
     const ends = await readPolled(live, scans, (session) => readFolders(slice, scans, session));
     if (ends.includes('unfinished')) return undefined;
+    const wantedBy = scans.flatMap(({ scanNo, filters }) => (keepsAttachments(contentOf(filters)) ? scanNo : []));
+    if ((await readContents({ ...slice, ...live, wantedBy })) === 'unfinished') return undefined;
     const failed = ends.includes('failed');
     const ending = failed
       ? ({ outcome: 'failed', reason: 'folder_failed' } as const)
@@ -176,13 +182,31 @@ async function readFolders(
   return failed.size > 0 ? [...ends, 'failed'] : ends;
 }
 
-/** Nobody waits for a report: what was asked for stands in the store. New mail comes first. @returns whether that is done */
+/** How long new mail waits at most while nothing but contents is read, ms. */
+const LOOK_EVERY_MS = 250;
+
+/**
+ * Nobody waits for a report: what was asked for stands in the store. New mail comes first; what messages wait for is read
+ * beside it. @returns whether all is done
+ */
 async function readUnattended(slice: Slice): Promise<boolean> {
-  const context = contextOf(slice, slice.lease.signal);
-  const done = await readLive(context, { ...slice.live, givesUp: (error) => slice.givesUp(error) });
-  await retryQuarantined(context, []);
-  await settleMailbox(context, { readBefore: false });
-  return done;
+  const ending = new AbortController();
+  const context = contextOf(slice, AbortSignal.any([slice.lease.signal, ending.signal]));
+  const givesUp = (error: GraphError): boolean => slice.givesUp(error);
+  const contents = new Beside(() => readContents({ ...slice, context, givesUp }));
+  const live = { ...slice.live, givesUp, afterTurn: () => contents.nudge() };
+  try {
+    let done = await readLive(context, live);
+    contents.nudge();
+    await retryQuarantined(context, []);
+    await settleMailbox(context, { readBefore: false });
+    contents.nudge();
+    while (done && !(await contents.restsWithin(LOOK_EVERY_MS))) done = await readLive(context, live);
+    return (await contents.end()) === 'finished' && done;
+  } finally {
+    ending.abort(new Error('the slice has ended'));
+    await contents.end().catch(() => undefined);
+  }
 }
 
 function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {

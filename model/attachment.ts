@@ -10,6 +10,9 @@ export type AttachmentKind = 'file' | 'item' | 'reference';
  */
 export type GraphAttachment = GraphMessage;
 
+/** Why the bytes of an attachment are not fetched: a link has none; nobody wants those of another. */
+export const LEFT_OUT = { link: 'link', unwanted: 'not_wanted' } as const;
+
 /** An attachment as the columns of `attachments` hold it; times are ISO 8601 in UTC. */
 export interface AttachmentRow {
   readonly id: string;

@@ -97,20 +97,25 @@ export function matchesAttachment(filters: DestinationFilters, attachment: Filte
   );
 }
 
+/** Whether there may be an attachment of which a destination needs the bytes. */
+export const mayNeedBytes = ({ kind, settings: { filters } }: KindSettings): boolean =>
+  KIND_TRAITS[kind].owed === 'attachment' ||
+  filters.attachmentType !== undefined ||
+  (kind === 'utility' && filters.hasAttachments === true);
+
 /**
  * Whether a destination needs the bytes of an attachment: to have them, or to know of what type they are. Of a link there
  * are none.
  */
 export function needsBytes(
-  { kind, settings }: KindSettings,
+  destination: KindSettings,
   attachment: FilteredAttachment & { readonly kind: AttachmentKind },
 ): boolean {
-  const { attachmentType: types, hasAttachments, maxAttachmentBytes } = settings.filters;
+  const { attachmentType: types, maxAttachmentBytes } = destination.settings.filters;
   const byType = !types ? 'wanted' : types.length > 0 ? fileTypeVerdict(fileTypesOf(types), attachment) : 'unwanted';
-  if (attachment.kind === 'reference' || byType === 'unwanted') return false;
+  if (attachment.kind === 'reference' || byType === 'unwanted' || !mayNeedBytes(destination)) return false;
   if (sizeVerdict(attachment, maxAttachmentBytes) === 'unwanted') return false;
-  if (kind === 'batch') return byType === 'look';
-  return kind !== 'utility' || types !== undefined || hasAttachments === true;
+  return destination.kind !== 'batch' || byType === 'look';
 }
 
 /** Whether a message was sent from the mailbox in which it lies. */

@@ -58,7 +58,7 @@ export const waitingMessages = (
 ): Promise<WaitingMessage[]> =>
   query<WaitingMessage>(db, {
     text: `WITH waiting AS MATERIALIZED (
-        SELECT email_no, array_agg(destination_no ORDER BY destination_no) AS destinations FROM outhaul.deliveries
+        SELECT email_no, array_agg(DISTINCT destination_no) AS destinations FROM outhaul.deliveries
         WHERE organization_id = $1 AND mailbox_no = (SELECT mailbox_no FROM ${schema}.mailboxes WHERE id = $2)
           AND status = 'waiting' AND email_no > $3
         GROUP BY email_no ORDER BY email_no LIMIT $4
@@ -67,6 +67,24 @@ export const waitingMessages = (
       FROM waiting CROSS JOIN LATERAL (SELECT id FROM ${schema}.emails WHERE _no = email_no OFFSET 0) e
       ORDER BY email_no`,
     values: [organizationId, mailboxId, after, limit],
+    prepared: true,
+  });
+
+/** The same of some messages, by the numbers of their rows. */
+export const waitingAmong = (
+  db: Pick<Database, 'pool'>,
+  { organizationId, schema }: Organization,
+  emailNos: readonly number[],
+): Promise<WaitingMessage[]> =>
+  query<WaitingMessage>(db, {
+    text: `SELECT e._no AS "emailNo", e.id AS "messageId", d.destinations AS "destinationNos"
+      FROM unnest($2::bigint[]) AS no
+        CROSS JOIN LATERAL (SELECT _no, id, _mailbox_no FROM ${schema}.emails WHERE _no = no OFFSET 0) e
+        CROSS JOIN LATERAL (
+          SELECT array_agg(DISTINCT destination_no) AS destinations FROM outhaul.deliveries
+          WHERE organization_id = $1 AND mailbox_no = e._mailbox_no AND email_no = e._no AND status = 'waiting') d
+      WHERE d.destinations IS NOT NULL ORDER BY e._no`,
+    values: [organizationId, emailNos],
     prepared: true,
   });
 
@@ -85,6 +103,20 @@ export async function mailboxesWaiting(
   return rows.map(({ id }) => id);
 }
 
+/** Notes why messages of a mailbox still wait for their attachments, as a code and in words. */
+export async function noteWaiting(
+  db: Pick<Database, 'pool'>,
+  { organizationId, schema }: Organization,
+  { mailboxId, cause, words }: { readonly mailboxId: string; readonly cause: string; readonly words: string },
+): Promise<void> {
+  await query(db, {
+    text: `UPDATE outhaul.deliveries SET cause = $3, last_error = $4
+      WHERE organization_id = $1 AND mailbox_no = (SELECT mailbox_no FROM ${schema}.mailboxes WHERE id = $2)
+        AND status = 'waiting' AND last_error IS DISTINCT FROM $4`,
+    values: [organizationId, mailboxId, cause, words],
+  });
+}
+
 /** What a destination is owed of a message that has waited; no attachments is nothing. */
 export interface NowOwed {
   readonly destinationNo: number;
@@ -95,7 +127,8 @@ export interface NowOwed {
 /**
  * The attachments of messages are there, or known not to come: the messages, or those attachments, are owed now, in the
  * place that the messages have in the order of arrival. To be called in the transaction that stores the attachments, if
- * there is one. What does not wait (any more) stays as it is, so that a second call does no harm.
+ * there is one. A delivery of an attachment that waits because its bytes were lost is owed again. What does not wait (any
+ * more) stays as it is, so that a second call does no harm.
  * @returns the destinations that are owed something now
  */
 export async function releaseWaiting(client: Client, messages: readonly NowOwed[]): Promise<number[]> {
@@ -116,7 +149,7 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
           WHERE destination_no = given.destination AND email_no = given.email AND attachment_id = '' AND status = 'waiting'
           FOR UPDATE) d
       ), itself AS (
-        UPDATE outhaul.deliveries SET status = 'owed', next_at = now()
+        UPDATE outhaul.deliveries SET status = 'owed', next_at = now(), cause = NULL, last_error = NULL
         WHERE delivery_no = ANY(ARRAY(SELECT delivery_no FROM released WHERE itself)) RETURNING destination_no
       ), gone AS (
         DELETE FROM outhaul.deliveries
@@ -128,8 +161,14 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
         FROM released CROSS JOIN LATERAL unnest(attachments) WITH ORDINALITY AS a(id, part)
         WHERE NOT itself ORDER BY owed_xid, email_no, a.part
         ON CONFLICT DO NOTHING RETURNING destination_no
+      ), lost AS (
+        UPDATE outhaul.deliveries d SET status = 'owed', next_at = now(), cause = NULL, last_error = NULL FROM given
+        WHERE d.destination_no = given.destination AND d.email_no = given.email AND d.attachment_id <> ''
+          AND d.status = 'waiting'
+        RETURNING d.destination_no
       )
-      SELECT DISTINCT destination_no FROM (SELECT * FROM itself UNION ALL SELECT * FROM parts) AS owed`,
+      SELECT DISTINCT destination_no FROM (
+        SELECT * FROM itself UNION ALL SELECT * FROM parts UNION ALL SELECT * FROM lost) AS owed`,
     values: [JSON.stringify(records)],
   });
   return rows.map(({ destination_no: no }) => no);

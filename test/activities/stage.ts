@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll } from 'vitest';
 import { ByteBudget } from '../../activities/byte-budget.ts';
@@ -10,6 +13,8 @@ import { openGraph } from '../../graph/graph.ts';
 import type { GraphOptions } from '../../graph/options.ts';
 import type { ScanFilters, ScanMode, MailboxReport, MailboxWait } from '../../model/scan.ts';
 import { startSimulator, type Simulator, type TenantOptions } from '../../simulator/index.ts';
+import type { BlobStores } from '../../store/blobs/blob-store.ts';
+import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
 import { loadActive } from '../../store/connections.ts';
 import { listDestinations } from '../../store/destinations.ts';
 import { ensureOrganization, type Organization } from '../../store/organizations.ts';
@@ -20,6 +25,8 @@ export interface MailboxStage {
   readonly simulator: Simulator;
   readonly store: StoreFixture;
   readonly organization: Organization;
+  /** Where contents are stored, a folder of its own. */
+  readonly blobs: BlobStores;
   /** Ids of the mailboxes, as the simulator lists them. */
   readonly mailboxes: readonly string[];
   /**
@@ -54,6 +61,8 @@ export interface ReadOptions {
   readonly sliceMs?: number;
   readonly pageSize?: number;
   readonly live?: Partial<LiveSettings>;
+  /** Default: the stage's. */
+  readonly blobs?: BlobStores;
   /** Aborts when the worker is told to end. */
   readonly stopping?: AbortSignal;
   readonly environment?: MockActivityEnvironment;
@@ -66,12 +75,20 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
   const waits: (MailboxWait & { scanId: string })[] = [];
   const log = { debug() {}, info() {}, warn() {} };
   const woken: number[] = [];
-  const outboxes = new Outboxes({
-    list: (organizationId) => listDestinations(store.db, organizationId),
-    wake: (destinationNos) => Promise.resolve(void woken.push(...destinationNos)),
-    log,
-  });
-  const state = {} as { simulator: Simulator; connections: GraphConnections; organization: Organization };
+  /** One that has not read a list of destinations yet. */
+  const outboxes = (): Outboxes =>
+    new Outboxes({
+      list: (organizationId) => listDestinations(store.db, organizationId),
+      wake: (destinationNos) => Promise.resolve(void woken.push(...destinationNos)),
+      log,
+    });
+  const state = {} as {
+    simulator: Simulator;
+    connections: GraphConnections;
+    organization: Organization;
+    blobs: BlobStores;
+    folder: string;
+  };
   beforeAll(async () => {
     const simulator = await startSimulator({ tenant: { specialUsers: false, oddMessages: false, ...tenant } });
     const urls = { graphUrl: simulator.url, authorityUrl: simulator.url };
@@ -84,10 +101,13 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
       connections,
       organization: await ensureOrganization(store.db, unique('harbour')),
     });
+    state.folder = await mkdtemp(join(tmpdir(), 'outhaul-blobs-'));
+    state.blobs = folderBlobStores(state.folder);
   });
   afterAll(async () => {
     await state.connections.close();
     await state.simulator.close();
+    await rm(state.folder, { recursive: true, force: true });
   });
   let owned = 0;
   const scans = (): ScanActivities =>
@@ -102,6 +122,9 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
     },
     get organization() {
       return state.organization;
+    },
+    get blobs() {
+      return state.blobs;
     },
     get mailboxes() {
       return state.simulator.control.truth.mailboxes().map(({ id }) => id);
@@ -147,12 +170,14 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
       await new MockActivityEnvironment().run((asked: typeof input) => activities.discoverMailboxes(asked), input);
       return { scanNo, scanId };
     },
-    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, live, stopping, environment } = {}) {
+    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, live, blobs, stopping, environment } = {}) {
       const activities = createMailboxActivities({
         db: store.db,
         connections: state.connections,
         budget: new ByteBudget(16 << 20),
-        outboxes,
+        outboxes: outboxes(),
+        blobs: blobs ?? state.blobs,
+        log,
         pageSize,
         attempts: 3,
         sliceMs,

@@ -1,0 +1,102 @@
+import type { OwedOfMessage } from '../model/destination-filters.ts';
+import { needsBytes, owedOf } from '../model/destination-filters.ts';
+import { KIND_TRAITS } from '../model/destination.ts';
+import { attachmentsOfEmails, type StoredAttachment } from '../store/attachment-lookup.ts';
+import { attachmentReads, wantAttachments } from '../store/attachment-reads.ts';
+import { transaction } from '../store/database.ts';
+import type { Destination } from '../store/destinations.ts';
+import { releaseWaiting, waitingMessages, type NowOwed, type WaitingMessage } from '../store/owing.ts';
+import type { ReadingContext } from './folder-reader.ts';
+
+export type ReleasingContext = Pick<ReadingContext, 'db' | 'organization' | 'mailbox' | 'leaseToken' | 'outbox'>;
+
+/** Messages looked at in one go. */
+const STRETCH = 500;
+
+/**
+ * Of all messages of the mailbox that wait for their attachments: those whose attachments nobody has read yet are wanted,
+ * the others are released.
+ */
+export async function attendWaiting(context: ReleasingContext): Promise<void> {
+  const { db, organization, mailbox } = context;
+  const stretch = { mailboxId: mailbox.id, limit: STRETCH };
+  for (let after = 0; ;) {
+    const waiting = await waitingMessages(db, organization, { ...stretch, after });
+    const last = waiting.at(-1);
+    if (!last) return;
+    after = last.emailNo;
+    await release(context, waiting);
+  }
+}
+
+/**
+ * Messages that have waited for their attachments are owed now, where these are stored, or known not to come; where bytes
+ * were left out that one of the destinations needs after all, they are wanted.
+ *
+ * Whatever is released may be so once more: what a crash has prevented the next look does.
+ */
+export async function release(context: ReleasingContext, waiting: readonly WaitingMessage[]): Promise<void> {
+  if (waiting.length === 0) return;
+  const { db, organization, mailbox, leaseToken, outbox } = context;
+  const emailNos = waiting.map(({ emailNo }) => emailNo);
+  const [reads, attachments, destinations] = await Promise.all([
+    attachmentReads(db, organization, emailNos),
+    attachmentsOfEmails(db, organization, emailNos),
+    outbox.destinations(),
+  ]);
+  const { owed, wanted } = settled(waiting, { reads, attachments, destinations });
+  const held = { mailboxId: mailbox.id, leaseToken };
+  for (const again of [false, true]) {
+    const messageIds = wanted.filter((message) => message.again === again).map(({ messageId }) => messageId);
+    if (messageIds.length > 0) await wantAttachments(db, organization, { ...held, messageIds, again });
+  }
+  if (owed.length === 0) return;
+  outbox.wakes(await transaction(db, (client) => releaseWaiting(client, owed)));
+}
+
+interface Known {
+  readonly reads: Awaited<ReturnType<typeof attachmentReads>>;
+  readonly attachments: readonly StoredAttachment[];
+  readonly destinations: readonly Destination[];
+}
+
+/** What is owed now, and of which messages attachments are wanted, for the first time or again. */
+function settled(
+  waiting: readonly WaitingMessage[],
+  { reads, attachments, destinations }: Known,
+): {
+  readonly owed: readonly NowOwed[];
+  readonly wanted: readonly { readonly messageId: string; readonly again: boolean }[];
+} {
+  const states = new Map(reads.map(({ emailNo, state }) => [emailNo, state]));
+  const byNo = new Map(destinations.map((destination) => [destination.destinationNo, destination]));
+  const byEmail = new Map<number, StoredAttachment[]>();
+  for (const one of attachments) byEmail.set(one.emailNo, [...(byEmail.get(one.emailNo) ?? []), one]);
+  const owed: NowOwed[] = [];
+  const wanted: { messageId: string; again: boolean }[] = [];
+  for (const { emailNo, messageId, destinationNos } of waiting) {
+    const state = states.get(emailNo);
+    const own = byEmail.get(emailNo) ?? [];
+    // One that is not known here was made, or removed, a moment ago: upkeep has the reader look again.
+    const takers = destinationNos.flatMap((no) => byNo.get(no) ?? []);
+    const leftOut = own.filter((attachment) => attachment.state === 'left_out');
+    if (state === undefined) wanted.push({ messageId, again: false });
+    else if (state === 'done' && leftOut.some((one) => takers.some((taker) => needsBytes(taker, one)))) {
+      wanted.push({ messageId, again: true });
+    } else if (state === 'done' || state === 'quarantined') {
+      for (const taker of takers) {
+        owed.push({ destinationNo: taker.destinationNo, emailNo, owed: owedTo(taker, own) });
+      }
+    }
+  }
+  return { owed, wanted };
+}
+
+/** Attachments are owed if they are stored; or cannot be read, so that nobody misses them unnoticed. */
+const owedTo = (taker: Destination, attachments: readonly StoredAttachment[]): OwedOfMessage =>
+  owedOf(
+    taker,
+    KIND_TRAITS[taker.kind].owed === 'attachment'
+      ? attachments.filter(({ state }) => state === 'stored' || state === 'quarantined')
+      : attachments,
+  );

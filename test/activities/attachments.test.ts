@@ -1,0 +1,370 @@
+import { createHash } from 'node:crypto';
+import { afterEach, describe, expect, it } from 'vitest';
+import { withDefaults, type KindSettings } from '../../model/destination.ts';
+import { readAttachments } from '../../simulator/control/read-attachment.ts';
+import { attachmentsOfMessage } from '../../store/attachment-lookup.ts';
+import { BlobsUnavailable } from '../../store/blobs/errors.ts';
+import type { BlobStore, BlobStores } from '../../store/blobs/blob-store.ts';
+import { createDestination, type Destination } from '../../store/destinations.ts';
+import { attachmentLost } from '../../store/lost-attachments.ts';
+import { unique } from '../store/support.ts';
+import { liveOn } from './live-stage.ts';
+import { useMailboxes } from './stage.ts';
+
+const DONE = { done: true, outcome: 'completed' };
+const REDIS = (filters: object = {}): KindSettings => ({
+  kind: 'redis_list',
+  settings: withDefaults('redis_list', { url: 'redis://redis.example', filters }),
+});
+const UTILITY = (filters: object = {}): KindSettings => ({
+  kind: 'utility',
+  settings: withDefaults('utility', { endpoint: 'https://utility.example', filters }),
+});
+
+interface Delivery {
+  readonly no: number;
+  readonly status: string;
+  readonly attachment: string;
+  readonly cause: string | null;
+}
+
+describe('attachments', () => {
+  const stage = useMailboxes(
+    { mailboxes: 40, messagesPerMailbox: 3, folders: 1, attachments: { share: 0 } },
+    { maxRetries: 0 },
+  );
+  const live = liveOn(stage);
+  afterEach(async () => {
+    stage.simulator.control.clearFaults();
+    await stage.store.sql('DELETE FROM outhaul.deliveries');
+    await stage.store.sql('DELETE FROM outhaul.destinations');
+  });
+
+  const destination = (settings: KindSettings): Promise<Destination> =>
+    createDestination(stage.store.db, stage.organization, { ...settings, name: unique('to'), starts: 'now' });
+  /** A message with these attachments arrives in a mailbox. */
+  const arrive = (mailbox: string, attachments: readonly object[], message = {}): string =>
+    stage.simulator.control.addMessage(
+      { mailbox, folder: 'inbox' },
+      { subject: 'With attachments', hasAttachments: attachments.length > 0, ...message },
+      readAttachments(attachments),
+    ).id;
+  const file = (name: string, bytes = 100, more = {}) => ({ kind: 'file', name, bytes, seed: bytes, ...more });
+  const scan = async (mailbox: string, how: Parameters<typeof stage.read>[2] = {}) =>
+    stage.read(mailbox, (await stage.addScan()).scanNo, how);
+  const stored = (mailboxId: string, messageId: string) =>
+    attachmentsOfMessage(stage.store.db, stage.organization, { mailboxId, messageId });
+  const truth = async (mailbox: string, message: string) =>
+    (await stage.simulator.control.attachments.truth.page({ mailbox, message })).value;
+  const deliveries = (messageId: string): Promise<Delivery[]> =>
+    stage.store.sql<Delivery>(
+      `SELECT delivery_no AS no, status, attachment_id AS attachment, cause FROM outhaul.deliveries
+        JOIN ${stage.organization.schema}.emails e ON e._no = email_no WHERE e.id = $1 ORDER BY part, delivery_no`,
+      [messageId],
+    );
+  const blobs = (): BlobStore => stage.blobs.of(stage.organization);
+  const hashOf = async (sha256: string | null, size: number | null): Promise<string> => {
+    const hash = createHash('sha256');
+    for await (const piece of await blobs().open({ sha256: sha256 ?? '', size: size ?? 0 }))
+      hash.update(piece as Buffer);
+    return hash.digest('hex');
+  };
+
+  it('of every kind are stored as Graph gives them, and what waited for them is owed', async () => {
+    const to = await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [
+      file('report.pdf', 5_000, { contentType: 'application/pdf' }),
+      file('empty.txt', 0),
+      file('large.bin', 4_000_000),
+      { kind: 'item', name: 'A mail', item: { subject: 'inside' } },
+      { kind: 'reference', name: 'A link' },
+      file('picture.png', 70, { isInline: true, contentId: 'picture' }),
+    ]);
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    const [attachments, real] = [await stored(mailbox, id), await truth(mailbox, id)];
+    expect(attachments.map(({ id, kind, name, state }) => [id, kind, name, state])).toEqual(
+      real.map(({ id, kind, name }) => [id, kind, name, kind === 'reference' ? 'left_out' : 'stored']),
+    );
+    for (const [at, { sha256, byteSize }] of attachments.entries()) {
+      expect(sha256).toBe(real[at]?.sha256);
+      if (sha256 !== null) expect(await hashOf(sha256, byteSize)).toBe(sha256);
+    }
+    expect((await deliveries(id)).map(({ status, attachment }) => [status, attachment])).toEqual(
+      real.flatMap(({ id, kind }) => (kind === 'reference' ? [] : [['owed', id]])),
+    );
+    expect(stage.woken).toContain(to.destinationNo);
+  });
+
+  it('come with the list where they are small: one request a message', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    for (let at = 0; at < 20; at++) arrive(mailbox, [file('same name', 50 + at)]);
+    stage.simulator.control.resetStats();
+    await scan(mailbox);
+    expect(stage.simulator.control.stats().byKind).toMatchObject({ attachments: 20 });
+    expect(stage.simulator.control.stats().byKind).not.toHaveProperty('attachmentValue');
+    expect(stage.simulator.control.stats().peakMailboxConcurrency).toBeLessThanOrEqual(3);
+  });
+
+  it('of new mail are read in the slice that reads it', async () => {
+    const mailbox = stage.ownMailbox();
+    await scan(mailbox);
+    await destination(REDIS());
+    await live.start(mailbox);
+    await live.subscribe(mailbox);
+    const id = arrive(mailbox, [file('new.txt')]);
+    await live.hint(mailbox, id);
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed' }]);
+  });
+
+  it('that nobody wants are listed and left out, until somebody does', async () => {
+    await destination(REDIS({ attachmentType: ['pdf'], maxAttachmentBytes: 1_000 }));
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [
+      file('a.pdf', 900),
+      file('b.png'),
+      file('too large.pdf', 900_000),
+      file('c.pdf', 1_001, { contentType: 'application/pdf' }),
+    ]);
+    await scan(mailbox);
+    const states = async () => (await stored(mailbox, id)).map(({ name, state, reason }) => [name, state, reason]);
+    expect(await states()).toEqual([
+      ['a.pdf', 'stored', null],
+      ['b.png', 'left_out', 'not_wanted'],
+      ['too large.pdf', 'left_out', 'not_wanted'],
+      // Only its bytes could tell that it is too large.
+      ['c.pdf', 'stored', null],
+    ]);
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed' }]);
+    const other = await destination(REDIS({ attachmentType: ['png'] }));
+    await stage.store.sql(
+      `INSERT INTO outhaul.deliveries (destination_no, organization_id, mailbox_no, email_no, ordered, status, priority)
+        SELECT $1, $2, _mailbox_no, _no, true, 'waiting', 5 FROM ${stage.organization.schema}.emails WHERE id = $3`,
+      [other.destinationNo, stage.organization.organizationId, id],
+    );
+    await live.read(mailbox);
+    expect(await states()).toContainEqual(['b.png', 'stored', null]);
+    expect((await deliveries(id)).map(({ status }) => status)).toEqual(['owed', 'owed']);
+  });
+
+  it('are not fetched for a destination that only hears of them', async () => {
+    await destination(UTILITY());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a.pdf')]);
+    await scan(mailbox);
+    expect(await stored(mailbox, id)).toMatchObject([{ name: 'a.pdf', state: 'left_out' }]);
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed', attachment: '' }]);
+  });
+
+  it('that Graph cannot give are quarantined with its code, and nothing else with them', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('good.txt'), file('broken.pdf', 200), file('also good.txt', 300)]);
+    const [, broken] = await truth(mailbox, id);
+    stage.simulator.control.addFault({
+      mailbox,
+      message: id,
+      attachment: broken?.id ?? '',
+      effect: { type: 'poison' },
+    });
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    const [first, second, third] = await stored(mailbox, id);
+    expect([first?.state, third?.state]).toEqual(['stored', 'stored']);
+    expect(second).toMatchObject({ state: 'quarantined', reason: 'ErrorCannotOpenFileAttachment' });
+    expect(second?.requestId).not.toBeNull();
+    expect(await deliveries(id)).toHaveLength(3);
+  });
+
+  it('that Graph cannot even list keep nobody else from his', async () => {
+    await destination(REDIS());
+    await destination(UTILITY());
+    const mailbox = stage.ownMailbox();
+    const [bad, good] = [arrive(mailbox, [file('a.txt')]), arrive(mailbox, [file('b.txt', 200)])];
+    const effect = { type: 'poison', members: ['attachments'] } as const;
+    stage.simulator.control.addFault({ mailbox, message: bad, kind: 'attachments', effect });
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    expect(await deliveries(bad)).toMatchObject([{ status: 'owed', attachment: '' }]);
+    expect(await deliveries(good)).toHaveLength(2);
+  });
+
+  it('that cannot be read now are tried by a later attempt, the others at once; in the end they are quarantined', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('slow.bin', 4_000_000), file('good.txt')]);
+    stage.simulator.control.addFault({ mailbox, kind: 'attachmentValue', effect: { type: 'status', status: 504 } });
+    const { scanNo } = await stage.addScan();
+    await expect(stage.read(mailbox, scanNo)).rejects.toMatchObject({ kind: 'too_slow' });
+    expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['wanted', 'stored']);
+    expect(await deliveries(id)).toMatchObject([{ status: 'waiting' }]);
+    const { MockActivityEnvironment } = await import('@temporalio/testing');
+    const last = new MockActivityEnvironment({ attempt: 3, heartbeatDetails: { failures: 2 } });
+    expect(await stage.read(mailbox, scanNo, { environment: last })).toMatchObject(DONE);
+    expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['quarantined', 'stored']);
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed' }, { status: 'owed' }]);
+  });
+
+  it('of a message that is gone are none', async () => {
+    await destination(REDIS());
+    await destination(UTILITY());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a.txt')]);
+    const effect = { type: 'status', status: 404, code: 'ErrorItemNotFound' } as const;
+    stage.simulator.control.addFault({ mailbox, message: id, kind: 'attachments', effect });
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed', attachment: '' }]);
+  });
+
+  it('with names of any kind, and archives of any depth, are bytes', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const names = ['../../etc/passwd', 'C:\\boot.ini', 'a\u0000b\u0007.txt', '\ud800', 'x'.repeat(10_000), '', null];
+    const id = arrive(
+      mailbox,
+      names.map((name, at) => file('', 10 + at, { name, contentType: 'application/zip' })),
+    );
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    const attachments = await stored(mailbox, id);
+    expect(attachments.map(({ state }) => state)).toEqual(names.map(() => 'stored'));
+    expect(attachments[0]?.name).toBe('../../etc/passwd');
+  });
+
+  it('of the same content are stored once', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const ids = [1, 2, 3].map(() => arrive(mailbox, [file('same.bin', 4_242), file('again.bin', 4_242)]));
+    await scan(mailbox);
+    const hashes = new Set(
+      (await Promise.all(ids.map((id) => stored(mailbox, id)))).flat().map(({ sha256 }) => sha256),
+    );
+    expect(hashes.size).toBe(1);
+    expect(await stage.store.sql(`SELECT FROM ${stage.organization.schema}.blobs WHERE size = 4242`)).toHaveLength(1);
+  });
+
+  it('are not lost where the reader is, wherever that happens', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const ids = [1, 2, 3, 4].map((seed) =>
+      arrive(mailbox, [file('a.bin', seed * 10), file('b.bin', 3_500_000 + seed)]),
+    );
+    const { scanNo } = await stage.addScan();
+    const { MockActivityEnvironment } = await import('@temporalio/testing');
+    let cancelAt = 1;
+    for (let done = false; !done; cancelAt += 2) {
+      const environment = new MockActivityEnvironment();
+      const interrupting = counting(
+        stage.blobs,
+        () => cancelAt,
+        () => environment.cancel('WORKER_SHUTDOWN'),
+      );
+      done = await stage.read(mailbox, scanNo, { environment, blobs: interrupting }).then(
+        () => true,
+        () => false,
+      );
+    }
+    expect(cancelAt).toBeGreaterThan(4);
+    for (const id of ids) {
+      expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['stored', 'stored']);
+      expect((await deliveries(id)).map(({ status }) => status)).toEqual(['owed', 'owed']);
+    }
+  });
+
+  it('that were stored before a crash are owed after it', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a.txt')]);
+    await scan(mailbox);
+    await stage.store.sql(
+      `UPDATE outhaul.deliveries SET status = 'waiting', attachment_id = '', part = 0 WHERE destination_no = ANY(
+        SELECT destination_no FROM outhaul.destinations WHERE organization_id = $1)`,
+      [stage.organization.organizationId],
+    );
+    stage.simulator.control.resetStats();
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed', attachment: (await truth(mailbox, id))[0]?.id }]);
+    expect(stage.simulator.control.stats().byKind).not.toHaveProperty('attachments');
+  });
+
+  it('wait while the blob store is full, and say so; mail is stored all the same', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a.txt')]);
+    const { scanNo } = await stage.addScan();
+    expect(await stage.read(mailbox, scanNo, { blobs: full })).toMatchObject(DONE);
+    expect(await stage.storedIds(mailbox)).toContain(id);
+    expect(await deliveries(id)).toMatchObject([{ status: 'waiting', cause: 'BlobsUnavailable' }]);
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed', cause: null }]);
+  });
+
+  it('whose bytes are lost are read again, and what was to be sent waits for them', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a.txt'), file('b.txt', 200)]);
+    await scan(mailbox);
+    const [lost, kept] = await stored(mailbox, id);
+    const [owed] = await deliveries(id);
+    await blobs().setAside(lost?.sha256 ?? '');
+    const { emailNo = 0, sha256 } = lost ?? {};
+    const request = {
+      emailNo,
+      attachmentId: lost?.id ?? '',
+      sha256: sha256 ?? '',
+      deliveryNos: [owed?.no ?? 0],
+    };
+    const { db } = stage.store;
+    expect(await attachmentLost(db, stage.organization, request)).toEqual({ mailboxId: mailbox });
+    expect(await attachmentLost(db, stage.organization, request)).toBeUndefined();
+    expect((await deliveries(id)).map(({ status }) => status)).toEqual(['waiting', 'owed']);
+    await live.read(mailbox);
+    expect((await deliveries(id)).map(({ status }) => status)).toEqual(['owed', 'owed']);
+    expect(await stored(mailbox, id)).toMatchObject([{ state: 'stored', sha256 }, { sha256: kept?.sha256 }]);
+    expect(await hashOf(sha256 ?? '', lost?.byteSize ?? 0)).toBe(sha256);
+  });
+
+  it('are all wanted by a scan that asks for them', async () => {
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a.txt'), { kind: 'reference', name: 'A link' }]);
+    const unmarked = arrive(mailbox, [file('picture.png', 200, { isInline: true, contentId: 'picture' })], {
+      body: { contentType: 'html', content: '<img src="cid:picture">' },
+    });
+    const { scanNo } = await stage.addScan({ content: 'attachments' });
+    expect(await stage.read(mailbox, scanNo)).toMatchObject(DONE);
+    expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['stored', 'left_out']);
+    expect(await stored(mailbox, unmarked)).toMatchObject([{ state: 'stored' }]);
+    const again = await stage.addScan({ content: 'attachments' });
+    await expect(stage.read(mailbox, again.scanNo, { blobs: full })).resolves.toMatchObject(DONE);
+    arrive(mailbox, [file('c.txt', 300)]);
+    const third = await stage.addScan({ content: 'attachments' });
+    await expect(stage.read(mailbox, third.scanNo, { blobs: full })).rejects.toBeInstanceOf(BlobsUnavailable);
+  });
+});
+
+/** A blob store that takes nothing. */
+const full: BlobStores = {
+  of: () =>
+    new Proxy({} as BlobStore, {
+      get: (_, name) =>
+        name === 'then' ? undefined : () => Promise.reject(new BlobsUnavailable('full', 'ENOSPC', null)),
+    }),
+};
+
+/** A blob store that calls back after so many blobs. */
+const counting = (stores: BlobStores, limit: () => number, reached: () => void): BlobStores => ({
+  of(organization) {
+    const store = stores.of(organization);
+    let count = 0;
+    return new Proxy(store, {
+      get(target, name: keyof BlobStore) {
+        const method = (target[name] as (...given: unknown[]) => Promise<unknown>).bind(target);
+        if (name !== 'put') return method;
+        return async (...given: unknown[]) => {
+          const result = await method(...given);
+          if (++count === limit()) reached();
+          return result;
+        };
+      },
+    });
+  },
+});
