@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readBase64 } from './content.ts';
+import { readBase64, readSmall } from './content.ts';
 import type { ItemAttachment } from './sender.ts';
 
 /** Stands in a payload where an attachment's content goes. */
@@ -56,9 +56,14 @@ export class JsonBody implements Body {
   async toBuffer(signal: AbortSignal): Promise<Buffer> {
     const [first] = this.#parts;
     if (this.#parts.length === 1 && Buffer.isBuffer(first)) return first;
-    const whole = Buffer.allocUnsafe(this.bytes);
+    const whole = Buffer.allocUnsafeSlow(this.bytes);
     let at = 0;
-    for await (const chunk of this.chunks(signal)) at += chunk.copy(whole, at);
+    for (const part of this.#parts) {
+      const small = Buffer.isBuffer(part) ? undefined : await readSmall(part, signal);
+      if (Buffer.isBuffer(part)) at += part.copy(whole, at);
+      else if (small) at += whole.write(small.toString('base64'), at, 'latin1');
+      else for await (const chunk of readBase64(part, signal)) at += chunk.copy(whole, at);
+    }
     return whole;
   }
 }

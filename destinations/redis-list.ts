@@ -47,10 +47,12 @@ export class RedisList implements Sender {
 
   async *send(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Outcome> {
     const { batchItems = BATCH_ITEMS, batchBytes = BATCH_BYTES } = this.#settings;
+    const { maxAttachmentBytes = MAX_ATTACHMENT_BYTES } = this.#settings;
     const bounds = { count: batchItems, bytes: batchBytes, waitMs: GATHER_MS, sizeOf };
-    for await (const batch of inBatches(this.#build(items, signal), bounds)) {
-      const wanted = batch.filter((built) => 'json' in built);
-      for (const built of batch) if ('refused' in built) yield built.refused;
+    for await (const batch of inBatches(items, bounds)) {
+      const built = await Promise.all(batch.map((item) => build(item, maxAttachmentBytes, signal)));
+      const wanted = built.filter((one) => 'json' in one);
+      for (const one of built) if ('refused' in one) yield one.refused;
       for (let rest = wanted; rest.length > 0;) {
         const pushed = rest.slice(0, await this.#room(signal));
         await this.#push(pushed, signal);
@@ -68,11 +70,6 @@ export class RedisList implements Sender {
     this.#redis.close();
   }
 
-  async *#build(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Built> {
-    const { maxAttachmentBytes = MAX_ATTACHMENT_BYTES } = this.#settings;
-    for await (const item of items) yield await build(item, maxAttachmentBytes, signal);
-  }
-
   /** How many items the list takes now. @throws {DestinationUnavailable} `full` */
   async #room(signal: AbortSignal): Promise<number> {
     const { length, maxLength } = await this.queue.status(signal);
@@ -88,7 +85,9 @@ export class RedisList implements Sender {
   }
 }
 
-const sizeOf = (built: Built): number => ('json' in built ? built.json.length : 0);
+/** About as long as its text will be. */
+const sizeOf = ({ message, attachments }: Item): number =>
+  (message.email.body_content?.length ?? 0) + Math.ceil((attachments[0]?.bytes ?? 0) / 3) * 4;
 
 async function build(item: Item, maxBytes: number, signal: AbortSignal): Promise<Built> {
   const { deliveryNo, message } = item;

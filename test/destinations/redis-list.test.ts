@@ -95,6 +95,25 @@ describe('a Redis list', () => {
     expect(await consumeAll()).toEqual(numbers(1, 50).map((no) => `content ${no}`));
   });
 
+  it('gets the same of a small attachment that is read in one piece, and notices there, too, what the store has lost', async () => {
+    const whole = (no: number, content: string | undefined): Item => {
+      const read = async (): Promise<Buffer> => {
+        if (content === undefined) throw new Error('ENOENT: no such blob /var/blobs/ab/cd');
+        return Buffer.from(content);
+      };
+      return item(no, { attachments: [{ ...lostAttachment(), bytes: 7, read }] });
+    };
+    const items = [whole(1, 'content'), whole(2, undefined), whole(3, 'other content')];
+    const { outcomes } = await outcomesOf(open().send(stream(...items), calm()));
+    expect(await consumeAll()).toEqual(['content']);
+    const refused = { status: 'refused', cause: 'content', retry: true };
+    expect(outcomes).toEqual([
+      expect.objectContaining({ deliveryNo: 2, ...refused }),
+      expect.objectContaining({ deliveryNo: 3, ...refused }),
+      { deliveryNo: 1, status: 'accepted' },
+    ]);
+  });
+
   it('bounds a push by bytes too, and lets one that is larger go alone', async () => {
     const items = [file(1, 'a'), file(2, 'b'.repeat(50_000)), file(3, 'c')];
     await outcomesOf(open({ batchBytes: 4000 }).send(stream(...items), calm()));

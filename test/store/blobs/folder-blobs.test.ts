@@ -61,6 +61,7 @@ describe('a blob', () => {
     expect(Buffer.from(head).equals(bytes.subarray(0, HEAD_BYTES))).toBe(true);
     expect(await blobs.has(blob)).toBe(true);
     expect((await buffer(await blobs.open(blob))).equals(bytes)).toBe(true);
+    expect((await blobs.read(blob)).equals(bytes)).toBe(true);
     expect(await filesIn(root)).toEqual([blob.sha256]);
     expect((await stat(place(blob))).mode & 0o777).toBe(0o600);
     for (const folder of [root, join(root, blob.sha256.slice(0, 2)), join(root, 'incoming')]) {
@@ -168,8 +169,10 @@ describe('a blob', () => {
     })();
     await expect(reading).rejects.toThrow(BlobAltered);
     expect(read).toBeLessThan(bytes.length);
+    await expect(blobs.read(blob)).rejects.toThrow(BlobAltered);
     await truncate(place(blob), 10);
     expect(await blobs.has(blob)).toBe(false);
+    await expect(blobs.read(blob)).rejects.toThrow(/it is not 300000 bytes long/);
     await expect(blobs.open(blob)).rejects.toThrow(BlobAltered);
     await expect(blobs.open(blob, { range: { start: 0, end: 5 } })).rejects.toThrow(/it has 10 bytes and not 300000/);
     await blobs.put(pieces(bytes));
@@ -180,6 +183,7 @@ describe('a blob', () => {
     const { blobs } = stage();
     const blob = { sha256: sha256(Buffer.from('never')), size: 5 };
     await expect(blobs.open(blob)).rejects.toThrow(BlobMissing);
+    await expect(blobs.read(blob)).rejects.toThrow(BlobMissing);
     expect(await blobs.has(blob)).toBe(false);
     expect(await blobs.setAside(blob.sha256)).toBeUndefined();
   });
