@@ -5,6 +5,7 @@ import { NativeConnection, Worker, type WorkerDeploymentOptions, type WorkerOpti
 import type { Logger } from 'pino';
 import { ByteBudget } from '../activities/byte-budget.ts';
 import { createConnectionActivities } from '../activities/connection-activities.ts';
+import { createDeliverActivities } from '../activities/deliver-activities.ts';
 import { createFeedingActivities } from '../activities/feeding-activities.ts';
 import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
@@ -12,6 +13,7 @@ import { Outboxes } from '../activities/outbox.ts';
 import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
 import { createScheduleActivities } from '../activities/schedule-activities.ts';
+import { Senders } from '../activities/senders.ts';
 import { createSessionActivities } from '../activities/session-activities.ts';
 import { createSubscriptionActivities } from '../activities/subscription-activities.ts';
 import { createSweepActivities } from '../activities/sweep-activities.ts';
@@ -87,6 +89,7 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
     const options = await connectionOptions({ ...config.temporal, address });
     const connection = await whenTemporalAnswers(address, () => NativeConnection.connect(options), waiting);
     const connections = connectionsOf(config, db, log);
+    const senders = new Senders();
     const stopping = new AbortController();
     const { taskQueuePrefix: prefix = 'outhaul' } = settings;
     const dataConverter = createDataConverter(sealer);
@@ -94,7 +97,7 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
     await whenTemporalAnswers(address, () => deliverySchedule(client, prefix).keep(), waiting);
     const workers = await createWorkers({
       ...settings,
-      ...{ db, connections, connection, client, dataConverter },
+      ...{ db, connections, senders, connection, client, dataConverter },
       ...{ queues: taskQueues(prefix), stopping: stopping.signal },
     });
     const shutdown = (): void => {
@@ -106,7 +109,8 @@ export async function startWorker(settings: WorkerSettings): Promise<RunningWork
         try {
           await runTogether(workers, { stopping: stopping.signal, shutdown, forceMs: FORCE_MS, log });
         } finally {
-          await closeAll([() => connections.close(), () => connection.close(), () => closeDatabase(db)], log);
+          const closers = [connections, senders, connection].map((each) => () => each.close());
+          await closeAll([...closers, () => closeDatabase(db)], log);
         }
       },
       shutdown,
@@ -146,6 +150,7 @@ const versioned = (version: WorkerDeploymentVersion): WorkerDeploymentOptions =>
 interface Composed extends WorkerSettings {
   readonly db: Database;
   readonly connections: GraphConnections;
+  readonly senders: Senders;
   readonly connection: NativeConnection;
   readonly client: Client;
   readonly dataConverter: ReturnType<typeof createDataConverter>;
@@ -183,7 +188,7 @@ async function createWorkers(composed: Composed): Promise<Worker[]> {
 
 /** All activities. */
 function activitiesOf(composed: Composed): object {
-  const { config, log, db, connections, client, queues, sliceMs = SLICE_MS, stopping } = composed;
+  const { config, log, db, connections, senders, client, queues, sliceMs = SLICE_MS, stopping } = composed;
   const taskQueue = queues.orchestration;
   const { pageSize, attempts } = config.graph;
   const { joinMs, subscriptionMinutes } = config.notifications;
@@ -191,6 +196,7 @@ function activitiesOf(composed: Composed): object {
   const wakeMailboxes = measuredWaking(wakeReader);
   const wake = destinationWaker({ db, client }, { taskQueue });
   const sweeps = sweepSchedule(client, { taskQueue });
+  const blobs = folderBlobStores(config.blobs.directory);
   return {
     ...createConnectionActivities({
       db,
@@ -207,7 +213,7 @@ function activitiesOf(composed: Composed): object {
         wake,
         log,
       }),
-      blobs: folderBlobStores(config.blobs.directory),
+      blobs,
       log,
       pageSize,
       attempts,
@@ -232,9 +238,10 @@ function activitiesOf(composed: Composed): object {
       removeSchedule: (organizationId) => sweeps.remove(organizationId),
     }),
     ...createFeedingActivities({ db, wake, wakeMailboxes, log }),
+    ...createDeliverActivities({ db, blobs, senders, stopping, wakeReader, log }),
     ...createUpkeepActivities({
       db,
-      blobs: folderBlobStores(config.blobs.directory),
+      blobs,
       wake,
       feed: feedStarter(client, { taskQueue }),
       wakeMailboxes,
