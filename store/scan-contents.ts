@@ -1,6 +1,7 @@
 import { query, run, type Client, type Database } from './database.ts';
 import { queryHeld, type HeldMailbox } from './lease-guard.ts';
 import type { Organization } from './organizations.ts';
+import { NOT_FOUND } from './quarantine.ts';
 
 /** What there is of attachments and originals of the messages that a scan has seen. */
 export interface ScanContents {
@@ -105,4 +106,27 @@ export async function contentsByMailbox(
     values: [scanNo, mailboxIds],
   });
   return new Map(rows.map(({ mailboxId, ...contents }) => [mailboxId, contents]));
+}
+
+/**
+ * Messages that scans have seen in a mailbox and that Graph did not have any more when their attachments or originals were
+ * asked for.
+ */
+export async function missedMessages(
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, scanNos }: { readonly mailboxId: string; readonly scanNos: readonly number[] },
+): Promise<string[]> {
+  const rows = await query<{ id: string }>(db, {
+    text: `WITH missed AS MATERIALIZED (
+        SELECT r.email_no FROM ${schema}.mailboxes m JOIN ${schema}.attachment_reads r ON r.mailbox_no = m.mailbox_no
+        WHERE m.id = $1 AND r.state = 'quarantined' AND r.reason = $3
+        UNION SELECT o._email_no FROM ${schema}.mailboxes m JOIN ${schema}.originals o ON o._mailbox_no = m.mailbox_no
+        WHERE m.id = $1 AND o.state = 'quarantined' AND o.reason = $3
+      )
+      SELECT e.id FROM missed JOIN ${schema}.emails e ON e._no = missed.email_no AND e._deleted_at IS NULL
+      WHERE EXISTS (SELECT FROM outhaul.scan_messages s WHERE s.scan_no = ANY($2::int[]) AND s.email_no = e._no)`,
+    values: [mailboxId, scanNos, NOT_FOUND],
+  });
+  return rows.map(({ id }) => id);
 }

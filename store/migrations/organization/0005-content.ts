@@ -14,6 +14,7 @@ COMMENT ON COLUMN ${schema}.sync_state.delta_content IS
   'What is kept at least of all messages that were read up to the delta link.';
 
 ALTER TABLE ${schema}.attachment_reads ADD COLUMN everything boolean NOT NULL DEFAULT false;
+CREATE INDEX attachment_reads_quarantined ON ${schema}.attachment_reads (mailbox_no) WHERE state = 'quarantined';
 COMMENT ON COLUMN ${schema}.attachment_reads.everything IS 'A scan or session keeps all attachments, whatever destinations want.';
 
 CREATE TABLE ${schema}.originals (
@@ -40,6 +41,7 @@ COMMENT ON COLUMN ${schema}.originals.state IS 'wanted: to be read. stored: it i
 COMMENT ON COLUMN ${schema}.originals.reason IS 'Graph''s error code.';
 COMMENT ON COLUMN ${schema}.originals.draft_key IS 'The version that was read, where it was a draft.';
 CREATE INDEX originals_wanted ON ${schema}.originals (_mailbox_no, _email_no) WHERE state = 'wanted';
+CREATE INDEX originals_quarantined ON ${schema}.originals (_mailbox_no) WHERE state = 'quarantined';
 CREATE INDEX originals_sha256 ON ${schema}.originals (sha256) WHERE sha256 IS NOT NULL;
 
 CREATE TABLE ${schema}.scan_contents (
