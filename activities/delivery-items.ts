@@ -1,11 +1,10 @@
-import type { Readable } from 'node:stream';
 import { ContentError, type Item, type ItemAttachment } from '../destinations/sender.ts';
 import type { AttachmentMetadata, DeliveredMessage } from '../model/delivered-message.ts';
 import { idempotencyKey } from '../model/delivery.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
 import { directionOf, withContent } from '../model/destination-filters.ts';
 import { attachmentsOfEmails, type StoredAttachment } from '../store/attachment-lookup.ts';
-import type { BlobStore } from '../store/blobs/blob-store.ts';
+import type { BlobRef, BlobStore } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import { bodiesOf, messagesToDeliver, type MessageToDeliver } from '../store/delivered-messages.ts';
 import type { OwedDelivery } from '../store/deliveries.ts';
@@ -188,18 +187,19 @@ function contentOf(
 ): ItemAttachment {
   const { emailNo, id, sha256, byteSize } = attachment;
   const note = (error: unknown): void => faults.note(deliveryNo, { emailNo, attachmentId: id, error });
+  const noted = async <T>(work: (blob: BlobRef) => Promise<T>): Promise<T> => {
+    if (sha256 === null || byteSize === null) throw new ContentError('The attachment has no content');
+    try {
+      return await work({ sha256, size: byteSize });
+    } catch (error) {
+      note(error);
+      throw error;
+    }
+  };
   return {
     metadata: metadataOf(attachment),
     bytes: byteSize ?? 0,
-    async open(signal): Promise<Readable> {
-      if (sha256 === null || byteSize === null) throw new ContentError('The attachment has no content');
-      try {
-        const content = await blobs.open({ sha256, size: byteSize }, { signal });
-        return content.once('error', note);
-      } catch (error) {
-        note(error);
-        throw error;
-      }
-    },
+    open: (signal) => noted(async (blob) => (await blobs.open(blob, { signal })).once('error', note)),
+    read: (signal) => noted((blob) => blobs.read(blob, signal)),
   };
 }
