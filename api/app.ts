@@ -32,6 +32,7 @@ import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
 import { scheduleRoutes } from './routes/schedules.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { statusRoutes } from './routes/status.ts';
 import { sendBytes } from './send-bytes.ts';
 
 /** The most that a request's body may have. */
@@ -49,6 +50,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...sessionRoutes(parts),
     ...pollingRoutes(parts),
     ...metricsRoutes(parts),
+    ...statusRoutes(parts),
     ...emailRoutes(parts),
     ...redisQueueRoutes(parts),
     ...resultRoutes(parts),

@@ -4,9 +4,17 @@ import { DestinationUnavailable } from '../destinations/sender.ts';
 import type { Database } from '../store/database.ts';
 import { loadDestination, type Destination } from '../store/destinations.ts';
 import { UnknownDestination } from '../store/errors.ts';
+import { ENVIRONMENT_NAMES } from './environment-destinations.ts';
 
 /** A destination that is a Redis list. */
 export type RedisDestination = Extract<Destination, { readonly kind: 'redis_list' }>;
+
+export const isRedis = (destination: Destination): destination is RedisDestination => destination.kind === 'redis_list';
+
+/** The one of an organization's lists that is meant where none is named: that of the environment, else the only one. */
+export function usualList(lists: readonly RedisDestination[]): RedisDestination | undefined {
+  return lists.find(({ name }) => name === ENVIRONMENT_NAMES.redis_list) ?? (lists.length === 1 ? lists[0] : undefined);
+}
 
 /** For connecting, and for each answer. */
 const ANSWER_MS = 3_000;

@@ -1,11 +1,10 @@
 import { recordAudit } from '../../store/audit.ts';
 import { deliveryCounts } from '../../store/delivery-counts.ts';
-import { listDestinations, type Destination } from '../../store/destinations.ts';
-import { ENVIRONMENT_NAMES } from '../environment-destinations.ts';
+import { listDestinations } from '../../store/destinations.ts';
 import { badRequest, notFound } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import type { Principal } from '../principal.ts';
-import type { RedisDestination } from '../redis-queues.ts';
+import { isRedis, usualList, type RedisDestination } from '../redis-queues.ts';
 import { route, type Route } from '../route.ts';
 import {
   PeekQuery,
@@ -163,18 +162,14 @@ async function meant(
     if (!found) throw notFound(`Organization ${organizationId} has no such Redis destination`);
     return found;
   }
-  const found = lists.find(({ name }) => name === ENVIRONMENT_NAMES.redis_list) ?? lists[0];
-  if (!found) {
+  if (lists.length === 0) {
     const advice = 'set REDIS_HOST or REDIS_URL, or make one with POST /api/v1/destinations';
     throw notFound(`Organization ${organizationId} has no Redis destination: ${advice}`);
   }
-  if (lists.length > 1 && found.name !== ENVIRONMENT_NAMES.redis_list) {
-    throw badRequest([{ path: 'destination', message: 'there are several Redis destinations: name one' }]);
-  }
+  const found = usualList(lists);
+  if (!found) throw badRequest([{ path: 'destination', message: 'there are several Redis destinations: name one' }]);
   return found;
 }
-
-const isRedis = (destination: Destination): destination is RedisDestination => destination.kind === 'redis_list';
 
 const named = ({ organizationId, id, name, status }: RedisDestination) => ({
   success: true,

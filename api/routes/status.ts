@@ -1,0 +1,113 @@
+import { deliveryCounts, type DeliveryCounts } from '../../store/delivery-counts.ts';
+import { deliverySpeeds, type DeliverySpeed } from '../../store/delivery-speed.ts';
+import { listDestinations, type Destination } from '../../store/destinations.ts';
+import { openSession } from '../../store/sessions.ts';
+import { DestinationUnavailable } from '../../destinations/sender.ts';
+import type { ApiParts } from '../parts.ts';
+import { isRedis, usualList, type RedisDestination } from '../redis-queues.ts';
+import { route, type Route } from '../route.ts';
+import { OrganizationQuery } from '../schemas/common.ts';
+import { SystemStatus } from '../schemas/status.ts';
+import { organizationMeant } from '../scope.ts';
+import { figuresOf, lastPollOf, queueOf } from '../session-figures.ts';
+
+export const statusRoutes = ({ db, redisQueues, version }: ApiParts): readonly Route[] => [
+  route({
+    method: 'get',
+    path: '/status',
+    tag: 'Sessions',
+    summary: 'How everything of an organization stands, and its statistics',
+    access: 'key',
+    query: OrganizationQuery,
+    answers: { 200: { description: 'As it is now', schema: SystemStatus } },
+    errors: [404],
+    async handle({ query, principal }) {
+      const organization = await organizationMeant(db, principal, query.organizationId);
+      const { organizationId } = organization;
+      const session = await openSession(db, organizationId);
+      const destinations = await listDestinations(db, organizationId);
+      const list = usualList(destinations.filter(isRedis));
+      const [figures, counts, speeds, redis] = await Promise.all([
+        figuresOf(db, organization, session, 0),
+        deliveryCounts(db, organizationId),
+        deliverySpeeds(db, organization),
+        list && redisState(redisQueues, list),
+      ]);
+      const problems = [
+        ...(session?.trouble ? [session.trouble] : []),
+        ...(redis?.problem === undefined ? [] : [redis.problem]),
+        ...destinations.flatMap(problemOf),
+      ];
+      return {
+        status: 200,
+        body: {
+          success: true,
+          organization_id: organizationId,
+          status: problems.length === 0 ? 'ok' : 'degraded',
+          problems,
+          timestamp: new Date().toISOString(),
+          version,
+          session: session
+            ? { session_id: session.sessionId, status: session.status, started_at: session.startedAt }
+            : null,
+          processing: {
+            mailboxes_being_read: figures.work.mailboxes,
+            mailboxes_due: figures.mailboxes.due,
+            messages: figures.messages,
+          },
+          queue: queueOf(figures),
+          last_poll_at: session ? lastPollOf(session) : null,
+          last_notification_at: session?.lastNotificationAt ?? null,
+          redis_queue: redis?.state ?? null,
+          statistics: statisticsOf(
+            counts,
+            speeds.find(({ destinationNo }) => destinationNo === null),
+          ),
+          destinations: destinations.map((destination) => entryOf(destination, counts, speeds)),
+        },
+      };
+    },
+  }),
+];
+
+async function redisState(queues: ApiParts['redisQueues'], list: RedisDestination) {
+  const { name: destination, settings } = list;
+  const { list: queue_name, maxLength: max_queue_size } = settings;
+  const about = { destination, queue_name, max_queue_size };
+  try {
+    const { length } = await queues.ask(list, (queue, signal) => queue.status(signal));
+    return { state: { ...about, connected: true, queue_length: length } };
+  } catch (error) {
+    if (!(error instanceof DestinationUnavailable)) throw error;
+    return { state: { ...about, connected: false, queue_length: null }, problem: `${destination}: ${error.message}` };
+  }
+}
+
+function problemOf({ name, circuit }: Destination): string[] {
+  if (circuit === null || circuit.state === 'closed') return [];
+  return [`${name}: nothing is sent there for a while, for it fails`];
+}
+
+function entryOf(destination: Destination, counts: readonly DeliveryCounts[], speeds: readonly DeliverySpeed[]) {
+  const { id, name, kind, status, circuit, destinationNo: no } = destination;
+  return {
+    ...{ id, name, kind, status, circuit: circuit?.state ?? 'closed' },
+    ...statisticsOf(
+      counts.filter(({ destinationNo }) => destinationNo === no),
+      speeds.find(({ destinationNo }) => destinationNo === no),
+    ),
+  };
+}
+
+function statisticsOf(counts: readonly DeliveryCounts[], speed: DeliverySpeed | undefined) {
+  const sum = (of: (count: DeliveryCounts) => number): number => counts.reduce((total, count) => total + of(count), 0);
+  return {
+    waiting: sum(({ waiting }) => waiting),
+    owed: sum(({ owed, claimed }) => owed + claimed),
+    dead: sum(({ dead }) => dead),
+    delivered: sum(({ delivered }) => delivered),
+    processed_per_minute: sum(({ lastMinute }) => lastMinute),
+    error_rate: speed && speed.attempts > 0 ? speed.failed / speed.attempts : null,
+    arrival_to_queue_ms: { p50: speed?.arrivalP50Ms ?? null, p99: speed?.arrivalP99Ms ?? null },
+  };
+}
