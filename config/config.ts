@@ -116,6 +116,8 @@ export interface Config {
   readonly redis: RedisConfig | undefined;
   /** Where all three parts are set. */
   readonly airtable: AirtableConfig | undefined;
+  /** Where Airtable is; undefined: where it always is. */
+  readonly airtableUrl: string | undefined;
 }
 
 /** The environment has faults; `problems` names each, and what to do. */
@@ -254,7 +256,7 @@ function toConfig(values: Values, environment: Environment): Config {
   };
 }
 
-function deliveryConfig(values: Values): Pick<Config, 'attachments' | 'redis' | 'airtable'> {
+function deliveryConfig(values: Values): Pick<Config, 'attachments' | 'redis' | 'airtable' | 'airtableUrl'> {
   const { AIRTABLE_API_KEY: apiKey, AIRTABLE_BASE_ID: baseId, AIRTABLE_TABLE_NAME: tableName } = values;
   return {
     attachments: {
@@ -265,6 +267,7 @@ function deliveryConfig(values: Values): Pick<Config, 'attachments' | 'redis' | 
     },
     redis: redisConfig(values),
     airtable: apiKey && baseId && tableName ? { apiKey, baseId, tableName } : undefined,
+    airtableUrl: values.AIRTABLE_ENDPOINT_URL,
   };
 }
 

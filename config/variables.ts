@@ -216,6 +216,7 @@ export const VARIABLES = {
   AIRTABLE_API_KEY: { schema: text, secret: true, meaning: 'Access token of Airtable, for the sync of contacts' },
   AIRTABLE_BASE_ID: { schema: text, meaning: 'Base that contacts are written to' },
   AIRTABLE_TABLE_NAME: { schema: text, meaning: 'Its table, by name or id' },
+  AIRTABLE_ENDPOINT_URL: { schema: webUrl, meaning: "Airtable's URL; default: `https://api.airtable.com`" },
   DATABASE_URL: { schema: url(['postgres:', 'postgresql:']), secret: true, meaning: 'PostgreSQL, as a URL' },
   DB_HOST: { schema: text, meaning: 'PostgreSQL in parts, where `DATABASE_URL` is not set' },
   DB_PORT: { schema: integer(1, 65_535), default: '5432', meaning: 'Its port' },

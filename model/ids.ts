@@ -40,6 +40,9 @@ export const scheduleWorkflowId = (organizationId: string, scheduleId: string): 
 export const scheduledScanId = (scheduleId: string, workflowId: string): string =>
   `${scheduleId}-${workflowId.slice(-'2026-11-21T02:00:00Z'.length).replace(/[-:]/g, '')}`;
 
+/** The one sync of an organization's contacts, its Schedule, and, with the time that Temporal adds, what that starts. */
+export const contactsWorkflowId = (organizationId: string): string => `contacts/${organizationId}`;
+
 /** The one sender to a destination. */
 export const deliverWorkflowId = (destinationId: string): string => `deliver/${destinationId}`;
 

@@ -76,8 +76,8 @@ export const countContacts = (
     const emailNos = feeding ? sent.map(({ no }) => no) : changes;
     const changed = emailNos.length === 0 ? 0 : await recount(client, organization, emailNos, sent);
     await run(client, {
-      text: `UPDATE ${schema}.contact_counting SET feed_after = $1, counted_at = now()`,
-      values: [feeding ? to : after],
+      text: `UPDATE ${schema}.contact_counting SET feed_after = $1, changes = changes + $2, counted_at = now()`,
+      values: [feeding ? to : after, changed],
     });
     const more = feeding || changes.length > 0;
     return { status: more ? 'more' : 'done', mails: emailNos.length, changed };
@@ -202,6 +202,22 @@ async function contactNumbers(
     ],
   });
   return new Map(rows.map(({ no, mailboxNo, address }) => [keyOf(mailboxNo, address), no]));
+}
+
+/** How often contacts have changed since they are counted, and since the last sync began that has completed. */
+export async function contactChanges(
+  db: Database,
+  { schema }: Organization,
+): Promise<{ readonly changes: number; readonly unsynced: number }> {
+  const [row] = await query<{ changes: number; unsynced: number }>(db, {
+    text: `SELECT changes, changes - synced AS unsynced FROM ${schema}.contact_counting`,
+  });
+  return row ?? { changes: 0, unsynced: 0 };
+}
+
+/** A sync that began after so many changes has completed. */
+export async function noteContactsSynced(db: Database, { schema }: Organization, changes: number): Promise<void> {
+  await query(db, { text: `UPDATE ${schema}.contact_counting SET synced = greatest(synced, $1)`, values: [changes] });
 }
 
 /** Whether mails have changed that are counted, and nobody was told of it in the last moments. */

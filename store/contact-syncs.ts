@@ -88,7 +88,8 @@ export const beginContactSync = (db: Database, syncNo: number): Promise<ContactS
     if (!sync) return undefined;
     await run(client, {
       text: `UPDATE outhaul.contact_syncs SET status = 'failed', ended_at = now(), reason = 'It was interrupted'
-        WHERE organization_id = $1 AND sync_no < $2 AND status = 'running'`,
+        WHERE organization_id = $1 AND sync_no < $2 
+          AND (status = 'running' OR requested_at < now() - interval '1 day')`,
       values: [sync.organizationId, syncNo],
     });
     return sync;

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { ByteBudget } from '../activities/byte-budget.ts';
 import { createConnectionActivities } from '../activities/connection-activities.ts';
 import { createDeliverActivities } from '../activities/deliver-activities.ts';
+import { createContactActivities } from '../activities/contact-activities.ts';
 import { createFeedingActivities } from '../activities/feeding-activities.ts';
 import { GraphConnections } from '../activities/graph-connections.ts';
 import { createMailboxActivities } from '../activities/mailbox-activities.ts';
@@ -34,6 +35,7 @@ import { migrate } from '../store/migrate.ts';
 import { connectionOptions, whenTemporalAnswers } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
 import { BUNDLE_PATH, bundleWorkflows } from './bundle.ts';
+import { contactsWaker, noticingContacts } from './contacts-waker.ts';
 import { deliverySchedule } from './delivery-schedule.ts';
 import { destinationWaker } from './destination-waker.ts';
 import { closeAll, runTogether } from './endings.ts';
@@ -196,6 +198,7 @@ function activitiesOf(composed: Composed): object {
   const wakeMailboxes = measuredWaking(wakeReader);
   const wake = destinationWaker({ db, client }, { taskQueue });
   const sweeps = sweepSchedule(client, { taskQueue });
+  const contacts = contactsWaker({ db, client, log }, { taskQueue });
   const blobs = folderBlobStores(config.blobs.directory);
   return {
     ...createConnectionActivities({
@@ -204,23 +207,33 @@ function activitiesOf(composed: Composed): object {
       log,
     }),
     ...createScanActivities({ db, connections, maxConcurrentScans: config.maxConcurrentScans, log }),
-    ...createMailboxActivities({
-      db,
-      connections,
-      budget: new ByteBudget(PAGE_BUDGET),
-      outboxes: new Outboxes({
-        list: (organizationId) => listDestinations(db, organizationId),
-        wake,
+    ...noticingContacts(
+      contacts.changed,
+      createMailboxActivities({
+        db,
+        connections,
+        budget: new ByteBudget(PAGE_BUDGET),
+        outboxes: new Outboxes({
+          list: (organizationId) => listDestinations(db, organizationId),
+          wake,
+          log,
+        }),
+        blobs,
         log,
+        pageSize,
+        attempts,
+        sliceMs,
+        live: { joinMs },
+        stopping,
+        scans: scanTeller(client),
       }),
-      blobs,
+    ),
+    ...createContactActivities({
+      db,
+      defaults: { airtable: config.airtable, mailboxes: config.mailboxAddresses },
+      airtable: { url: config.airtableUrl },
+      ask: contacts.ask,
       log,
-      pageSize,
-      attempts,
-      sliceMs,
-      live: { joinMs },
-      stopping,
-      scans: scanTeller(client),
     }),
     ...createSessionActivities({ db, connections, sweeps, log }),
     ...createScheduleActivities({

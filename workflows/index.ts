@@ -8,4 +8,5 @@ export { retryQuarantine } from './retry-quarantine.ts';
 export { scanTenant } from './scan-tenant.ts';
 export { startScheduledScan } from './scheduled-scan.ts';
 export { sweepMailboxes } from './sweep-mailboxes.ts';
+export { syncContacts } from './sync-contacts.ts';
 export { syncMailbox } from './sync-mailbox.ts';

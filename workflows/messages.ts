@@ -43,3 +43,7 @@ export const sessionNudgedSignal = defineSignal('sessionNudged');
 export const stopSessionSignal = defineSignal<[{ readonly reason: string }]>('stopSession');
 /** To `deliver`, with start: the destination is owed something that can be sent. */
 export const owedSignal = defineSignal('owed');
+/** To `syncContacts`, with start: run this sync, when those asked for before are through. */
+export const syncAskedSignal = defineSignal<[{ readonly syncNo: number }]>('syncAsked');
+/** To `syncContacts`, with start: sent mail has changed. What comes within a minute is one sync. */
+export const contactsChangedSignal = defineSignal('contactsChanged');

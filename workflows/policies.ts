@@ -89,6 +89,14 @@ export const DRAIN: ActivityOptions = {
   retry: LOST_ATTEMPTS,
 };
 
+/** Brings the contacts in Airtable up to date. Whatever stops it, the next attempt reads again what Airtable has. */
+export const CONTACT_SYNC: ActivityOptions = {
+  startToCloseTimeout: '6 hours',
+  heartbeatTimeout: '12 seconds',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: LOST_ATTEMPTS,
+};
+
 /** The check of a connection: a person waits for it, and it tries one thing after the other. */
 export const CONNECTION_CHECK: ActivityOptions = {
   startToCloseTimeout: '100 seconds',

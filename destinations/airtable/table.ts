@@ -111,7 +111,7 @@ export class AirtableTable {
       if (status !== 429 || !isPassing(json)) throw airtableError(status, json, this.#options);
       if (penalties > PENALTIES) throw new AirtableUnavailable('Airtable wants to be left alone, again and again');
       await onPenalty?.(penaltyMs);
-      await pause(penaltyMs, undefined, { signal });
+      await wait(penaltyMs, signal);
     }
   }
 
@@ -119,7 +119,7 @@ export class AirtableTable {
     const { apiKey, secondMs = SECOND_MS, timeoutMs = TIMEOUT_MS } = this.#options;
     const [first] = this.#answered.splice(0, this.#answered.length - AT_ONCE + 1);
     const waitMs = first === undefined ? 0 : first + secondMs - performance.now();
-    if (waitMs > 0) await pause(waitMs, undefined, { signal });
+    if (waitMs > 0) await wait(waitMs, signal);
     try {
       const answer = await this.#agent.request({
         origin: this.#origin,
@@ -141,6 +141,12 @@ export class AirtableTable {
     }
   }
 }
+
+/** Rejects with the signal's reason when that comes first. */
+const wait = (ms: number, signal: AbortSignal): Promise<void> =>
+  pause(ms, undefined, { signal }).catch(() => {
+    throw signal.reason;
+  });
 
 async function readJson(body: Dispatcher.ResponseData['body']): Promise<unknown> {
   const chunks: Buffer[] = [];

@@ -47,6 +47,7 @@ const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
   ],
   startScheduledScan: ['fresh', 'retried', 'left-out', 'cancelled', 'failed'],
   sweepMailboxes: ['fresh', 'retried', 'cancelled', 'failed'],
+  syncContacts: [],
   syncMailbox: [
     'fresh',
     'retried',
