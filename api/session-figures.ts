@@ -10,6 +10,7 @@ import {
   type SessionFigures,
 } from '../store/session-figures.ts';
 import type { SessionRow } from '../store/sessions.ts';
+import { destinationFigures, earlier, totalsOf, type DestinationFigures } from './delivery-figures.ts';
 
 /** Everything that is counted of an organization's session; of no session: what is counted of the organization. */
 export interface Figures extends SessionFigures {
@@ -18,6 +19,8 @@ export interface Figures extends SessionFigures {
   readonly work: WorkFigures;
   /** The mailboxes that lose most notifications. */
   readonly losses: readonly MailboxLoss[];
+  /** The organization's, with or without a session. */
+  readonly destinations: readonly DestinationFigures[];
 }
 
 /** No session has this number: all its figures are zero. */
@@ -32,20 +35,30 @@ export async function figuresOf(
 ): Promise<Figures> {
   const { organizationId } = organization;
   const sessionNo = session?.sessionNo ?? NO_SESSION;
-  const [figures, messages, work, lossesOf] = await Promise.all([
+  const [figures, messages, work, lossesOf, destinations] = await Promise.all([
     sessionFigures(db, { organizationId, sessionNo }),
     session ? (session.messages ?? messagesSeen(db, session.scanNo)) : 0,
     workFigures(db, organization),
     mailboxLosses(db, sessionNo, { limit: losses }),
+    destinationFigures(db, organizationId),
   ]);
-  return { ...figures, messages, work, losses: lossesOf };
+  return { ...figures, messages, work, losses: lossesOf, destinations };
 }
 
-/** Messages by where they are on their way, as the API words it. */
-export function queueOf({ hints, work, quarantined }: Figures) {
-  const inWork = Math.min(hints.waiting, work.hints);
-  return { waiting: hints.waiting - inWork, in_work: inWork, failed: quarantined };
+/** What is to be done by how far it is: messages to be read, and deliveries to be made. */
+export function queueOf({ hints, work, quarantined, destinations }: Figures) {
+  const beingRead = Math.min(hints.waiting, work.hints);
+  const { waiting, owed, claimed, dead } = totalsOf(destinations);
+  return {
+    waiting: hints.waiting - beingRead + waiting + owed,
+    in_work: beingRead + claimed,
+    failed: quarantined + dead,
+  };
 }
+
+/** Since when the oldest of what waits does. */
+export const oldestOf = ({ hints, destinations }: Figures): string | null =>
+  earlier(hints.oldestAt, totalsOf(destinations).oldestAt);
 
 export const lossOf = ({ mailboxId, told, missed }: MailboxLoss) => ({
   mailbox_id: mailboxId,

@@ -1,6 +1,8 @@
 import { Gauge, Counter, Registry, type RegistryContentType } from 'prom-client';
 import { lossRate } from '../model/session.ts';
 import type { SessionRow } from '../store/sessions.ts';
+import { DELIVERY_FAMILIES, destinationsJson } from './delivery-metrics.ts';
+import type { Family, Sample } from './metric-family.ts';
 import { lastPollOf, lossOf, queueOf, type Figures } from './session-figures.ts';
 
 /** An organization, its session where one runs, and what is counted of both. */
@@ -12,7 +14,7 @@ export interface Measured {
 
 /** The figures of the current session, as JSON. */
 export function jsonMetrics({ organizationId, session, figures }: Measured, now: number): object {
-  const { mailboxes, found, subscriptions, work, losses } = figures;
+  const { mailboxes, found, subscriptions, work, losses, destinations } = figures;
   return {
     organization_id: organizationId,
     session_id: session?.sessionId ?? null,
@@ -42,19 +44,9 @@ export function jsonMetrics({ organizationId, session, figures }: Measured, now:
     last_poll_at: session ? lastPollOf(session) : null,
     last_notification_at: session?.lastNotificationAt ?? null,
     losses: losses.map(lossOf),
+    destinations: destinationsJson(destinations, now),
   };
 }
-
-interface Family {
-  readonly name: string;
-  readonly help: string;
-  readonly labels?: readonly string[];
-  /** What it counts may only grow, as long as the session is the same. */
-  readonly counts?: true;
-  readonly samples: (measured: Measured) => readonly Sample[];
-}
-
-type Sample = readonly [labels: Readonly<Record<string, string>>, value: number | null | undefined];
 
 const one = (value: number | null | undefined): readonly Sample[] => [[{}, value]];
 const by = (label: string, values: Readonly<Record<string, number | undefined>>): readonly Sample[] =>
@@ -62,7 +54,7 @@ const by = (label: string, values: Readonly<Record<string, number | undefined>>)
 const seconds = (time: string | null | undefined): number | null => (time == null ? null : Date.parse(time) / 1000);
 
 /** Everything that is told of an organization; a sample without a value is left out. */
-const FAMILIES: readonly Family[] = [
+const FAMILIES: readonly Family<Measured>[] = [
   {
     name: 'outhaul_session_running',
     help: 'Whether a session of the organization runs',
@@ -75,7 +67,7 @@ const FAMILIES: readonly Family[] = [
   },
   {
     name: 'outhaul_queue_messages',
-    help: 'Messages that notifications named and that are waiting or in work, and messages in quarantine (failed)',
+    help: 'Messages that notifications named and deliveries, waiting or in work; messages in quarantine and dead letters (failed)',
     labels: ['state'],
     samples: ({ figures }) => by('state', queueOf(figures)),
   },
@@ -165,6 +157,14 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
+const ALL_FAMILIES: readonly Family<Measured>[] = [
+  ...FAMILIES,
+  ...DELIVERY_FAMILIES.map((family) => ({
+    ...family,
+    samples: ({ figures }: Measured) => family.samples(figures.destinations),
+  })),
+];
+
 /** What a scraper may be given. */
 export type Exposition = 'text/plain' | 'application/openmetrics-text';
 
@@ -172,7 +172,7 @@ export type Exposition = 'text/plain' | 'application/openmetrics-text';
 export function scrapeRegistry(exposition: Exposition, measured: readonly Measured[]): Registry<RegistryContentType> {
   const registry = new Registry<RegistryContentType>();
   if (exposition === 'application/openmetrics-text') registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
-  for (const { name, help, labels = [], counts, samples } of FAMILIES) {
+  for (const { name, help, labels = [], counts, samples } of ALL_FAMILIES) {
     const options = { name, help, labelNames: ['organization', ...labels], registers: [registry] };
     const metric = counts ? new Counter(options) : new Gauge(options);
     for (const each of measured) {

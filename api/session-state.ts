@@ -1,7 +1,8 @@
 import { lossRate } from '../model/session.ts';
 import type { SessionDetails } from '../store/session-details.ts';
 import type { SessionRow } from '../store/sessions.ts';
-import { lastPollOf, lossOf, queueOf, type Figures } from './session-figures.ts';
+import { sendingOf } from './delivery-figures.ts';
+import { lastPollOf, lossOf, oldestOf, queueOf, type Figures } from './session-figures.ts';
 
 /** A session, as the API words it. */
 export const sessionOf = (session: SessionRow) => ({
@@ -58,16 +59,16 @@ export const endedSessionOf = (session: SessionRow) => {
 
 /** How a session and its parts stand; without one: that nothing runs. */
 export function stateOf(session: SessionRow | undefined, figures: Figures, details: SessionDetails) {
-  const { mailboxes, found, hints, losses } = figures;
+  const { mailboxes, found, losses } = figures;
   return {
     session: session ? sessionOf(session) : null,
     services: {
       polling: pollingOf(session),
       webhook: webhookOf(session, figures, details),
       processing: processingOf(session, figures),
-      sending: { status: 'not_configured' },
+      sending: sendingOf(figures.destinations),
     },
-    queue: { ...queueOf(figures), oldest_at: hints.oldestAt },
+    queue: { ...queueOf(figures), oldest_at: oldestOf(figures) },
     last_poll_at: session ? lastPollOf(session) : null,
     last_notification_at: session?.lastNotificationAt ?? null,
     mailboxes: {

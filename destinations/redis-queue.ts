@@ -88,7 +88,8 @@ export class RedisQueue {
     const since = (): number => Math.round(performance.now() - started);
     try {
       const { length, maxLength } = await this.status(signal);
-      return { healthy: true, latencyMs: since(), detail: `The list holds ${length} of at most ${maxLength} items` };
+      const detail = `The list holds ${length} of at most ${maxLength} items`;
+      return { healthy: true, latencyMs: since(), detail, length };
     } catch (error) {
       if (!(error instanceof DestinationUnavailable)) throw error;
       return { healthy: false, latencyMs: since(), detail: error.message };

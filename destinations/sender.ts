@@ -54,6 +54,8 @@ export interface Health {
   readonly latencyMs: number;
   /** In words, for people. */
   readonly detail: string;
+  /** Of a Redis list: the items in it. */
+  readonly length?: number;
 }
 
 /** Hands items to one destination. Many `send` may run at once, but of an ordered kind (Redis list, batch) only one. */

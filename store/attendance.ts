@@ -59,6 +59,8 @@ export interface DestinationHealth {
   /** Where it takes nothing: out of reach; at its limit; or not to be used as it is set up. */
   readonly reason?: 'away' | 'full' | 'misconfigured';
   readonly latencyMs?: number;
+  /** Of a Redis list: the items in it. */
+  readonly length?: number;
 }
 
 /** Notes how a destination is now. */

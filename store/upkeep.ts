@@ -1,3 +1,4 @@
+import type { DestinationKind } from '../model/destination.ts';
 import { query, type Database } from './database.ts';
 import type { Organization } from './organizations.ts';
 
@@ -27,6 +28,19 @@ export async function organizationsWaiting(db: Pick<Database, 'pool'>): Promise<
   });
   return rows.map(({ id }) => id);
 }
+
+/** How the destinations of one kind are that are not paused and have been tried or asked: well, if all of them are. */
+export interface KindHealth {
+  readonly kind: DestinationKind;
+  readonly healthy: boolean;
+}
+
+/** The health of all organizations' destinations by their kind. */
+export const healthByKind = (db: Pick<Database, 'pool'>): Promise<KindHealth[]> =>
+  query<KindHealth>(db, {
+    text: `SELECT kind, bool_and((health ->> 'healthy')::boolean AND (circuit IS NULL OR circuit ->> 'state' = 'closed')) AS healthy
+      FROM outhaul.destinations WHERE status = 'active' AND health IS NOT NULL GROUP BY kind ORDER BY kind`,
+  });
 
 /** For the first minutes a mailbox is asked for what it lacks with every look, after that with every so many. */
 const OFTEN_MINUTES = 10;

@@ -1,5 +1,5 @@
 import type { ApiParts } from '../parts.ts';
-import type { Reachability } from '../reachability.ts';
+import { createDestinationCheck, type Reachability } from '../reachability.ts';
 import { route, type Route } from '../route.ts';
 import { HealthAnswer, PipelineInfo } from '../schemas/pipeline.ts';
 
@@ -14,7 +14,9 @@ const pipelineOf = (reached: Reachability) => ({
 
 const healthWord = (version: string | null): string => (version === null ? 'unhealthy' : 'healthy');
 
-export const pipelineRoutes = ({ reachability, version }: ApiParts): readonly Route[] => [
+export const pipelineRoutes = (parts: ApiParts): readonly Route[] => [infoRoute(parts), healthRoute(parts)];
+
+const infoRoute = ({ reachability, version }: ApiParts): Route =>
   route({
     method: 'get',
     path: '/api/v1/pipeline/info',
@@ -27,20 +29,24 @@ export const pipelineRoutes = ({ reachability, version }: ApiParts): readonly Ro
       const versions = { outhaul: version, node: process.versions.node, ...reached };
       return { status: 200, body: { success: true, ...pipelineOf(reached), versions } };
     },
-  }),
-  route({
+  });
+
+function healthRoute({ db, reachability }: ApiParts): Route {
+  const destinationCheck = createDestinationCheck(db);
+  return route({
     method: 'get',
     path: '/health',
     tag: 'Pipeline',
     summary: 'Whether the service and what it needs are well',
-    description: 'Answers within 2 seconds, also when PostgreSQL or Temporal hang.',
+    description:
+      'Answers within 2 seconds, also when PostgreSQL or Temporal hang. Where there are destinations it tells how these were when they were last tried or asked; one that is away does not make the service unhealthy.',
     access: 'public',
     answers: {
       200: { description: 'PostgreSQL and Temporal are within reach', schema: HealthAnswer },
       503: { description: 'One of them is not', schema: HealthAnswer },
     },
     async handle() {
-      const reached = await reachability();
+      const [reached, destinations] = await Promise.all([reachability(), destinationCheck()]);
       const healthy = isActive(reached);
       return {
         status: healthy ? 200 : 503,
@@ -53,8 +59,9 @@ export const pipelineRoutes = ({ reachability, version }: ApiParts): readonly Ro
             database_health: healthWord(reached.postgresql),
             temporal_health: healthWord(reached.temporal),
           },
+          ...(Object.keys(destinations).length > 0 && { destinations }),
         },
       };
     },
-  }),
-];
+  });
+}

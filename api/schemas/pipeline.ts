@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DESTINATION_KINDS } from '../../model/destination.ts';
 import { Success, Time } from './common.ts';
 
 const Health = z.enum(['healthy', 'unhealthy']);
@@ -32,6 +33,9 @@ export const HealthAnswer = z
     timestamp: Time,
     service: z.literal('outlook_email_extraction'),
     pipeline: z.strictObject({ ...pipeline, database_health: Health, temporal_health: Health }),
+    destinations: z.partialRecord(z.enum(DESTINATION_KINDS), Health).optional().meta({
+      description: 'By kind, where there are any that are not paused: unhealthy where one of them is',
+    }),
   })
   .meta({
     id: 'Health',

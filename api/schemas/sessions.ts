@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DESTINATION_KINDS, DESTINATION_STATUSES } from '../../model/destination.ts';
 import { POLLING_MODES, SESSION_STATUSES } from '../../model/session.ts';
 import { Count, OrganizationId, OrganizationQuery, ScanId, Success, Time, text, wholeNumberOr } from './common.ts';
 import { Filters } from './scan-start.ts';
@@ -142,10 +143,24 @@ const Processing = z.strictObject({
 });
 
 const queue = {
-  waiting: Count.meta({ description: 'Messages that notifications named and that are not read yet' }),
-  in_work: Count.meta({ description: 'Of those: in mailboxes that are being read' }),
-  failed: Count.meta({ description: 'Messages in quarantine' }),
+  waiting: Count.meta({ description: 'Messages that notifications named and nobody reads yet; deliveries to be made' }),
+  in_work: Count.meta({ description: 'The same: in mailboxes that are being read; deliveries that are being made' }),
+  failed: Count.meta({ description: 'Messages in quarantine; dead letters' }),
 };
+
+const Sending = z.strictObject({
+  status: z.enum(['not_configured', 'paused', 'failing', 'working', 'idle']).meta({
+    description: '`failing`: one of the destinations that are not paused takes nothing, or not all',
+  }),
+  destinations: z.strictObject({ active: Count, paused: Count, failing: Count }),
+  deliveries: z.strictObject({
+    waiting: Count.meta({ description: 'For attachments' }),
+    owed: Count.meta({ description: 'To be sent, now or later' }),
+    sending: Count,
+    dead: Count.meta({ description: 'Dead letters' }),
+    delivered: Count.meta({ description: 'Ever' }),
+  }),
+});
 
 const mailboxes = {
   followed: Count,
@@ -168,7 +183,7 @@ export const SessionState = z
       polling: Polling,
       webhook: Webhook,
       processing: Processing,
-      sending: z.strictObject({ status: z.literal('not_configured') }),
+      sending: Sending,
     }),
     queue: z.strictObject({ ...queue, oldest_at: Time.nullable() }),
     last_poll_at: Time.nullable().meta({ description: 'The last sweep, or poll that somebody asked for' }),
@@ -278,5 +293,26 @@ export const SessionMetrics = z
     last_poll_at: Time.nullable(),
     last_notification_at: Time.nullable(),
     losses: z.array(z.strictObject({ mailbox_id: MailboxId, ...told, rate: Share })),
+    destinations: z.array(
+      z.strictObject({
+        destination_id: z.string(),
+        kind: z.enum(DESTINATION_KINDS),
+        status: z.enum(DESTINATION_STATUSES),
+        circuit: z.enum(['closed', 'open', 'half_open']),
+        healthy: z.boolean().nullable().meta({ description: 'When it was last tried or asked; null: it has not been' }),
+        waiting: Count,
+        owed: Count,
+        sending: Count,
+        dead: Count,
+        delivered: Count,
+        answered: Count.meta({ description: 'Of those delivered: answered that something is wrong' }),
+        oldest_owed_seconds: z.number().min(0),
+        delivered_last_minute: Count,
+        average_seconds: z
+          .number()
+          .nullable()
+          .meta({ description: 'From being owed to being accepted, in that minute' }),
+      }),
+    ),
   })
   .meta({ id: 'SessionMetrics' });

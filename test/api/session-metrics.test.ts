@@ -14,6 +14,7 @@ const figures: Figures = {
   messages: 150,
   work: { mailboxes: 4, hints: 3 },
   losses: [{ mailboxId: 'm-1', told: 1, missed: 3 }],
+  destinations: [],
 };
 
 const session = {
