@@ -32,6 +32,7 @@ import type {
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
 import type { ScanCancelled, ScanControlled, ScanList, ScanState, ScansReviewed } from '../api/schemas/scans.ts';
 import { request, type ApiCall, type ApiClientOptions } from './api-request.ts';
+import { createDeliveryClient, type DeliveryClient } from './delivery-client.ts';
 
 export type ScanStateAnswer = z.output<typeof ScanState>;
 export type ScanListAnswer = z.output<typeof ScanList>;
@@ -94,7 +95,7 @@ export interface QuarantineOptions extends QuarantineFilter {
 }
 
 /** The API as its client sees it. Every method throws `ApiError` or `ApiUnreachable`, or the signal's reason. */
-export interface ApiClient {
+export interface ApiClient extends DeliveryClient {
   readonly url: string;
   health(): Promise<{ healthy: boolean }>;
   startScan(config: ScanRequest): Promise<z.output<typeof ScanStarted>>;
@@ -155,6 +156,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const schedulePath = (id: string, rest = ''): string => `${SCHEDULES}/${encodeURIComponent(id)}${rest}`;
   const query = { organizationId };
   return {
+    ...createDeliveryClient(call, organizationId),
     url: options.url,
     async health() {
       const { status } = await call<{ status: string }>('GET', '/health', { accept: [503] });

@@ -51,23 +51,30 @@ export async function readSecretPart(
     );
   }
   if (certificate !== undefined) return { clientCertificate: await readTextFile(certificate) };
-  if (clientSecretFile !== undefined) return { clientSecret: await readSecret(cli, clientSecretFile) };
-  return { clientSecret: variable(cli.env, 'CLIENT_SECRET') ?? (await promptForSecret(cli)) };
+  if (clientSecretFile !== undefined) return { clientSecret: await readSecretFile(cli, clientSecretFile) };
+  return { clientSecret: variable(cli.env, 'CLIENT_SECRET') ?? (await askForSecret(cli, CLIENT_SECRET)) };
 }
 
-/** A secret on the command line is refused, and so is said why. */
-export function secretAsArgument(): UsageError {
+const INSTEAD =
+  'Set CLIENT_SECRET, give --client-secret-file FILE (- for standard input), or leave it out to be asked.';
+
+/** A secret on the command line is refused, and so is said why, and what to do instead. */
+export function secretAsArgument(what = 'A client secret', instead = INSTEAD): UsageError {
   return new UsageError(
-    'A client secret is not taken as an argument',
+    `${what} is not taken as an argument`,
     'Other users of this machine can read command lines, and shells keep them: if that was a real secret, replace it.\n' +
-      'Set CLIENT_SECRET, give --client-secret-file FILE (- for standard input), or leave it out to be asked.',
+      instead,
   );
 }
 
 const variable = (env: NodeJS.ProcessEnv, name: string): string | undefined =>
   env[name] || env[`AZURE_${name}`] || undefined;
 
-async function readSecret(cli: Cli, file: string): Promise<string> {
+/**
+ * A secret that is alone in a file, `-` for standard input.
+ * @throws {UsageError}
+ */
+export async function readSecretFile(cli: Cli, file: string): Promise<string> {
   const text = file === '-' ? await readAll(cli.stdin) : await readTextFile(file);
   const secret = text.replace(/\r?\n$/, '');
   const source = file === '-' ? 'Standard input' : file;
@@ -82,16 +89,25 @@ async function readAll(stream: AsyncIterable<Buffer | string>): Promise<string> 
   return Buffer.concat(chunks).toString('utf8');
 }
 
-async function promptForSecret({ stdin, notes, interrupts }: Cli): Promise<string> {
-  if (!stdin.isTTY || !notes.isLive) {
-    throw new UsageError(
-      'The client secret is missing',
-      'Set CLIENT_SECRET, or give --client-secret-file FILE (- for standard input), or --certificate FILE.',
-    );
-  }
+const CLIENT_SECRET = {
+  message: 'Client secret (its value, not its id)',
+  missing: 'The client secret is missing',
+  advice: 'Set CLIENT_SECRET, or give --client-secret-file FILE (- for standard input), or --certificate FILE.',
+};
+
+/**
+ * Asks for a secret at the terminal.
+ * @param question `missing` and `advice` are said where there is no terminal
+ * @throws {UsageError}
+ */
+export async function askForSecret(
+  { stdin, notes, interrupts }: Cli,
+  { message, missing, advice }: Readonly<Record<'message' | 'missing' | 'advice', string>>,
+): Promise<string> {
+  if (!stdin.isTTY || !notes.isLive) throw new UsageError(missing, advice);
   const { isCancel, password } = await import('@clack/prompts');
   const answer = await password({
-    message: 'Client secret (its value, not its id)',
+    message,
     input: stdin,
     output: notes.stream,
     signal: interrupts.signal,

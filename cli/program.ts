@@ -5,7 +5,9 @@ import { configCommand } from './commands/config.ts';
 import { connectionsCommand } from './commands/connections.ts';
 import { cancelCommand, pauseCommand, resumeCommand, retryFailedCommand } from './commands/controls.ts';
 import { coverageCommand } from './commands/coverage.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
+import { destinationsCommand } from './commands/destinations.ts';
 import { detectCrashedCommand } from './commands/detect-crashed.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { keysCommand } from './commands/keys.ts';
@@ -34,6 +36,7 @@ const GROUPS = [
     commands: [pauseCommand, resumeCommand, cancelCommand, retryFailedCommand],
   },
   { heading: 'Continuously:', commands: [sessionCommand, pollCommand, watchCommand, scheduleCommand] },
+  { heading: 'Handing mail on:', commands: [destinationsCommand, deadLettersCommand] },
   {
     heading: 'Administration:',
     commands: [connectionsCommand, doctorCommand, keysCommand, detectCrashedCommand, configCommand],
