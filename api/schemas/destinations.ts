@@ -168,6 +168,7 @@ export const DestinationTested = z
     healthy: z.boolean(),
     latencyMs: Count,
     detail: z.string().meta({ example: 'It answers 200 and says "healthy"' }),
+    length: Count.optional().meta({ description: 'Of a Redis list: the items in it' }),
   })
   .meta({ id: 'DestinationTested' });
 
