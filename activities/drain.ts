@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DestinationUnavailable, type Item, type Sender } from '../destinations/sender.ts';
 import { mayAttempt, type Circuit, type CircuitLimits } from '../model/circuit.ts';
@@ -104,6 +105,8 @@ class Drain {
     this.#options = options;
     this.#claims = claims;
     this.#signal = AbortSignal.any([signal, claims.lost]);
+    // Each request listens to it.
+    setMaxListeners(0, this.#signal);
     const batchMs = destination.kind === 'batch' ? destination.settings.batchWaitSeconds * 1000 + 1000 : 0;
     const { lingerMs, pollMs } = { ...DRAIN_PACE, ...pace };
     this.#pace = { lingerMs: Math.max(lingerMs, batchMs), pollMs };
