@@ -66,7 +66,7 @@ export async function storeAttachments(
     `INSERT INTO ${schema}.attachments (id, message_id, kind, name, content_type, size, is_inline, position, state, sha256,
         byte_size, _email_no, _mailbox_no, _key, ${ROW_COLUMNS})
       SELECT e.id || '-1', e.id, 'file', 'invoice-' || e._no || '.pdf', 'application/pdf', $3::bigint + 120, false, 0, 'stored',
-        $2::text[][e._no - $1 + 1], $3, e._no, e._mailbox_no, sha256(convert_to(e.id || '-1', 'UTF8')), ${ROW}
+        ($2::text[])[e._no - $1 + 1], $3, e._no, e._mailbox_no, sha256(convert_to(e.id || '-1', 'UTF8')), ${ROW}
       FROM ${schema}.emails e WHERE e._no >= $1 AND e._no < $1 + cardinality($2::text[]) ORDER BY e._no`,
     [first, hashes, bytes],
   );
