@@ -26,8 +26,12 @@ export async function benchBatch(note: (line: string) => void): Promise<BatchFig
     note(`${MESSAGES} messages to a batch receiver …`);
     await stage.owe(destination, { first: first + WARM_UP, count: MESSAGES });
     const startedMs = Date.now();
-    await stage.wake(destination);
-    await hasTaken(receiver, WARM_UP + MESSAGES);
+    const cpu = await stage.workerCpuEach(MESSAGES, async () => {
+      await stage.wake(destination);
+      await hasTaken(receiver, WARM_UP + MESSAGES);
+      await stage.drained(destination);
+    });
+    note(`CPU of the worker: ${cpu} µs a message`);
     const accepted = await receiver.accepted();
     const messages = new Set(accepted.map(({ messageId }) => messageId)).size;
     if (messages !== WARM_UP + MESSAGES) throw new Error(`${messages} messages came, not ${WARM_UP + MESSAGES}`);

@@ -38,10 +38,14 @@ export async function benchQueue(note: (line: string) => void): Promise<QueueFig
     note(`${ITEMS} items …`);
     await stage.owe(destination, { first: first + WARM_UP, count: ITEMS });
     const started = performance.now();
-    await stage.wake(destination);
-    await lengthIs(WARM_UP + ITEMS);
-    const seconds = (performance.now() - started) / 1000;
-    await stage.drained(destination);
+    let seconds = 0;
+    const cpu = await stage.workerCpuEach(ITEMS, async () => {
+      await stage.wake(destination);
+      await lengthIs(WARM_UP + ITEMS);
+      seconds = (performance.now() - started) / 1000;
+      await stage.drained(destination);
+    });
+    note(`CPU of the worker: ${cpu} µs an item`);
     return {
       perSecond: Math.round(ITEMS / seconds),
       ordered: await isOrdered(redis, { first, count: WARM_UP + ITEMS }),

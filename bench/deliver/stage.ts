@@ -41,6 +41,8 @@ export interface DeliverStage {
   owe(destination: Destination, messages: { readonly first: number; readonly count: number }): Promise<number>;
   /** Has senders come, as who stores mail does after its commit. */
   wake(...destinations: readonly Destination[]): Promise<void>;
+  /** CPU time of the worker until all of some work was done, µs for each of so many. */
+  workerCpuEach(count: number, work: () => Promise<unknown>): Promise<number>;
   /** How deliveries of a destination stand. */
   outcome(destination: Destination): Promise<DeliveryOutcome>;
   /** Waits until a destination is owed nothing any more. */
@@ -85,6 +87,11 @@ export async function openDeliverStage(note: (line: string) => void, tenant = NO
       }),
     owe: (destination, messages) => owe(db, organization, destination, messages),
     wake: (...destinations) => wake(destinations.map(({ destinationNo }) => destinationNo)),
+    async workerCpuEach(count, work) {
+      const before = await worker.usage();
+      await work();
+      return Math.round((((await worker.usage()).cpuSeconds - before.cpuSeconds) / count) * 1e6);
+    },
     outcome,
     drained: (destination) =>
       until(async () => {
