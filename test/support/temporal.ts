@@ -67,9 +67,10 @@ export async function openWorkflowStage(keys = generateKey()): Promise<WorkflowS
           ...WORKFLOW_PATIENCE,
         }),
         Worker.create({ ...common, taskQueue: queues.graph }),
+        Worker.create({ ...common, taskQueue: queues.delivery }),
       ]);
-      const [first, second] = workers;
-      return first.runUntil(second.runUntil(during()));
+      const [first, second, third] = workers;
+      return first.runUntil(second.runUntil(third.runUntil(during())));
     },
     async startScan(scanId, { window = 10, scanNo = 1, maxEvents = 3000, ...rest } = {}) {
       const startWorkflowOperation = new WithStartWorkflowOperation<typeof scanTenant>('scanTenant', {

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Context, sleep } from '@temporalio/activity';
 import type { ConnectionActivities } from '../../activities/connection-activities.ts';
+import type { DeliverActivities } from '../../activities/deliver-activities.ts';
+import type { FeedingActivities } from '../../activities/feeding-activities.ts';
 import type { MailboxActivities, SliceResult } from '../../activities/mailbox-activities.ts';
 import type { QuarantineActivities } from '../../activities/quarantine-activities.ts';
 import type { ScanActivities } from '../../activities/scan-activities.ts';
@@ -8,6 +10,7 @@ import type { ScheduleActivities } from '../../activities/schedule-activities.ts
 import type { SessionActivities } from '../../activities/session-activities.ts';
 import type { SubscriptionActivities } from '../../activities/subscription-activities.ts';
 import type { SweepActivities } from '../../activities/sweep-activities.ts';
+import type { UpkeepActivities } from '../../activities/upkeep-activities.ts';
 
 /** A slice that read everything there was. */
 export const DONE: SliceResult = { done: true, outcome: 'completed', messages: 1 };
@@ -17,11 +20,14 @@ export type PlayedActivities = ScanActivities &
   MailboxActivities &
   Partial<
     ConnectionActivities &
+      DeliverActivities &
+      FeedingActivities &
       QuarantineActivities &
       ScheduleActivities &
       SessionActivities &
       SubscriptionActivities &
-      SweepActivities
+      SweepActivities &
+      UpkeepActivities
   >;
 
 /** A tenant in memory, with which the activities can be played. */
