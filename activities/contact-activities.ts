@@ -16,7 +16,7 @@ export interface ContactActivities {
     organizationId: string;
     syncNo: number;
   }): Promise<{ status: 'completed' | 'failed' | 'over' }>;
-  /** Counts what sent mail has changed; records a sync where that is to be told to Airtable. */
+  /** Counts what sent mail has changed; records a sync where that is to be told to Airtable, and somebody has begun with it. */
   addChangeSync(input: { organizationId: string }): Promise<{ syncNo: number | null }>;
   /** Records a sync that is due by the Schedule, and has it run. */
   addScheduledSync(input: { organizationId: string }): Promise<void>;
@@ -69,9 +69,9 @@ export function createContactActivities({
       whileBeating(async () => {
         const organization = await organizationOf(db, organizationId);
         await countAll(db, organization, Context.current().cancellationSignal);
-        const { unsynced } = await contactChanges(db, organization);
+        const { changes, synced } = await contactChanges(db, organization);
         const { target, onChange } = await contactPlan(db, organizationId, defaults);
-        const wanted = unsynced > 0 && onChange && target !== undefined;
+        const wanted = synced !== null && changes > synced && onChange && target !== undefined;
         return { syncNo: wanted ? await add(organizationId, 'change') : null };
       }),
 

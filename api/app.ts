@@ -13,6 +13,7 @@ import type { ApiParts } from './parts.ts';
 import { isAdministrator } from './principal.ts';
 import { requestLog } from './request-log.ts';
 import type { Conditions, Route } from './route.ts';
+import { contactRoutes } from './routes/contacts.ts';
 import { coverageRoutes } from './routes/coverage.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { destinationControlRoutes } from './routes/destination-controls.ts';
@@ -27,6 +28,7 @@ import { metricsRoutes } from './routes/metrics.ts';
 import { pollingRoutes } from './routes/polling.ts';
 import { redisQueueRoutes } from './routes/redis-queue.ts';
 import { emailRoutes } from './routes/emails.ts';
+import { originalRoute } from './routes/originals.ts';
 import { resultRoutes } from './routes/results.ts';
 import { scanControlRoutes } from './routes/scan-controls.ts';
 import { scanRoutes } from './routes/scans.ts';
@@ -52,6 +54,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...metricsRoutes(parts),
     ...statusRoutes(parts),
     ...emailRoutes(parts),
+    originalRoute(parts),
     ...redisQueueRoutes(parts),
     ...resultRoutes(parts),
     ...coverageRoutes(parts),
@@ -59,6 +62,7 @@ export function createApp(parts: ApiParts, log: Logger): Express {
     ...destinationRoutes(parts),
     ...destinationControlRoutes(parts),
     ...deadLetterRoutes(parts),
+    ...contactRoutes(parts),
     ...maintenanceRoutes(parts),
     ...keyRingRoutes(parts),
     ...pipelineRoutes(parts),
@@ -156,4 +160,5 @@ const conditionsOf = (request: Request): Conditions => ({
   range: request.get('range'),
   ifRange: request.get('if-range'),
   ifNoneMatch: request.get('if-none-match'),
+  lastEventId: request.get('last-event-id'),
 });

@@ -14,6 +14,7 @@ import { migrate } from '../store/migrate.ts';
 import { createTemporalClient } from '../temporal/connection.ts';
 import { createApp } from './app.ts';
 import { createConnectionWorkflows } from './connection-workflows.ts';
+import { createContactWorkflows } from './contact-workflows.ts';
 import { createDeliveryWorkflows } from './delivery-workflows.ts';
 import { createEnvironmentDestinations } from './environment-destinations.ts';
 import { StartError } from './errors.ts';
@@ -117,6 +118,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
         connections: createConnectionWorkflows(client, { orchestrationQueue, checkMs: options.checkMs ?? 110_000 }),
         quarantine: createQuarantineWorkflows(client, { orchestrationQueue }),
         deliveries: createDeliveryWorkflows(client, { orchestrationQueue }),
+        contacts: createContactWorkflows(client, { orchestrationQueue }),
         keys: createKeyChecker(db),
         receiver,
         keyRing,

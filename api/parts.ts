@@ -3,6 +3,7 @@ import type { LiveKeyRing } from '../config/live-key-ring.ts';
 import type { BlobStores } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import type { ConnectionWorkflows } from './connection-workflows.ts';
+import type { ContactWorkflows } from './contact-workflows.ts';
 import type { DeliveryWorkflows } from './delivery-workflows.ts';
 import type { EnvironmentDestinations } from './environment-destinations.ts';
 import type { NotificationReceiver } from './notifications/receiver.ts';
@@ -28,6 +29,7 @@ export interface ApiParts {
   readonly connections: ConnectionWorkflows;
   readonly quarantine: QuarantineWorkflows;
   readonly deliveries: DeliveryWorkflows;
+  readonly contacts: ContactWorkflows;
   readonly keys: KeyChecker;
   /** Takes Graph's notifications; undefined where none are taken. */
   readonly receiver: NotificationReceiver | undefined;

@@ -33,6 +33,8 @@ export interface Conditions {
   readonly range?: string | undefined;
   readonly ifRange?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
+  /** The last event that a reader of a stream has seen. */
+  readonly lastEventId?: string | undefined;
 }
 
 /** The parts of a request that a route may want, before they are checked. */
@@ -51,12 +53,13 @@ export type RouteTag =
   | 'Destinations'
   | 'Dead letters'
   | 'Redis queue'
+  | 'Contacts'
   | 'Maintenance'
   | 'Pipeline'
   | 'Keys'
   | 'Connections'
   | 'Quarantine';
-export type Method = 'get' | 'post' | 'patch' | 'delete';
+export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 export interface DocumentedAnswer {
   readonly description: string;

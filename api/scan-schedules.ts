@@ -1,6 +1,6 @@
 import { ScheduleAlreadyRunning, ScheduleNotFoundError, type Client, type ScheduleHandle } from '@temporalio/client';
 import pLimit from 'p-limit';
-import { scheduleWorkflowId, sweepWorkflowId } from '../model/ids.ts';
+import { contactsWorkflowId, scheduleWorkflowId, sweepWorkflowId } from '../model/ids.ts';
 import type { ScheduleOverlap, ScheduleSettings } from '../model/schedule.ts';
 import type { startScheduledScan } from '../workflows/scheduled-scan.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
@@ -58,7 +58,7 @@ export interface ScanSchedules {
   /** What it has started goes on. */
   remove(name: ScheduleName): Promise<boolean>;
   /**
-   * Has what Temporal keeps for the Schedules of those organizations, sweeps included, sealed under the newest key.
+   * Has what Temporal keeps for the Schedules of those organizations, those of sweeps and contacts included, sealed under the newest key.
    * @param opens whether the ring has that key
    */
   reseal(organizationIds: readonly string[], opens: (keyId: string) => boolean): Promise<number>;
@@ -161,11 +161,11 @@ export function createScanSchedules(
   };
 }
 
-/** A Schedule of one of them, the sweep's included. */
+/** A Schedule of one of them, that of the sweep and that of the contacts included. */
 function isOf(organizationIds: readonly string[]): (scheduleId: string) => boolean {
   const isSchedule = isScheduleOf(organizationIds);
-  const sweeps = new Set(organizationIds.map(sweepWorkflowId));
-  return (scheduleId) => sweeps.has(scheduleId) || isSchedule(scheduleId);
+  const others = new Set(organizationIds.flatMap((id) => [sweepWorkflowId(id), contactsWorkflowId(id)]));
+  return (scheduleId) => others.has(scheduleId) || isSchedule(scheduleId);
 }
 
 /** `schedule/{organizationId}/…` of one of them. */

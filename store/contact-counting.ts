@@ -204,15 +204,15 @@ async function contactNumbers(
   return new Map(rows.map(({ no, mailboxNo, address }) => [keyOf(mailboxNo, address), no]));
 }
 
-/** How often contacts have changed since they are counted, and since the last sync began that has completed. */
+/** How often contacts have changed since they are counted, and how often they had as the last sync began; null: none has completed. */
 export async function contactChanges(
   db: Database,
   { schema }: Organization,
-): Promise<{ readonly changes: number; readonly unsynced: number }> {
-  const [row] = await query<{ changes: number; unsynced: number }>(db, {
-    text: `SELECT changes, changes - synced AS unsynced FROM ${schema}.contact_counting`,
+): Promise<{ readonly changes: number; readonly synced: number | null }> {
+  const [row] = await query<{ changes: number; synced: number | null }>(db, {
+    text: `SELECT changes, synced FROM ${schema}.contact_counting`,
   });
-  return row ?? { changes: 0, unsynced: 0 };
+  return row ?? { changes: 0, synced: null };
 }
 
 /** A sync that began after so many changes has completed. */

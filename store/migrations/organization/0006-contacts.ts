@@ -37,12 +37,12 @@ CREATE TABLE ${schema}.contact_counting (
   feed_until bigint NOT NULL,
   counted_at timestamptz,
   changes bigint NOT NULL DEFAULT 0,
-  synced bigint NOT NULL DEFAULT 0,
+  synced bigint,
   woken_at timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE ${schema}.contact_counting IS 'Has its one row while statistics are kept.';
 COMMENT ON COLUMN ${schema}.contact_counting.feed_after IS 'Mails up to this number have been looked at; those up to feed_until were there before.';
-COMMENT ON COLUMN ${schema}.contact_counting.changes IS 'How often a contact has changed; synced is that number as the last sync began that has completed.';
+COMMENT ON COLUMN ${schema}.contact_counting.changes IS 'How often a contact has changed; synced is that number as the last sync began that has completed; null: none has.';
 
 CREATE TABLE ${schema}.contact_differences (
   sync_no int NOT NULL,
