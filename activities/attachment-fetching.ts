@@ -13,57 +13,102 @@ import type { Destination } from '../store/destinations.ts';
 import { faultOf } from './attachment-faults.ts';
 import { AttachmentWriter, type WritingContext } from './attachment-writer.ts';
 import type { Reservation } from './byte-budget.ts';
-import type { ReadingContext } from './folder-reader.ts';
+import type { FolderEnd, ReadingContext } from './folder-reader.ts';
 
-export interface FetchingContext extends WritingContext, Pick<ReadingContext, 'signal' | 'budget'> {
+export interface FetchingContext extends WritingContext, Pick<ReadingContext, 'signal' | 'budget' | 'timeIsUp'> {
   /** Whether no later attempt would follow this error. */
   readonly givesUp: (error: GraphError) => boolean;
 }
 
 /** Requests for attachments of a mailbox at a time: as many as a mailbox may have. */
 const REQUESTS_AT_ONCE = 3;
-/** Of these, such that may take long: one of the mailbox's places stays for new mail. */
+/** Of these, such that may take long: one is left for lists, and for what else is asked of the mailbox. */
 const STREAMS_AT_ONCE = 2;
 /** What a list takes of the memory until it is there, bytes. */
 const GUESS_BYTES = 64 * 1024;
 /** Blobs of one message written at a time. */
 const PUTS_AT_ONCE = 4;
 
-/** Lists the attachments of messages, and fetches the bytes that somebody wants. */
+/**
+ * Lists the attachments of messages, and fetches the bytes that somebody wants: small ones come with the list, and large
+ * ones hold up no list. What cannot be read is recorded with Graph's code, and keeps nothing else from it.
+ */
 export class AttachmentFetcher {
   readonly #context: FetchingContext;
+  readonly #signal: AbortSignal;
+  readonly #failing = new AbortController();
   readonly #writer: AttachmentWriter;
   readonly #requests = pLimit(REQUESTS_AT_ONCE);
   readonly #streams = pLimit(STREAMS_AT_ONCE);
+  readonly #running = new Set<Promise<void>>();
+  /** Messages that are being read, or were in vain. */
+  readonly #taken = new Set<number>();
   #failure: GraphError | undefined;
+  #begun = 0;
+  #streamed = 0;
+  #isCut = false;
 
   constructor(context: FetchingContext) {
     this.#context = context;
+    this.#signal = AbortSignal.any([context.signal, this.#failing.signal]);
     this.#writer = new AttachmentWriter(context);
   }
 
-  /** Why some are still lacking, which a later attempt may fetch. */
-  get failure(): GraphError | undefined {
-    return this.#failure;
+  /** Whether nothing more is begun: time is up, though not before something was; or something has failed for all. */
+  isOver(): boolean {
+    this.#isCut ||= this.#begun > 0 && this.#context.timeIsUp();
+    return this.#isCut || this.#signal.aborted;
   }
 
   /**
-   * Fetches what a message lacks. What cannot be read is recorded with Graph's code, and keeps nothing else from it.
+   * Fetches what a message lacks. Resolves when its attachments are listed, and the small ones stored.
    * @param takers the destinations that wait for the message; undefined: all of its attachments are wanted
-   * @throws {GraphError} of a kind that concerns the mailbox or the connection
    */
-  async fetch(message: LackingMessage, takers: readonly Destination[] | undefined): Promise<void> {
-    const lacking = message.unlisted ? await this.#list(message, takers) : message.attachments;
-    await Promise.all(lacking.map((attachment) => this.#stream(message, attachment)));
+  fetch(message: LackingMessage, takers: readonly Destination[] | undefined): Promise<void> {
+    const { emailNo } = message;
+    if (this.#taken.has(emailNo)) return Promise.resolve();
+    this.#taken.add(emailNo);
+    this.#begun++;
+    const listing = message.unlisted ? this.#list(message, takers) : Promise.resolve(message.attachments);
+    const whole = listing.then(async (lacking) => {
+      const ends = await Promise.all((lacking ?? []).map((one) => this.#streams(() => this.#stream(message, one))));
+      if (lacking && ends.every(Boolean)) this.#taken.delete(emailNo);
+    });
+    const running = whole.catch((error: unknown) => this.fail(error)).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    return Promise.race([running, listing.then(ignore, ignore)]);
   }
 
-  /** Lists the attachments, and stores those that came with the list. @returns the others that are wanted */
+  /** Nothing more is read: `end` throws this. */
+  fail(error: unknown): void {
+    this.#failing.abort(error);
+  }
+
+  /**
+   * Waits for all that was begun.
+   * @returns `unfinished`: time was up before all was begun
+   * @throws {GraphError} of a kind that concerns the mailbox or the connection; or that a later attempt may mend, when all
+   * others have been fetched
+   */
+  async end(): Promise<FolderEnd> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+    this.#signal.throwIfAborted();
+    if (this.#isCut) return 'unfinished';
+    if (this.#failure) throw this.#failure;
+    return 'finished';
+  }
+
+  /**
+   * Lists the attachments, and stores those that came with the list.
+   * @returns the others that are wanted; undefined: a later attempt may tell
+   */
   async #list(
     message: LackingMessage,
     takers: readonly Destination[] | undefined,
-  ): Promise<readonly LackingAttachment[]> {
+  ): Promise<readonly LackingAttachment[] | undefined> {
     const { emailNo, messageId } = message;
-    const { budget, signal } = this.#context;
+    const { budget } = this.#context;
+    const signal = this.#signal;
     const contents = !takers || takers.some(mayNeedBytes);
     const reservation = await budget.reserve(GUESS_BYTES, signal);
     try {
@@ -81,20 +126,17 @@ export class AttachmentFetcher {
       await this.#writer.write({ emailNo, list, settled });
       return toPut.filter(({ content }) => !content).map(({ row: { id, kind, size } }) => ({ id, kind, size }));
     } catch (error) {
-      const { fault, error: cause } = await faultOf(error, this.#context, this.#context.givesUp);
-      if (fault === 'later') this.#failure ??= cause;
-      else {
-        const { code: reason, requestId } = cause;
-        await this.#writer.write({ emailNo, unlisted: { messageId, reason, requestId } });
-      }
-      return [];
+      const fault = await this.#unreadable(error);
+      if (fault) await this.#writer.write({ emailNo, unlisted: { messageId, ...fault } });
+      return fault && [];
     } finally {
       reservation.release();
     }
   }
 
   async #readList(messageId: string, contents: boolean, reservation: Reservation): Promise<FoundRow[]> {
-    const { mailbox, signal } = this.#context;
+    const { mailbox } = this.#context;
+    const signal = this.#signal;
     const ask = (options: { contents: boolean }) =>
       this.#requests(() => mailbox.attachments(messageId, options, signal));
     const { attachments, bytes, suspicious } = await ask({ contents }).catch((error: unknown) => {
@@ -106,23 +148,34 @@ export class AttachmentFetcher {
     return attachments.map((found) => rowOf(found, suspicious));
   }
 
-  /** Fetches the bytes of one attachment, however many. */
-  async #stream({ emailNo, messageId }: LackingMessage, { id }: LackingAttachment): Promise<void> {
-    const { mailbox, signal } = this.#context;
+  /** Fetches the bytes of one attachment, however many. @returns whether it is known now what became of it */
+  async #stream({ emailNo, messageId }: LackingMessage, { id }: LackingAttachment): Promise<boolean> {
+    if (this.#streamed > 0 && this.isOver()) return false;
+    this.#streamed++;
+    const { mailbox } = this.#context;
     const place = { messageId, attachmentId: id };
     try {
-      const blob = await this.#streams(() =>
-        this.#requests(() => mailbox.attachmentContent(place, (bytes) => this.#putAll(bytes), signal)),
+      const blob = await this.#requests(() =>
+        mailbox.attachmentContent(place, (bytes) => this.#putAll(bytes), this.#signal),
       );
       await this.#writer.write({ emailNo, settled: [await this.#stored(messageId, id, blob)] });
+      return true;
     } catch (error) {
-      const { fault, error: cause } = await faultOf(error, this.#context, this.#context.givesUp);
-      if (fault === 'later') this.#failure ??= cause;
-      else {
-        const { code: reason, requestId } = cause;
-        await this.#writer.write({ emailNo, settled: [{ messageId, id, state: 'quarantined', reason, requestId }] });
-      }
+      const fault = await this.#unreadable(error);
+      if (fault) await this.#writer.write({ emailNo, settled: [{ messageId, id, state: 'quarantined', ...fault }] });
+      return fault !== undefined;
     }
+  }
+
+  /** Why it cannot be read; undefined: a later attempt may. @throws the error, where it concerns more than this one */
+  async #unreadable(
+    cause: unknown,
+  ): Promise<{ readonly reason: string; readonly requestId: string | undefined } | undefined> {
+    const { mailbox, givesUp } = this.#context;
+    const { fault, error } = await faultOf(cause, { mailbox, signal: this.#signal }, givesUp);
+    if (fault === 'unreadable') return { reason: error.code, requestId: error.requestId };
+    this.#failure ??= error;
+    return undefined;
   }
 
   #put(content: Buffer): Promise<PutResult> {
@@ -130,7 +183,8 @@ export class AttachmentFetcher {
   }
 
   #putAll(bytes: Readable, size?: number): Promise<PutResult> {
-    const { db, organization, blobs, signal } = this.#context;
+    const { db, organization, blobs } = this.#context;
+    const signal = this.#signal;
     return putBlob(db, organization, blobs, bytes, { signal, ...(size !== undefined && { expected: { size } }) });
   }
 
@@ -138,6 +192,8 @@ export class AttachmentFetcher {
     return { messageId, id, state: 'stored', blob, sniffedType: await sniffType(head) };
   }
 }
+
+const ignore = (): void => undefined;
 
 interface FoundRow {
   readonly row: AttachmentRow;

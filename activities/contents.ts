@@ -3,7 +3,7 @@ import type { GraphError } from '../graph/errors.ts';
 import type { BlobStore } from '../store/blobs/blob-store.ts';
 import { BlobsUnavailable } from '../store/blobs/errors.ts';
 import { noteWaiting } from '../store/owing.ts';
-import { readAttachments } from './attachment-reading.ts';
+import { AttachmentReading, wantSeen } from './attachment-reading.ts';
 import type { FolderEnd, ReadingContext } from './folder-reader.ts';
 import { countKept, keepOriginals } from './kept-contents.ts';
 
@@ -24,12 +24,84 @@ export interface ContentsReading {
  * @throws {BlobsUnavailable} where a scan wants contents
  */
 export async function readContents(reading: ContentsReading): Promise<FolderEnd> {
-  const { context, log, wantedBy = [] } = reading;
+  return ended(reading, readAll(reading));
+}
+
+async function readAll(reading: ContentsReading): Promise<FolderEnd> {
+  const { context, wantedBy = [] } = reading;
+  if (wantedBy.length > 0) await wantSeen(context, wantedBy);
+  const attachments = new AttachmentReading(reading);
+  await attachments.begin();
+  const listed = await attachments.end();
+  const end = listed === 'unfinished' ? listed : await keepOriginals(reading, wantedBy);
+  await countKept(context, wantedBy);
+  return end;
+}
+
+/**
+ * The same beside other work of a slice: what has come for new messages meanwhile need not wait for what there is of old
+ * ones.
+ */
+export class ContentsBeside {
+  readonly #reading: ContentsReading;
+  readonly #attachments: AttachmentReading;
+  readonly #fresh: Beside;
+  readonly #rest: Beside;
+  readonly #originals: Beside;
+  #ofOriginals: () => FolderEnd = () => 'finished';
+
+  /** @param newerThan the number of the last message that was stored before */
+  constructor(reading: ContentsReading, newerThan: number) {
+    const attachments = new AttachmentReading(reading);
+    this.#reading = reading;
+    this.#attachments = attachments;
+    this.#fresh = new Beside(() => attachments.begin({ after: newerThan }));
+    this.#rest = new Beside(() => attachments.begin({ until: newerThan }));
+    this.#originals = new Beside(async () => {
+      this.#ofOriginals = await keepOriginals(reading, []).then(
+        (end) => () => end,
+        (error: unknown) => () => {
+          throw error;
+        },
+      );
+    });
+  }
+
+  /** There may be new messages. */
+  readNew(): void {
+    this.#fresh.nudge();
+    this.#originals.nudge();
+  }
+
+  readRest(): void {
+    this.#rest.nudge();
+  }
+
+  /** Waits until nothing more is being read. */
+  end(): Promise<FolderEnd> {
+    return ended(this.#reading, this.#end());
+  }
+
+  /** Whether it ends within so many ms, well or not. */
+  endsWithin(ms: number): Promise<boolean> {
+    const end = this.#end().then(
+      () => true,
+      () => true,
+    );
+    return Promise.race([end, delay(ms, false, { ref: false })]);
+  }
+
+  async #end(): Promise<FolderEnd> {
+    await Promise.all([this.#fresh.end(), this.#rest.end()]);
+    const end = await this.#attachments.end();
+    await this.#originals.end();
+    return end === 'finished' ? this.#ofOriginals() : end;
+  }
+}
+
+async function ended({ context, log, wantedBy = [] }: ContentsReading, end: Promise<FolderEnd>): Promise<FolderEnd> {
   try {
-    const listed = await readAttachments({ ...reading, wantedBy });
-    const end = listed === 'unfinished' ? listed : await keepOriginals(reading, wantedBy);
-    await countKept(context, wantedBy);
-    return end;
+    return await end;
   } catch (error) {
     if (!(error instanceof BlobsUnavailable)) throw error;
     const { db, organization, mailbox } = context;
@@ -41,13 +113,13 @@ export async function readContents(reading: ContentsReading): Promise<FolderEnd>
   }
 }
 
-/** Work that goes on beside other work, and once more when something has come for it meanwhile. */
-export class Beside {
-  readonly #work: () => Promise<FolderEnd>;
+/** Work that never fails and goes on beside other work, and once more when something has come for it meanwhile. */
+class Beside {
+  readonly #work: () => Promise<void>;
   #isDue = false;
-  #running: Promise<FolderEnd> | undefined;
+  #running: Promise<void> | undefined;
 
-  constructor(work: () => Promise<FolderEnd>) {
+  constructor(work: () => Promise<void>) {
     this.#work = work;
   }
 
@@ -55,31 +127,18 @@ export class Beside {
   nudge(): void {
     this.#isDue = true;
     this.#running ??= this.#run();
-    // Whoever waits for the end hears of it.
-    this.#running.catch(() => undefined);
   }
 
-  /** Waits until nothing is left to do. @throws what the work has thrown, and nothing was tried after that */
-  async end(): Promise<FolderEnd> {
-    return (await this.#running) ?? 'finished';
+  /** Waits until nothing is left to do. */
+  async end(): Promise<void> {
+    await this.#running;
   }
 
-  /** Whether nothing was left to do, or nothing could be done any more, within so many ms. */
-  restsWithin(ms: number): Promise<boolean> {
-    const rest = this.end().then(
-      () => true,
-      () => true,
-    );
-    return Promise.race([rest, delay(ms, false, { ref: false })]);
-  }
-
-  async #run(): Promise<FolderEnd> {
-    let end: FolderEnd = 'finished';
-    while (this.#isDue && end === 'finished') {
+  async #run(): Promise<void> {
+    while (this.#isDue) {
       this.#isDue = false;
-      end = await this.#work();
+      await this.#work();
     }
-    if (end === 'finished') this.#running = undefined;
-    return end;
+    this.#running = undefined;
   }
 }

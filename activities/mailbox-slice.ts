@@ -10,9 +10,10 @@ import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { rememberPageLimit } from '../store/mailbox-memory.ts';
 import { finishReading } from '../store/scan-mailboxes.ts';
+import { lastMessageNo } from '../store/told.ts';
 import type { Scan } from '../store/scans.ts';
 import { Budget, type ByteBudget } from './byte-budget.ts';
-import { Beside, readContents, type ContentsReading } from './contents.ts';
+import { ContentsBeside, readContents, type ContentsReading } from './contents.ts';
 import { attemptFolder } from './folder-attempt.ts';
 import { FOLDERS_AT_ONCE, readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
 import type { Lease } from './lease.ts';
@@ -193,15 +194,16 @@ async function readUnattended(slice: Slice): Promise<boolean> {
   const ending = new AbortController();
   const context = contextOf(slice, AbortSignal.any([slice.lease.signal, ending.signal]));
   const givesUp = (error: GraphError): boolean => slice.givesUp(error);
-  const contents = new Beside(() => readContents({ ...slice, context, givesUp }));
-  const live = { ...slice.live, givesUp, afterTurn: () => contents.nudge() };
+  const newerThan = await lastMessageNo(slice.db, slice.organization);
+  const contents = new ContentsBeside({ ...slice, context, givesUp }, newerThan);
+  const live = { ...slice.live, givesUp, afterTurn: () => contents.readNew() };
   try {
     let done = await readLive(context, live);
-    contents.nudge();
+    contents.readRest();
     await retryQuarantined(context, []);
     await settleMailbox(context, { readBefore: false });
-    contents.nudge();
-    while (done && !(await contents.restsWithin(LOOK_EVERY_MS))) done = await readLive(context, live);
+    contents.readNew();
+    while (done && !(await contents.endsWithin(LOOK_EVERY_MS))) done = await readLive(context, live);
     return (await contents.end()) === 'finished' && done;
   } finally {
     ending.abort(new Error('the slice has ended'));

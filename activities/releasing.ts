@@ -11,21 +11,25 @@ import type { ReadingContext } from './folder-reader.ts';
 export type ReleasingContext = Pick<ReadingContext, 'db' | 'organization' | 'mailbox' | 'leaseToken' | 'outbox'>;
 
 /** Messages looked at in one go. */
-const STRETCH = 500;
+const LOOKED_AT = 500;
 
 /**
- * Of all messages of the mailbox that wait for their attachments: those whose attachments nobody has read yet are wanted,
- * the others are released.
+ * Of the messages of the mailbox that wait for their attachments, those after and up to these numbers: those whose
+ * attachments nobody has read yet are wanted, those of which all is known are released.
  */
-export async function attendWaiting(context: ReleasingContext): Promise<void> {
+export async function attendWaiting(
+  context: ReleasingContext,
+  { after, until }: { readonly after: number; readonly until: number },
+): Promise<void> {
   const { db, organization, mailbox } = context;
-  const stretch = { mailboxId: mailbox.id, limit: STRETCH };
-  for (let after = 0; ;) {
-    const waiting = await waitingMessages(db, organization, { ...stretch, after });
-    const last = waiting.at(-1);
-    if (!last) return;
-    after = last.emailNo;
-    await release(context, waiting);
+  for (let last = after; last < until;) {
+    const page = { mailboxId: mailbox.id, after: last, limit: LOOKED_AT };
+    const waiting = await waitingMessages(db, organization, page);
+    last = waiting.at(-1)?.emailNo ?? Infinity;
+    await release(
+      context,
+      waiting.filter(({ emailNo }) => emailNo <= until),
+    );
   }
 }
 

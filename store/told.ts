@@ -1,3 +1,4 @@
+import { query, type Database } from './database.ts';
 import type { Organization } from './organizations.ts';
 import { messagesOf } from './partitions.ts';
 
@@ -7,6 +8,12 @@ import { messagesOf } from './partitions.ts';
  */
 export const lastNumber = (schema: string): string =>
   `coalesce(pg_sequence_last_value(pg_get_serial_sequence('${schema.replaceAll("'", "''")}.emails', '_no')::regclass), 0)`;
+
+/** That number, as it is now. */
+export async function lastMessageNo(db: Pick<Database, 'pool'>, { schema }: Organization): Promise<number> {
+  const [last] = await query<{ no: number }>(db, { text: `SELECT ${lastNumber(schema)} AS no` });
+  return last?.no ?? 0;
+}
 
 /**
  * SQL, parts of a `WITH`: how many of the messages that the session has stored since $4 were told by a notification, and
