@@ -1,6 +1,6 @@
-import { condition, continueAsNew, proxyActivities, setHandler, workflowInfo } from '@temporalio/workflow';
+import { condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import type { DeliverActivities } from '../activities/deliver-activities.ts';
-import { siblingQueues } from '../model/task-queues.ts';
+import { deliveryActivities } from './graph-activities.ts';
 import { historyIsLong } from './history.ts';
 import { owedSignal } from './messages.ts';
 import { DRAIN } from './policies.ts';
@@ -19,8 +19,7 @@ export interface DeliverInput {
  */
 export async function deliver(input: DeliverInput): Promise<void> {
   const { destinationId, maxEvents } = input;
-  const { delivery } = siblingQueues(workflowInfo().taskQueue);
-  const { drainDestination } = proxyActivities<DeliverActivities>({ ...DRAIN, taskQueue: delivery });
+  const { drainDestination } = deliveryActivities<DeliverActivities>(DRAIN);
   let owed: boolean;
   setHandler(owedSignal, () => void (owed = true));
   for (;;) {
