@@ -97,7 +97,7 @@ describe('GET /status', () => {
       kind: 'utility',
       settings: withDefaults('utility', { endpoint: 'https://utility.example' }),
     });
-    const open = { state: 'open', since: Date.now(), until: Date.now() + 60_000, pauseMs: 60_000 };
+    const open = { state: 'open', since: Date.now(), until: Date.now() + 60_000, openings: 1 };
     await query(stage.db, {
       text: 'UPDATE outhaul.destinations SET circuit = $2 WHERE destination_id = $1',
       values: [utility.id, JSON.stringify(open)],
