@@ -10,9 +10,9 @@ import { RECORDING_KEYS, recordedHistories, type History } from './histories.ts'
 /** The shapes that the history of each workflow takes. */
 const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
   checkConnection: ['fresh', 'retried', 'cancelled', 'failed'],
-  deliver: [],
-  feedDestination: [],
-  keepDelivery: [],
+  deliver: ['fresh', 'retried', 'due', 'owed', 'continuing', 'continued', 'failed', 'cancelled'],
+  feedDestination: ['fresh', 'early', 'retried', 'failed', 'cancelled'],
+  keepDelivery: ['fresh', 'retried', 'failed', 'cancelled'],
   keepSession: [
     'fresh',
     'polling',
@@ -27,7 +27,7 @@ const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
     'cancelled',
     'stopped-early',
   ],
-  replayDestination: [],
+  replayDestination: ['fresh', 'retried', 'failed', 'cancelled'],
   retryQuarantine: ['fresh', 'retried', 'cancelled', 'failed'],
   scanTenant: [
     'fresh',
