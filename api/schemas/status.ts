@@ -9,14 +9,9 @@ const figures = {
   dead: Count.meta({ description: 'Dead letters' }),
   delivered: Count.meta({ description: 'Ever' }),
   processed_per_minute: Count.meta({ description: 'Delivered in the last minute' }),
-  error_rate: z
-    .number()
-    .min(0)
-    .max(1)
-    .nullable()
-    .meta({
-      description: 'Failed attempts among those of the last hour, of the last 1,000 deliveries of each destination',
-    }),
+  error_rate: z.number().min(0).max(1).nullable().meta({
+    description: 'Failed attempts among those of the last hour, of the last 1,000 deliveries of each destination',
+  }),
   arrival_to_queue_ms: z
     .strictObject({ p50: z.number().nullable(), p99: z.number().nullable() })
     .meta({ description: 'From the arrival of new mail in its mailbox to its acceptance; null where there was none' }),
