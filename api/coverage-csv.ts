@@ -22,6 +22,11 @@ const COLUMNS = [
   'moved',
   'deleted',
   'restored',
+  'attachments',
+  'attachments_left_out',
+  'attachments_quarantined',
+  'originals',
+  'originals_quarantined',
 ];
 
 /**
@@ -62,4 +67,9 @@ const line = (mailbox: CoveredMailbox, folder?: CoveredFolder): unknown[] => [
   folder?.moved,
   folder?.deleted,
   folder?.restored,
+  folder?.attachments,
+  folder?.attachmentsLeftOut,
+  folder?.attachmentsQuarantined,
+  folder?.originals,
+  folder?.originalsQuarantined,
 ];

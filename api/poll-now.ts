@@ -48,6 +48,6 @@ function toConfig({ folders, mailboxes, since, until, content }: ScanFilters): S
     }),
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),
-    ...((content === 'headers' || content === 'full') && { content }),
+    ...(content !== undefined && { content }),
   };
 }

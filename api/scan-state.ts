@@ -1,3 +1,4 @@
+import { contentOf } from '../model/content.ts';
 import { scanWorkflowId } from '../model/ids.ts';
 import { progressOf } from '../model/progress.ts';
 import { isFinal } from '../model/scan.ts';
@@ -14,6 +15,7 @@ export function stateOf(scan: Scan, totals: MailboxTotals, now: Date): object {
     organizationId: scan.organizationId,
     status: scan.status,
     mode: scan.mode,
+    content: contentOf(scan.filters),
     startTime: scan.startedAt ?? scan.requestedAt,
     endTime: scan.endedAt,
     recordsExtracted: records,

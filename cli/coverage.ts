@@ -1,6 +1,7 @@
 import { coverageCsv } from '../api/coverage-csv.ts';
 import type { ApiClient, CoverageAnswer } from './api-client.ts';
 import type { Cli } from './cli.ts';
+import { contentsInWords } from './contents.ts';
 import type { CoverageOptions } from './commands/coverage.ts';
 import { EXIT } from './exit-codes.ts';
 import { differencesInWords } from './differences.ts';
@@ -102,9 +103,11 @@ export function coverageInWords(totals: Totals): string[] {
     `${count(unexplained)} unexplained`,
   ];
   const differences = differencesInWords(totals);
+  const contents = contentsInWords(totals);
   const notRead = totals.notRead.map(({ state, reason, mailboxes }) => `${count(mailboxes)} ${reason ?? state}`);
   return [
     `Graph holds ${counted(graph, 'message')} in the folders that were read: ${parts.join(', ')}.`,
+    ...(contents === '' ? [] : [`Beside these: ${contents}.`]),
     ...(differences === '' ? [] : [`Since it was read before: ${differences}.`]),
     `${count(totals.mailboxesRead)} of ${counted(totals.mailboxes, 'mailbox', 'mailboxes')} read` +
       (notRead.length > 0 ? `; not read: ${notRead.join(', ')}.` : '.'),

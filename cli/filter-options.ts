@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import type { Content } from '../model/content.ts';
+import { CONTENTS, type Content } from '../model/content.ts';
 import type { ScanRequest } from './api-client.ts';
 import { list, time } from './options.ts';
 
@@ -10,7 +10,7 @@ export interface FilterOptions {
   readonly exclude?: readonly string[] | undefined;
   readonly since?: string;
   readonly until?: string;
-  readonly content?: Extract<Content, 'headers' | 'full'>;
+  readonly content?: Content;
 }
 
 export const withFilters = (command: Command): Command =>
@@ -18,9 +18,7 @@ export const withFilters = (command: Command): Command =>
     .option('--folders <names>', 'folders: names, paths (Inbox/Projects) or all (default: inbox)', list)
     .option('--mailboxes <names>', 'only these: addresses, domains or ids (default: MAILBOX_ADDRESS, else all)', list)
     .option('--exclude <names>', 'not these: addresses, domains or ids', list)
-    .addOption(
-      new Option('--content <what>', 'what is kept of a message (default: full)').choices(['headers', 'full']),
-    );
+    .addOption(new Option('--content <what>', 'what is kept of a message (default: full)').choices(CONTENTS));
 
 export const withWindow = (command: Command): Command =>
   command

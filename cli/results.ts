@@ -18,6 +18,8 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
   emails: ['received_date_time', '_user_email', '_folder', 'from_address', 'subject'],
   mailboxes: ['mail', 'display_name', 'user_principal_name', 'account_enabled', 'id'],
   mail_folders: ['_user_email', 'path', 'total_item_count', 'is_hidden'],
+  attachments: ['_user_email', 'name', 'content_type', 'byte_size', 'state', 'reason'],
+  originals: ['_user_email', '_folder', 'byte_size', 'state', 'reason', 'sha256'],
 };
 
 export async function printTables({ out }: Cli, api: ApiClient, scanId: string): Promise<void> {

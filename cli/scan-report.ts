@@ -1,6 +1,7 @@
 import type { FinalScanStatus, ScanStatus } from '../model/scan.ts';
 import { isFinal } from '../model/scan.ts';
 import type { ScanStateAnswer } from './api-client.ts';
+import { contentsInWords } from './contents.ts';
 import { differencesInWords } from './differences.ts';
 import { EXIT } from './exit-codes.ts';
 import { figuresOf } from './progress/figures.ts';
@@ -33,9 +34,11 @@ export function endReport(state: ScanStateAnswer): string[] {
   const { completed, failed, skipped } = state.mailboxes;
   const parts = [failed > 0 && `${count(failed)} failed`, skipped > 0 && `${count(skipped)} skipped`].filter(Boolean);
   const seconds = secondsOf(state);
+  const kept = state.contents ? contentsInWords(state.contents) : '';
   return [
     `Scan ${state.scanId} ${statusInWords(state.status)}: ${counted(state.recordsExtracted, 'message')} of ` +
       `${counted(completed, 'mailbox', 'mailboxes')}${parts.length > 0 ? ` (${parts.join(', ')})` : ''} in ${elapsed(seconds)}.`,
+    ...(kept ? [`  ${kept}.`] : []),
     ...(state.errorMessage ? [`  ${state.errorMessage}`] : []),
   ];
 }
@@ -56,6 +59,7 @@ export function describeScan(state: ScanStateAnswer, now = Date.now()): [label: 
     ['time left', state.endTime === null && secondsLeft !== null ? duration(secondsLeft) : null],
     ['messages', `${count(state.recordsExtracted)} (${count(state.messagesPerSecond)}/s)`],
     ['differences', differencesInWords(state.differences) || null],
+    ['beside them', state.contents ? contentsInWords(state.contents) || null : null],
     [
       'mailboxes',
       `${count(total)}: ${count(completed)} completed, ${count(running)} running, ${count(failed)} failed, ${count(skipped)} skipped`,

@@ -1,13 +1,14 @@
 import type { MailboxReason, MailboxState } from '../model/scan.ts';
 import { query, type Database } from './database.ts';
 import { InvalidCursor } from './errors.ts';
-import { organizationOf } from './organizations.ts';
+import { organizationOf, type Organization } from './organizations.ts';
 import { DIFFERENCES, NO_DIFFERENCES, type ScanDifferences } from './scan-differences.ts';
 import type { FolderState } from './scan-folders.ts';
+import { contentsByFolder, contentsOfScan, lacksContents, NO_CONTENTS, type ScanContents } from './scan-contents.ts';
 import type { Scan } from './scans.ts';
 
 /** What a scan knows of one folder: what Graph holds, what is stored, what is left out and why. */
-export interface CoveredFolder extends ScanDifferences {
+export interface CoveredFolder extends ScanDifferences, ScanContents {
   /** The id in Graph, or the name asked for where the mailbox has no such folder. */
   readonly folderId: string;
   readonly path: string;
@@ -42,7 +43,7 @@ export interface CoveredMailbox {
   readonly folders: readonly CoveredFolder[];
 }
 
-export interface CoverageTotals extends ScanDifferences {
+export interface CoverageTotals extends ScanDifferences, ScanContents {
   readonly mailboxes: number;
   /** Mailboxes that were read to their end. */
   readonly mailboxesRead: number;
@@ -76,17 +77,21 @@ const REASON = `CASE WHEN s.reason = 'no_mailbox' AND m.account_enabled = false 
 
 /** The sums over all mailboxes of a scan. */
 export async function coverageTotals(db: Database, { scanNo, organizationId }: Scan): Promise<CoverageTotals> {
-  const { schema } = await organizationOf(db, organizationId);
-  const [folders] = await query<Omit<CoverageTotals, 'mailboxes' | 'mailboxesRead' | 'notRead'>>(db, {
-    text: `SELECT count(reconciled_at) FILTER (WHERE state = 'completed') AS folders,
+  const organization = await organizationOf(db, organizationId);
+  const { schema } = organization;
+  const [folders] = await query<Omit<CoverageTotals, 'mailboxes' | 'mailboxesRead' | 'notRead' | keyof ScanContents>>(
+    db,
+    {
+      text: `SELECT count(reconciled_at) FILTER (WHERE state = 'completed') AS folders,
         count(*) FILTER (WHERE state IN ('failed', 'running') OR state = 'completed' AND reconciled_at IS NULL) AS "foldersNotRead",
         count(*) FILTER (WHERE state = 'missing') AS "foldersMissing",
         coalesce(sum(graph_messages), 0) AS graph, coalesce(sum(stored), 0) AS stored,
         coalesce(sum(quarantined), 0) AS quarantined, coalesce(sum(left_out), 0) AS "leftOut",
         coalesce(sum(unexplained), 0) AS unexplained, ${DIFFERENCES}
       FROM outhaul.scan_folders WHERE scan_no = $1`,
-    values: [scanNo],
-  });
+      values: [scanNo],
+    },
+  );
   const states = await query<{ state: MailboxState; reason: string | null; mailboxes: number }>(db, {
     text: `SELECT s.state, ${REASON} AS reason, count(*) AS mailboxes
       FROM outhaul.scan_mailboxes s LEFT JOIN ${schema}.mailboxes m ON m.id = s.mailbox_id
@@ -99,6 +104,7 @@ export async function coverageTotals(db: Database, { scanNo, organizationId }: S
     mailboxesRead: sum(states.filter(({ state }) => state === 'completed')),
     notRead: states.filter(({ state }) => state !== 'completed'),
     ...(folders ?? NO_FOLDERS),
+    ...(await contentsOfScan(db, organization, scanNo)),
   };
 }
 
@@ -131,18 +137,20 @@ export async function coveragePage(
   { scanNo, organizationId }: Scan,
   { limit, cursor, incomplete = false, harmless }: CoverageRequest,
 ): Promise<CoveragePage> {
-  const { schema } = await organizationOf(db, organizationId);
+  const organization = await organizationOf(db, organizationId);
+  const { schema } = organization;
   const found = await query<Omit<CoveredMailbox, 'folders'> & { position: number }>(db, {
     text: `SELECT s.position, s.mailbox_id AS "mailboxId", coalesce(m.mail, m.user_principal_name) AS address, s.state,
         ${REASON} AS reason, s.error_code AS "errorCode", s.request_id AS "requestId"
       FROM outhaul.scan_mailboxes s LEFT JOIN ${schema}.mailboxes m ON m.id = s.mailbox_id
-      WHERE s.scan_no = $1 AND s.position > $2 AND (NOT $4 OR ${INCOMPLETE})
+      WHERE s.scan_no = $1 AND s.position > $2 AND (NOT $4 OR ${INCOMPLETE} OR ${lacksContents(organization, '$1')})
       ORDER BY s.position LIMIT $3 + 1`,
     values: [scanNo, positionIn(cursor), limit, incomplete, harmless],
   });
   const mailboxes = found.slice(0, limit);
   const folders = await foldersOf(
     db,
+    organization,
     scanNo,
     mailboxes.map(({ mailboxId }) => mailboxId),
   );
@@ -169,10 +177,11 @@ function positionIn(cursor: string | undefined): number {
 
 async function foldersOf(
   db: Database,
+  organization: Organization,
   scanNo: number,
   mailboxIds: readonly string[],
 ): Promise<Map<string, CoveredFolder[]>> {
-  const rows = await query<CoveredFolder & { mailboxId: string }>(db, {
+  const rows = await query<Omit<CoveredFolder, keyof ScanContents> & { mailboxId: string }>(db, {
     text: `SELECT f.mailbox_id AS "mailboxId", f.folder_id AS "folderId", f.path, f.state, f.graph_messages AS graph,
         f.stored, f.quarantined, f.left_out AS "leftOut",
         CASE WHEN f.reconciled_at IS NOT NULL THEN coalesce(f.unexplained, 0) END AS unexplained,
@@ -185,7 +194,11 @@ async function foldersOf(
       FROM outhaul.scan_folders f WHERE f.scan_no = $1 AND f.mailbox_id = ANY($2) ORDER BY f.mailbox_id, f.path, f.folder_id`,
     values: [scanNo, mailboxIds],
   });
+  const contents = await contentsByFolder(db, organization, { scanNo, mailboxIds });
   const folders = new Map<string, CoveredFolder[]>();
-  for (const { mailboxId, ...folder } of rows) folders.set(mailboxId, [...(folders.get(mailboxId) ?? []), folder]);
+  for (const { mailboxId, ...row } of rows) {
+    const folder = { ...row, ...(contents.get(mailboxId)?.get(row.folderId) ?? NO_CONTENTS) };
+    folders.set(mailboxId, [...(folders.get(mailboxId) ?? []), folder]);
+  }
   return folders;
 }

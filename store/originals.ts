@@ -19,12 +19,13 @@ export type SettledOriginal = { readonly messageId: string } & (
   | { readonly state: 'quarantined'; readonly reason: string; readonly requestId?: string | undefined }
 );
 
-/** The original of a message, as it is stored. */
+/** The original of a message, as far as it is known. */
 export interface Original {
-  readonly mailboxId: string;
-  readonly messageId: string;
-  readonly blob: BlobRef;
-  readonly storedAt: string;
+  readonly state: 'wanted' | 'stored' | 'quarantined';
+  /** Graph's error code, where it cannot be read. */
+  readonly reason: string | null;
+  /** Of the draft as it was, where a later version is wanted or cannot be read; null where nothing was read yet. */
+  readonly blob: BlobRef | null;
 }
 
 /**
@@ -142,14 +143,19 @@ function settledRow(original: SettledOriginal): object {
   return { ...name, sha256: original.blob.sha256, byte_size: original.blob.size };
 }
 
-/** The stored originals of messages with this id: one, unless several mailboxes have a message of one id. */
-export const originalsOf = (db: Database, { schema }: Organization, messageId: string): Promise<Original[]> =>
-  query(db, {
-    text: `SELECT m.id AS "mailboxId", e.id AS "messageId", json_build_object('sha256', o.sha256, 'size', o.byte_size) AS blob,
-        o._extracted_at AS "storedAt"
-      FROM ${schema}.mailboxes m CROSS JOIN LATERAL (
-          SELECT _no, id FROM ${schema}.emails WHERE _mailbox_no = m.mailbox_no AND id = $1 OFFSET 0) e
+/** What is known of the original of a message; undefined where nobody wanted it. */
+export async function originalOf(
+  db: Database,
+  { schema }: Organization,
+  { mailboxId, messageId }: { readonly mailboxId: string; readonly messageId: string },
+): Promise<Original | undefined> {
+  const [original] = await query<Original>(db, {
+    text: `SELECT o.state, o.reason,
+        CASE WHEN o.sha256 IS NOT NULL THEN json_build_object('sha256', o.sha256, 'size', o.byte_size) END AS blob
+      FROM ${schema}.mailboxes m JOIN ${schema}.emails e ON e._mailbox_no = m.mailbox_no AND e.id = $2
         JOIN ${schema}.originals o ON o._email_no = e._no
-      WHERE o.sha256 IS NOT NULL`,
-    values: [storableText(messageId)],
+      WHERE m.id = $1`,
+    values: [mailboxId, storableText(messageId)],
   });
+  return original;
+}

@@ -6,7 +6,7 @@ import { messagesOf } from './partitions.ts';
 import type { Scan } from './scans.ts';
 
 /** The tables that a scan fills, as clients name them. */
-export const RESULT_TABLES = ['mailboxes', 'mail_folders', 'emails'] as const;
+export const RESULT_TABLES = ['mailboxes', 'mail_folders', 'emails', 'attachments', 'originals'] as const;
 export type ResultTable = (typeof RESULT_TABLES)[number];
 
 /** One row as it is in the table; times are ISO 8601 in UTC, JSON is JSON. */
@@ -56,6 +56,17 @@ const EXTRACTED = [
   '_deleted_at',
 ];
 
+const CONTENT_OF_MESSAGES = EXTRACTED.filter((column) => column !== '_deleted_at');
+
+/** Of the messages that the scan saw. */
+const ofMessages = (table: string) => ({
+  seen: ({ schema }: Organization, scanNo: number): string => `SELECT c.key FROM ${messagesOf(scanNo)} s
+    CROSS JOIN LATERAL (${table === 'originals' ? 'SELECT _email_no' : 'SELECT _no'} AS key
+      FROM ${schema}.${table} WHERE _email_no = s.email_no) c`,
+  row: ({ schema }: Organization): string =>
+    `${schema}.${table} t ON t.${table === 'originals' ? '_email_no' : '_no'} = seen.key`,
+});
+
 const ofScan = (table: string, scanNo: number): string =>
   `(SELECT * FROM outhaul.${table} WHERE scan_no = ${Math.trunc(scanNo)})`;
 
@@ -90,6 +101,27 @@ const SOURCES: Readonly<Record<ResultTable, TableSource>> = {
     row: ({ schema }) => `${schema}.emails t ON t._no = seen.key`,
     // Kept in the transactions that store the messages: counting them would tell the same, later.
     count: (scanNo) => `SELECT sum(records) AS total FROM ${ofScan('scan_mailboxes', scanNo)} s`,
+  },
+  attachments: {
+    columns: [
+      ...['id', 'message_id', 'kind', 'name', 'content_type', 'size', 'is_inline', 'content_id', 'source_url'],
+      ...[
+        'last_modified_date_time',
+        'position',
+        'state',
+        'reason',
+        'request_id',
+        'sha256',
+        'byte_size',
+        'sniffed_type',
+      ],
+      ...['record', ...CONTENT_OF_MESSAGES],
+    ],
+    ...ofMessages('attachments'),
+  },
+  originals: {
+    columns: ['message_id', 'state', 'reason', 'request_id', 'sha256', 'byte_size', ...CONTENT_OF_MESSAGES],
+    ...ofMessages('originals'),
   },
 };
 

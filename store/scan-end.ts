@@ -1,9 +1,12 @@
+import { contentOf, keepsAttachments } from '../model/content.ts';
 import { FINAL_SCAN_STATUSES, isFinal, type FinalScanStatus, type ScanStatus } from '../model/scan.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { ScanEnded, UnknownScan } from './errors.ts';
 import { dropPartition } from './partitions.ts';
 import { QUARANTINED_IN_SCAN } from './quarantine-list.ts';
-import { RUNS_AGAIN, SLOTS_HELD } from './scans.ts';
+import { organizationOf } from './organizations.ts';
+import { contentsWithin, NO_CONTENTS, type ScanContents } from './scan-contents.ts';
+import { RUNS_AGAIN, scanByNo, SLOTS_HELD } from './scans.ts';
 
 export interface ScanEnd {
   /** `ran`: to the end of its list; the final status follows from its mailboxes. */
@@ -31,8 +34,10 @@ export const HARMLESS = ['guest', 'no_mailbox', 'excluded', 'not_included'];
  * @throws {ScanEnded} for such a late end
  * @throws {UnknownScan}
  */
-export const finishScan = (db: Database, scanNo: number, ending: ScanEnd): Promise<EndedScan> =>
-  transaction(db, async (client) => {
+export async function finishScan(db: Database, scanNo: number, ending: ScanEnd): Promise<EndedScan> {
+  const { organizationId, filters } = await scanByNo(db, scanNo);
+  const keptIn = keepsAttachments(contentOf(filters)) ? await organizationOf(db, organizationId) : undefined;
+  return transaction(db, async (client) => {
     const [scan] = await run<{ status: ScanStatus; stepNo: number }>(client, {
       text: 'SELECT status, step_no AS "stepNo" FROM outhaul.scans WHERE scan_no = $1 FOR NO KEY UPDATE',
       values: [scanNo],
@@ -43,18 +48,24 @@ export const finishScan = (db: Database, scanNo: number, ending: ScanEnd): Promi
     if (isFinal(scan.status) && scan.status !== 'crashed') {
       return { status: scan.status, waiting: await nextInLine(client, maxConcurrent) };
     }
-    const faults = end === 'ran' ? await faultsOf(client, scanNo) : undefined;
+    const contents = keptIn && (await contentsWithin(client, keptIn, scanNo));
+    const faults = end === 'ran' ? await faultsOf(client, scanNo, contents) : undefined;
     const ran = faults ? 'completed_with_errors' : 'completed';
     const status = end === 'ran' ? ran : end;
     await close(client, { scanNo, status, message: message ?? faults, step });
     return { status, waiting: await nextInLine(client, maxConcurrent) };
   });
+}
 
 /**
  * What kept a scan from being complete, in words: mailboxes neither read nor left out for a harmless reason, folders and
- * messages that failed. Undefined where nothing did.
+ * messages that failed, and what was to be kept beside these. Undefined where nothing did.
  */
-async function faultsOf(client: Client, scanNo: number): Promise<string | undefined> {
+async function faultsOf(
+  client: Client,
+  scanNo: number,
+  contents: ScanContents = NO_CONTENTS,
+): Promise<string | undefined> {
   const mailboxes = await run<{ state: string; reason: string | null; count: number }>(client, {
     text: `SELECT state, reason, count(*) FROM outhaul.scan_mailboxes WHERE scan_no = $1
         AND state <> 'completed' AND NOT (state = 'skipped' AND reason IS NOT NULL AND reason = ANY($2))
@@ -72,6 +83,8 @@ async function faultsOf(client: Client, scanNo: number): Promise<string | undefi
     ...(folders?.failed ? [`folders failed: ${folders.failed}`] : []),
     ...(Number(folders?.unexplained) ? [`messages unexplained: ${folders?.unexplained}`] : []),
     ...(folders?.quarantined ? [`messages in quarantine: ${folders.quarantined}`] : []),
+    ...(contents.attachmentsQuarantined ? [`attachments in quarantine: ${contents.attachmentsQuarantined}`] : []),
+    ...(contents.originalsQuarantined ? [`originals in quarantine: ${contents.originalsQuarantined}`] : []),
   ];
   return faults.length > 0 ? faults.join('; ') : undefined;
 }

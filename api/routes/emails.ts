@@ -140,8 +140,8 @@ interface Call {
   readonly principal: Principal;
 }
 
-/** @throws {HttpError} 404 */
-async function located(
+/** The message that a call means. @throws {HttpError} 404 */
+export async function located(
   db: ApiParts['db'],
   { params, query, principal }: Call,
 ): Promise<{ readonly organization: Organization; readonly place: EmailPlace }> {

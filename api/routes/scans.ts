@@ -1,4 +1,7 @@
+import { contentOf, keepsAttachments } from '../../model/content.ts';
 import { mailboxTotals } from '../../store/mailbox-totals.ts';
+import { organizationOf } from '../../store/organizations.ts';
+import { contentsOfScan } from '../../store/scan-contents.ts';
 import { scanDifferences } from '../../store/scan-differences.ts';
 import { statistics } from '../../store/scan-figures.ts';
 import { listScans } from '../../store/scan-list.ts';
@@ -50,13 +53,16 @@ const statusRoute = ({ db, workflows, config }: ApiParts): Route =>
     errors: [404],
     async handle({ params: { scanId }, query: { organizationId }, principal }) {
       const scan = await findScan(db, principal, { scanId, organizationId });
-      const [totals, differences, runId] = await Promise.all([
+      const keeps = keepsAttachments(contentOf(scan.filters));
+      const [totals, differences, contents, runId] = await Promise.all([
         mailboxTotals(db, scan.scanNo),
         scanDifferences(db, scan.scanNo),
+        keeps ? contentsOfScan(db, await organizationOf(db, scan.organizationId), scan.scanNo) : null,
         runIdOf(workflows, scan),
       ]);
       const workflow = workflowOf(scan, runId, config.temporal);
-      return { status: 200, body: { success: true, ...stateOf(scan, totals, new Date()), differences, workflow } };
+      const state = stateOf(scan, totals, new Date());
+      return { status: 200, body: { success: true, ...state, differences, contents, workflow } };
     },
   });
 

@@ -33,6 +33,17 @@ export const differences = {
   restored: Count.meta({ description: 'There again, though they were deleted' }),
 };
 
+/** What there is beside messages, for a scan that keeps it. */
+export const contents = {
+  attachments: Count.meta({ description: 'Attachments whose bytes are stored' }),
+  attachmentsLeftOut: Count.meta({ description: 'Attachments that have no bytes, such as links' }),
+  attachmentsQuarantined: Count.meta({
+    description: 'Attachments that cannot be read, and messages whose attachments cannot be listed',
+  }),
+  originals: Count.meta({ description: 'Messages whose original bytes are stored' }),
+  originalsQuarantined: Count,
+};
+
 const CoveredFolder = z.strictObject({
   folderId: z.string(),
   path: z.string(),
@@ -48,6 +59,7 @@ const CoveredFolder = z.strictObject({
   }),
   unexplainedMessages: z.array(z.string()).meta({ description: 'Their ids, 100 at most' }),
   ...differences,
+  ...contents,
   folderCounter: Count.nullable().meta({ description: "The folder's own counter, which counts other items as well" }),
   reconciledAt: Time.nullable(),
   ...graphsError,
@@ -81,6 +93,7 @@ export const Coverage = z
       leftOut: Count,
       unexplained: Count,
       ...differences,
+      ...contents,
     }),
     mailboxes: z.array(CoveredMailbox),
     pagination: z.strictObject({ limit: Count, nextCursor: z.string().nullable() }),

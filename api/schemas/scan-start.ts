@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CONTENTS } from '../../model/content.ts';
 import { SCAN_MODES } from '../../model/scan.ts';
 import { certificateProblem, splitCertificate } from '../client-certificate.ts';
 import { OrganizationId, ScanId, Success, Time, text } from './common.ts';
@@ -95,9 +96,13 @@ export const Filters = z
     mailboxes: z.strictObject({ include: MailboxNames.optional(), exclude: MailboxNames.optional() }).optional(),
     since: When.optional().meta({ description: 'Only messages received at this time or later' }),
     until: When.optional().meta({ description: 'Only messages received before this time' }),
-    content: z.enum(['headers', 'full'], { error: 'must be one of headers, full' }).optional().meta({
-      description: 'What is kept of a message: `headers` (all but the body), `full` (the body as well; the default)',
-    }),
+    content: z
+      .enum(CONTENTS, { error: `must be one of ${CONTENTS.join(', ')}` })
+      .optional()
+      .meta({
+        description:
+          'What is kept of a message: `headers` (all but the body), `full` (the body as well; the default), `attachments` (its attachments as well), `mime` (its original bytes, RFC 5322, as well)',
+      }),
   })
   .refine(({ since, until }) => since === undefined || until === undefined || since < until, {
     path: ['until'],

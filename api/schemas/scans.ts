@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { SESSION_STATUSES } from '../../model/session.ts';
+import { CONTENTS } from '../../model/content.ts';
 import { SCAN_MODES, SCAN_STATUSES } from '../../model/scan.ts';
-import { differences } from './coverage.ts';
+import { contents, differences } from './coverage.ts';
 import { Count, OrganizationId, ScanId, Success, Time, wholeNumberOr } from './common.ts';
 
 const Status = z.enum(SCAN_STATUSES);
@@ -27,6 +28,11 @@ export const ScanState = z
     differences: z
       .strictObject(differences)
       .meta({ description: 'What it found otherwise than it was stored, in messages; by folder in its coverage' }),
+    content: z.enum(CONTENTS).meta({ description: 'What is kept of a message' }),
+    contents: z
+      .strictObject(contents)
+      .nullable()
+      .meta({ description: 'What there is beside messages; null where the scan keeps nothing beside them' }),
     messagesPerSecond: z.number().min(0),
     etaSeconds: Count.nullable().meta({ description: 'Null while nothing can be said' }),
     errorMessage: z.string().nullable(),
@@ -64,6 +70,8 @@ export const ScanState = z
       recordsExtracted: 120_000,
       mailboxes: { total: 80, running: 20, completed: 40, failed: 0, skipped: 3 },
       differences: { added: 118_000, changed: 1950, moved: 40, deleted: 12, restored: 0 },
+      content: 'full',
+      contents: null,
       messagesPerSecond: 2400.5,
       etaSeconds: 55,
       errorMessage: null,

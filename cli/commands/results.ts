@@ -30,7 +30,7 @@ export function resultsCommand(cli: Cli): Command {
   const command = new Command('results')
     .description('print what a scan has stored')
     .argument('<scanId>', 'the scan', identifier)
-    .option('--table <name>', 'emails, mailboxes or mail_folders', 'emails')
+    .option('--table <name>', 'emails, mailboxes, mail_folders, attachments or originals', 'emails')
     .option('--tables', 'list the tables and how many rows of each the scan saw')
     .option('--columns <names>', 'only these columns, in this order', list)
     .option('--limit <number>', 'rows at most (default: 50 for a table, else all)', wholeNumber(1))

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Content } from '../../model/content.ts';
 import { readAttachments } from '../../simulator/control/read-attachment.ts';
 import { attachmentsOfMessage } from '../../store/attachment-lookup.ts';
-import { originalsOf } from '../../store/originals.ts';
+import { originalOf } from '../../store/originals.ts';
 import { contentsOfScan } from '../../store/scan-contents.ts';
 import { liveOn } from './live-stage.ts';
 import { useMailboxes } from './stage.ts';
@@ -40,9 +40,9 @@ describe('what scans and sessions keep beside messages', () => {
       ({ name, state, byteSize }) => ({ name, state, byteSize }),
     );
   const counted = (scanNo: number) => contentsOfScan(stage.store.db, stage.organization, scanNo);
-  const original = async (messageId: string): Promise<Buffer | undefined> => {
-    const [found] = await originalsOf(stage.store.db, stage.organization, messageId);
-    return found && buffer(await stage.blobs.of(stage.organization).open(found.blob));
+  const original = async (mailboxId: string, messageId: string): Promise<Buffer | undefined> => {
+    const found = await originalOf(stage.store.db, stage.organization, { mailboxId, messageId });
+    return found?.blob ? buffer(await stage.blobs.of(stage.organization).open(found.blob)) : undefined;
   };
   /** The message as Graph gives it now. */
   const mimeOf = async (mailbox: string, id: string): Promise<Buffer> => {
@@ -99,17 +99,18 @@ describe('what scans and sessions keep beside messages', () => {
     const id = arrive(mailbox, [file('a.pdf', 5_000)]);
     const scanNo = await scan(mailbox, 'mime');
     const expected = await mimeOf(mailbox, id);
-    expect(await original(id)).toEqual(expected);
-    const [found] = await originalsOf(stage.store.db, stage.organization, id);
+    expect(await original(mailbox, id)).toEqual(expected);
+    const found = await originalOf(stage.store.db, stage.organization, { mailboxId: mailbox, messageId: id });
     expect(found?.blob).toEqual({
       sha256: createHash('sha256').update(expected).digest('hex'),
       size: expected.length,
     });
     expect(await counted(scanNo)).toEqual({ ...NONE, attachments: 1, originals: 31 });
     await scan(mailbox, 'mime');
-    expect(await originalsOf(stage.store.db, stage.organization, id), 'what is stored is not read again').toEqual([
-      found,
-    ]);
+    expect(
+      await originalOf(stage.store.db, stage.organization, { mailboxId: mailbox, messageId: id }),
+      'what is stored is not read again',
+    ).toEqual(found);
   });
 
   it('is the original of a draft again when it has changed', async () => {
@@ -117,11 +118,11 @@ describe('what scans and sessions keep beside messages', () => {
     const id = arrive(mailbox, [], { isDraft: true, body: { contentType: 'text', content: 'First' } });
     await scan(mailbox, 'mime');
     const first = await mimeOf(mailbox, id);
-    expect(await original(id)).toEqual(first);
+    expect(await original(mailbox, id)).toEqual(first);
     stage.simulator.control.changeMessage({ mailbox, id }, { body: { contentType: 'text', content: 'Second' } });
     await scan(mailbox, 'mime', 'incremental');
-    expect(await original(id)).toEqual(await mimeOf(mailbox, id));
-    expect(await original(id)).not.toEqual(first);
+    expect(await original(mailbox, id)).toEqual(await mimeOf(mailbox, id));
+    expect(await original(mailbox, id)).not.toEqual(first);
   });
 
   it('names what Graph cannot give, and stores the rest', async () => {
@@ -131,8 +132,8 @@ describe('what scans and sessions keep beside messages', () => {
     stage.simulator.control.addFault({ mailbox, message: bad, effect });
     const { scanNo } = await stage.addScan({ content: 'mime' });
     expect(await stage.read(mailbox, scanNo, { attempt: 3 })).toMatchObject(DONE);
-    expect(await original(bad)).toBeUndefined();
-    expect(await original(good)).toEqual(await mimeOf(mailbox, good));
+    expect(await original(mailbox, bad)).toBeUndefined();
+    expect(await original(mailbox, good)).toEqual(await mimeOf(mailbox, good));
     expect(await counted(scanNo)).toMatchObject({ attachments: 2, originals: 31, originalsQuarantined: 1 });
   });
 
@@ -173,7 +174,7 @@ describe('what scans and sessions keep beside messages', () => {
     await live.read(mailbox);
     for (const id of [named, told]) {
       expect(await stored(mailbox, id)).toMatchObject([{ state: 'stored' }]);
-      expect(await original(id)).toEqual(await mimeOf(mailbox, id));
+      expect(await original(mailbox, id)).toEqual(await mimeOf(mailbox, id));
     }
   });
 });

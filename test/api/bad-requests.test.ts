@@ -167,7 +167,7 @@ const BAD_CONFIGS: [what: string, config: unknown, path: string, message: string
     'content of another kind',
     { ...CONFIG, filters: { content: 'bodies' } },
     'config.filters.content',
-    /must be one of headers, full/,
+    /must be one of headers, full, attachments, mime/,
   ],
 ];
 

@@ -93,7 +93,7 @@ describe('the coverage of a scan', () => {
     expect(lines[0]).toContain('mailbox_id,address,mailbox_state,reason,folder_id,folder,');
     expect(lines[1]).toContain(`,${folderId},inbox,`);
     expect(lines[1]).toMatch(/,inbox,completed,25,25,0,2,2,not-owned-up-to-\d not-owned-up-to-\d,/);
-    expect(lines[2]).toMatch(/,skipped,denied,.*ErrorAccessDenied,request-7,,,,,$/);
+    expect(lines[2]).toMatch(/,skipped,denied,.*ErrorAccessDenied,request-7,,,,,,,,,,$/);
   });
 
   it('refuses what makes no sense, by name', async () => {

@@ -22,6 +22,8 @@ describe('the results of a scan', () => {
       ['mailboxes', 3],
       ['mail_folders', 1],
       ['emails', 25],
+      ['attachments', 0],
+      ['originals', 0],
     ]);
     const columns = tables.find(({ name }) => textOf(name) === 'emails')!['columns'];
     expect(columns).toEqual(

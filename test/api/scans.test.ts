@@ -25,6 +25,8 @@ describe('the status of a scan', () => {
       organizationId: seeded.organizationId,
       status: 'running',
       mode: 'full',
+      content: 'full',
+      contents: null,
       startTime: expect.stringMatching(/Z$/) as string,
       endTime: null,
       recordsExtracted: 7,

@@ -11,9 +11,9 @@ import { putBlob, removeUnreferenced } from '../../store/blob-rows.ts';
 import { BlobMissing } from '../../store/blobs/errors.ts';
 import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
 import { LeaseLost } from '../../store/errors.ts';
-import { lackingOriginals, originalsOf, settleOriginals, wantSeenOriginals } from '../../store/originals.ts';
+import { lackingOriginals, originalOf, settleOriginals, wantSeenOriginals } from '../../store/originals.ts';
 import { writePage } from '../../store/pages.ts';
-import { contentsByMailbox, contentsOfScan, countContents } from '../../store/scan-contents.ts';
+import { contentsByFolder, contentsOfScan, countContents } from '../../store/scan-contents.ts';
 import { message, startReading, useStore } from './support.ts';
 
 const store = useStore();
@@ -34,7 +34,7 @@ async function stage() {
     blobs,
     write: (content: 'full' | 'attachments' | 'mime', ...messages: GraphMessage[]) =>
       writePage(store.db, organization, reading.page(messages, { content })),
-    async put(bytes = randomBytes(100)) {
+    put: async (bytes = randomBytes(100)) => {
       const { sha256, size } = await putBlob(store.db, organization, blobs, Readable.from([bytes]));
       return { sha256, size };
     },
@@ -100,16 +100,18 @@ describe('originals', () => {
   });
 
   it('refer to their blob, which stays as long as they do', async () => {
-    const { write, settle, put, organization, blobs } = await stage();
+    const { write, settle, put, organization, blobs, mailboxId } = await stage();
     await write('mime', message('a'));
     const first = await put();
     await settle({ messageId: 'a', state: 'stored', blob: first });
     expect(await removeUnreferenced(store.db, organization, blobs, { graceMs: 0 })).toEqual({ blobs: 0, bytes: 0 });
-    expect(await originalsOf(store.db, organization, 'a')).toMatchObject([{ mailboxId: 'mailbox-1', blob: first }]);
+    expect(await originalOf(store.db, organization, { mailboxId, messageId: 'a' })).toEqual({
+      ...{ state: 'stored', reason: null, blob: first },
+    });
     const second = await put();
     await settle({ messageId: 'a', state: 'stored', blob: second });
     expect(await removeUnreferenced(store.db, organization, blobs, { graceMs: 0 })).toMatchObject({ blobs: 1 });
-    expect(await originalsOf(store.db, organization, 'a')).toMatchObject([{ blob: second }]);
+    expect(await originalOf(store.db, organization, { mailboxId, messageId: 'a' })).toMatchObject({ blob: second });
   });
 
   it('are not said to be stored where the blob is not there, or another holds the mailbox', async () => {
@@ -123,7 +125,7 @@ describe('originals', () => {
     expect(await lacking()).toEqual(['a']);
   });
 
-  it('and attachments are counted by scan and mailbox', async () => {
+  it('and attachments are counted by scan and folder', async () => {
     const { write, settle, put, organization, held, scanNo, mailboxId } = await stage();
     await write('mime', message('a'), message('b'), message('c'));
     await settle(
@@ -137,8 +139,8 @@ describe('originals', () => {
       ...{ originals: 1, originalsQuarantined: 1 },
     };
     expect(await contentsOfScan(store.db, organization, scanNo)).toEqual(counts);
-    const mailboxes = await contentsByMailbox(store.db, organization, { scanNo, mailboxIds: [mailboxId] });
-    expect([...mailboxes]).toEqual([[mailboxId, counts]]);
+    const mailboxes = await contentsByFolder(store.db, organization, { scanNo, mailboxIds: [mailboxId] });
+    expect(mailboxes).toEqual(new Map([[mailboxId, new Map([['inbox-id', counts]])]]));
   });
 
   it('of what has been left out for want of takers are wanted by a scan that keeps all', async () => {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { toAttachmentRow } from '../../model/attachment.ts';
+import { saveAttachments } from '../../store/attachments.ts';
 import { InvalidCursor, UnknownTable } from '../../store/errors.ts';
 import { writePage } from '../../store/pages.ts';
 import { RESULT_TABLES, resultRows, resultTables, type ResultRow } from '../../store/results.ts';
@@ -24,12 +26,19 @@ async function scanOf25(organizationId: string): Promise<{ reading: Reading; sca
 
 describe('results', () => {
   it('name the tables, their columns and how many rows the scan saw', async () => {
-    const { scan } = await scanOf25('tables');
+    const { scan, reading } = await scanOf25('tables');
+    const { organization, mailboxId, leaseToken } = reading;
+    const all = Array.from({ length: 25 }, (_, i) => message(`m${i}`));
+    await writePage(store.db, organization, reading.page(all, { content: 'mime' }));
+    const lists = [{ messageId: 'm0', attachments: [{ row: toAttachmentRow({ id: 'a' }, false) }] }];
+    await saveAttachments(store.db, organization, { mailboxId, leaseToken, lists, scanId: null });
     const tables = await resultTables(store.db, scan);
     expect(tables.map(({ name, rowCount }) => [name, rowCount])).toEqual([
       ['mailboxes', 2],
       ['mail_folders', 2],
       ['emails', 25],
+      ['attachments', 1],
+      ['originals', 25],
     ]);
     for (const { name, columns } of tables) {
       const { records } = await resultRows(store.db, scan, name, { limit: 1 });

@@ -47,6 +47,7 @@ CREATE INDEX originals_sha256 ON ${schema}.originals (sha256) WHERE sha256 IS NO
 CREATE TABLE ${schema}.scan_contents (
   scan_no int NOT NULL,
   mailbox_no int NOT NULL,
+  folder_no int NOT NULL,
   attachments int NOT NULL,
   attachments_left_out int NOT NULL,
   attachments_quarantined int NOT NULL,
@@ -54,9 +55,9 @@ CREATE TABLE ${schema}.scan_contents (
   originals int NOT NULL,
   originals_quarantined int NOT NULL,
   counted_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (scan_no, mailbox_no)
+  PRIMARY KEY (scan_no, mailbox_no, folder_no)
 );
 COMMENT ON TABLE ${schema}.scan_contents IS
-  'What there is of attachments and originals of the messages that a scan has seen in a mailbox, for scans that want them.';
+  'What there is of attachments and originals of the messages that a scan has seen in a folder, for scans that keep them.';
 COMMENT ON COLUMN ${schema}.scan_contents.lists_quarantined IS 'Messages whose attachments cannot be listed.';
 `;

@@ -1,0 +1,89 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { putBlob } from '../../store/blob-rows.ts';
+import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
+import { settleOriginals } from '../../store/originals.ts';
+import { writePage } from '../../store/pages.ts';
+import { message, startReading, type Reading } from '../store/support.ts';
+import { openApiStage, type ApiStage } from './support/stage.ts';
+
+const MESSAGE = 'AAMk/a+b=_-c==';
+const MIME = Buffer.from('Subject: Hello\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>');
+
+describe('originals of messages, over the API', () => {
+  let folder: string;
+  let stage: ApiStage;
+  let key: string;
+  let reading: Reading;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'outhaul-originals-'));
+    stage = await openApiStage({ environment: { OUTHAUL_BLOBS_DIR: folder } });
+  });
+  afterAll(async () => {
+    await stage?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    const organizationId = stage.organization();
+    key = await stage.keyOf(organizationId);
+    reading = await startReading(stage.db, { organizationId });
+  });
+  const download = (headers: Record<string, string> = {}) =>
+    fetch(`${stage.api.url}/email-details/${encodeURIComponent(MESSAGE)}/mime`, {
+      headers: { Authorization: `Bearer ${key}`, ...headers },
+    });
+  const store = (content: 'full' | 'mime') =>
+    writePage(stage.db, reading.organization, reading.page([message(MESSAGE)], { content }));
+  async function settle(bytes?: Buffer): Promise<string> {
+    const { organization, mailboxId, leaseToken } = reading;
+    const blobs = folderBlobStores(folder).of(organization);
+    const put = bytes && (await putBlob(stage.db, organization, blobs, Readable.from([bytes])));
+    const blob = put && { sha256: put.sha256, size: put.size };
+    const original = blob
+      ? ({ messageId: MESSAGE, state: 'stored', blob } as const)
+      : ({ messageId: MESSAGE, state: 'quarantined', reason: 'ErrorMimeContentInvalid' } as const);
+    await settleOriginals(stage.db, organization, blobs, { mailboxId, leaseToken, originals: [original], scanId: 's' });
+    return blob?.sha256 ?? '';
+  }
+
+  it('come byte by byte, as a file that no browser shows', async () => {
+    await store('mime');
+    const sha256 = await settle(MIME);
+    const response = await download();
+    expect([response.status, Buffer.from(await response.arrayBuffer()).equals(MIME)]).toEqual([200, true]);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'message/rfc822',
+      'content-disposition': expect.stringMatching(/^attachment; filename="message\.eml"/) as string,
+      'x-content-type-options': 'nosniff',
+      'content-length': String(MIME.length),
+      etag: `"${sha256}"`,
+    });
+    const part = await download({ Range: 'bytes=0-13' });
+    expect([part.status, await part.text()]).toEqual([206, 'Subject: Hello']);
+    expect((await download({ 'If-None-Match': `"${sha256}"` })).status).toBe(304);
+  });
+
+  it('that are not stored are 404, and why', async () => {
+    const words = async (): Promise<[number, string]> => {
+      const response = await download();
+      return [response.status, await response.text()];
+    };
+    expect(await words()).toEqual([404, expect.stringMatching(/No message of this id/)]);
+    await store('full');
+    expect(await words()).toEqual([404, expect.stringMatching(/no scan or session with filters\.content/)]);
+    await store('mime');
+    expect(await words()).toEqual([404, expect.stringMatching(/still to be read/)]);
+    await settle();
+    expect(await words()).toEqual([404, expect.stringMatching(/Graph cannot give it \(ErrorMimeContentInvalid\)/)]);
+  });
+
+  it('of another organization are not told of', async () => {
+    await store('mime');
+    await settle(MIME);
+    key = await stage.keyOf(stage.organization());
+    expect((await download()).status).toBe(404);
+  });
+});
