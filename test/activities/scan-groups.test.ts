@@ -13,7 +13,7 @@ describe('scans that wait for one mailbox', () => {
     expect(numbers(wishes)).toEqual([[1, 2]]);
   });
 
-  it('are read for one after the other where their folders, windows or modes differ', () => {
+  it('are read for one after the other where their folders, windows, modes or contents differ', () => {
     const since = '2026-01-01T00:00:00Z';
     const wishes = [
       scan(1, { folders: ['inbox'] }),
@@ -22,7 +22,9 @@ describe('scans that wait for one mailbox', () => {
       scan(4, { folders: ['inbox'] }, 'incremental'),
       scan(5, { folders: ['inbox'], since }),
       scan(6, { folders: ['inbox'], until: since }),
+      scan(7, { folders: ['inbox'], content: 'headers' }),
+      scan(8, { folders: ['inbox'], content: 'full' }),
     ];
-    expect(numbers(wishes)).toEqual([[1], [2], [3, 5], [4], [6]]);
+    expect(numbers(wishes)).toEqual([[1, 8], [2], [3, 5], [4], [6], [7]]);
   });
 });
