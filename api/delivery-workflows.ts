@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import type { KindSettings } from '../model/destination.ts';
 import { deliverWorkflowId, feedWorkflowId, replayWorkflowId } from '../model/ids.ts';
+import type { Destination } from '../store/destinations.ts';
 import type { deliver } from '../workflows/deliver.ts';
 import type { feedDestination } from '../workflows/feed-destination.ts';
 import { owedSignal } from '../workflows/messages.ts';
@@ -9,10 +11,7 @@ import type { replayDestination } from '../workflows/replay-destination.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
 
 /** Which destination, and whose. */
-export interface DestinationName {
-  readonly id: string;
-  readonly organizationId: string;
-}
+export type DestinationName = Pick<Destination, 'id' | 'organizationId'>;
 
 /** A window of time, by when messages were received: ISO 8601, the first moment and the first one after it. */
 export interface ReplayTime {
@@ -23,7 +22,7 @@ export interface ReplayTime {
 /** What the API asks of Temporal about destinations. Each returns when that is sure to happen. */
 export interface DeliveryWorkflows {
   /** Has a destination sent what it is owed. */
-  wake(destination: DestinationName): Promise<void>;
+  wake(destination: DestinationName & KindSettings): Promise<void>;
   /** Has a new destination owed what is stored already. */
   feed(destination: DestinationName): Promise<void>;
   /** Has a destination owed once more what was received in a time. @returns the request's id */
@@ -38,21 +37,22 @@ export function createDeliveryWorkflows(
   { orchestrationQueue }: { readonly orchestrationQueue: string },
 ): DeliveryWorkflows {
   const call = <T>(work: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + CALL_MS, work);
-  const of = ({ organizationId }: DestinationName) => ({
+  const of = ({ organizationId }: DestinationName, urgency: Parameters<typeof priorityOf>[0]) => ({
     taskQueue: orchestrationQueue,
-    priority: priorityOf('incremental', organizationId),
+    priority: priorityOf(urgency, organizationId),
     typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
   });
   return {
     async wake(destination) {
-      const { id: destinationId } = destination;
+      const { id: destinationId, kind, settings } = destination;
+      const urgency = kind === 'utility' ? settings.priority : 'medium';
       await call(() =>
         client.workflow.signalWithStart<typeof deliver>('deliver', {
-          ...of(destination),
+          ...of(destination, urgency),
           workflowId: deliverWorkflowId(destinationId),
           signal: owedSignal,
           args: [{ destinationId }],
-          staticSummary: `Deliveries to destination ${destinationId}`,
+          staticSummary: `Sender to destination ${destinationId}`,
         }),
       );
     },
@@ -60,11 +60,11 @@ export function createDeliveryWorkflows(
       const { id: destinationId } = destination;
       await call(() =>
         client.workflow.start<typeof feedDestination>('feedDestination', {
-          ...of(destination),
+          ...of(destination, 'full'),
           workflowId: feedWorkflowId(destinationId),
           workflowIdConflictPolicy: 'USE_EXISTING',
           args: [{ destinationId }],
-          staticSummary: `Destination ${destinationId} is fed what is stored`,
+          staticSummary: `Feeds destination ${destinationId}`,
         }),
       );
     },
@@ -73,10 +73,10 @@ export function createDeliveryWorkflows(
       const requestId = randomUUID();
       await call(() =>
         client.workflow.start<typeof replayDestination>('replayDestination', {
-          ...of(destination),
+          ...of(destination, 'full'),
           workflowId: replayWorkflowId(destinationId, requestId),
           args: [{ destinationId, since, until }],
-          staticSummary: `Replay to destination ${destinationId}`,
+          staticSummary: `Replays to destination ${destinationId}`,
         }),
       );
       return requestId;

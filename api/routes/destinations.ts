@@ -129,6 +129,9 @@ const changeRoute = (parts: ApiParts): Route =>
       if (!changed) throw unknown(before.id);
       const parted = { settings: Object.keys(settings ?? {}), secret: Object.keys(secret ?? {}) };
       await record(parts, changed, call, 'change', parted);
+      await parts.deliveries
+        .wake(changed)
+        .catch((err: unknown) => call.log.warn({ err }, 'A changed destination is tried later, by upkeep'));
       return { status: 200, body: { ...(await answer(parts, changed, 'is changed')), signingKey: completed?.madeKey } };
     },
   });

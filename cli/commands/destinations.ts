@@ -66,7 +66,7 @@ const withJson = (command: Command): Command => command.option('--json', 'print 
 const example = (command: Command, line: string): Command => command.addHelpText('after', `\nExample:\n  $ ${line}`);
 
 const named = (name: string, description: string): Command =>
-  new Command(name).description(description).argument('<destination>', 'its name, or its id');
+  withOrganization(new Command(name).description(description).argument('<destination>', 'its name, or its id'));
 
 /** A command about one destination that is there. */
 const about = <Options extends ClientOptions>(
@@ -74,7 +74,7 @@ const about = <Options extends ClientOptions>(
   command: Command,
   run: (api: ApiClient, destination: DestinationEntry, options: Options) => Promise<void>,
 ): Command =>
-  withClientOptions(withOrganization(command)).action(async (nameOrId: string, options: Options) => {
+  withClientOptions(command).action(async (nameOrId: string, options: Options) => {
     const { findDestination } = await import('../find-destination.ts');
     const api = await openClient(cli, options);
     await run(api, await findDestination(api, nameOrId), options);
@@ -114,12 +114,12 @@ function createCommand(cli: Cli): Command {
         DESTINATION_STARTS,
       ),
     );
-  const whole = withSecrets(withJson(withSettings(create)).optionsGroup('Secrets:'));
+  const whole = withSecrets(withSettings(withJson(withOrganization(create))).optionsGroup('Secrets:'));
   example(
     whole.addHelpText('after', SECRETS_HELP),
     'outhaul destinations create files --kind folder --directory /var/mail',
   );
-  return withClientOptions(withOrganization(whole)).action(async (name: string, options: CreateOptions) => {
+  return withClientOptions(whole).action(async (name: string, options: CreateOptions) => {
     const { kind, starts } = options;
     const [secret, settings = {}] = [await readDestinationSecret(cli, options), await settingsOf(options)];
     const made = await (await openClient(cli, options)).makeDestination({ name, kind, starts, settings, secret });
@@ -132,7 +132,7 @@ function changeCommand(cli: Cli): Command {
   const change = named('change', 'change what the options name; the rest stays, and so does what it is owed')
     .option('--name <name>', 'another name')
     .option('--clear-filters', 'forget the filters that it has');
-  const whole = withSecretChanges(withJson(withSettings(change)).optionsGroup('Secrets:'));
+  const whole = withSecretChanges(withSettings(withJson(change)).optionsGroup('Secrets:'));
   example(whole.addHelpText('after', SECRETS_HELP), 'outhaul destinations change invoices --concurrency 10');
   return about(cli, whole, async (api, { id, settings: now }, options: ChangeOptions) => {
     const before = options.clearFilters ? {} : { ...now.filters };
