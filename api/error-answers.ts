@@ -57,7 +57,8 @@ function fromStore(error: unknown): HttpError | undefined {
   return undefined;
 }
 
-const BYTES_LOST = 'The stored bytes are missing from the blob store, or were altered there';
+const BYTES_LOST =
+  'The stored bytes are missing from the blob store, or were altered there: they are read from Graph again, where they still are';
 
 const unopened = ({ missingKeyId: id }: SealError): string =>
   id === undefined

@@ -97,10 +97,11 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
     await environmentDestinations.settle();
     const redisQueues = createRedisQueues(db);
     closers.push(async () => redisQueues.close());
+    const readers = createNotificationWorkflows(client, { orchestrationQueue });
     const receiver = config.notifications.enabled
       ? createNotificationReceiver({
           database: { ...settings.database, sealer: keyRing, log },
-          workflows: createNotificationWorkflows(client, { orchestrationQueue }),
+          workflows: readers,
           log,
         })
       : undefined;
@@ -112,6 +113,7 @@ export async function startApi(options: ApiOptions): Promise<RunningApi> {
         blobs: folderBlobStores(config.blobs.directory),
         environmentDestinations,
         redisQueues,
+        wakeReader: (...about) => readers.wakeReader(...about),
         workflows,
         sessions: createSessionWorkflows(client, { orchestrationQueue, startMs: options.admissionMs ?? 60_000 }),
         schedules: createScanSchedules(client, { orchestrationQueue }),

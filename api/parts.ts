@@ -6,6 +6,7 @@ import type { ConnectionWorkflows } from './connection-workflows.ts';
 import type { ContactWorkflows } from './contact-workflows.ts';
 import type { DeliveryWorkflows } from './delivery-workflows.ts';
 import type { EnvironmentDestinations } from './environment-destinations.ts';
+import type { NotificationWorkflows } from './notifications/asking.ts';
 import type { NotificationReceiver } from './notifications/receiver.ts';
 import type { KeyChecker } from './principal.ts';
 import type { QuarantineWorkflows } from './quarantine-workflows.ts';
@@ -23,6 +24,7 @@ export interface ApiParts {
   readonly blobs: BlobStores;
   readonly environmentDestinations: EnvironmentDestinations;
   readonly redisQueues: RedisQueues;
+  readonly wakeReader: NotificationWorkflows['wakeReader'];
   readonly workflows: ScanWorkflows;
   readonly sessions: SessionWorkflows;
   readonly schedules: ScanSchedules;

@@ -9,6 +9,7 @@ import { attachmentHeaders } from '../attachment-headers.ts';
 import { bytesOf } from '../byte-range.ts';
 import { attachmentEntry, deliveryEntry, detailsOf, resultOf } from '../email-form.ts';
 import { notFound, type HttpError } from '../errors.ts';
+import { lossTeller } from '../lost-attachment.ts';
 import type { ApiParts } from '../parts.ts';
 import type { Principal } from '../principal.ts';
 import { route, type Route } from '../route.ts';
@@ -100,7 +101,7 @@ const jsonRoute = ({ db }: ApiParts): Route =>
     },
   });
 
-const contentRoute = ({ db, blobs }: ApiParts): Route =>
+const contentRoute = (parts: ApiParts): Route =>
   route({
     method: 'get',
     path: '/email-details/{message_id}/attachments/{attachment_id}',
@@ -117,9 +118,9 @@ const contentRoute = ({ db, blobs }: ApiParts): Route =>
       304: { description: 'It is what `If-None-Match` names' },
     },
     errors: [404, 416],
-    async handle({ params, conditions, ...call }) {
-      const { organization, place } = await located(db, { ...call, params });
-      const attachment = await attachmentById(db, organization, {
+    async handle({ params, conditions, log, ...call }) {
+      const { organization, place } = await located(parts.db, { ...call, params });
+      const attachment = await attachmentById(parts.db, organization, {
         mailboxId: place.mailboxId,
         messageId: params.message_id,
         id: params.attachment_id,
@@ -127,10 +128,19 @@ const contentRoute = ({ db, blobs }: ApiParts): Route =>
       if (!attachment)
         throw notFound('The message has no attachment of this id, as far as its attachments were listed');
       const blob = storedBlob(attachment);
-      const store = blobs.of(organization);
-      if (!(await store.has(blob))) throw new BlobMissing(blob.sha256);
+      const store = parts.blobs.of(organization);
+      const { emailNo, id: attachmentId } = attachment;
+      const tellLoss = lossTeller(parts, organization, { emailNo, attachmentId, sha256: blob.sha256, log });
+      if (!(await store.has(blob))) {
+        const missing = new BlobMissing(blob.sha256);
+        tellLoss(missing);
+        throw missing;
+      }
       const headers = { ...attachmentHeaders(attachment), ETag: `"${blob.sha256}"`, 'Accept-Ranges': 'bytes' };
-      return bytesOf({ size: blob.size, headers, conditions }, (range) => store.open(blob, range && { range }));
+      return bytesOf({ size: blob.size, headers, conditions }, async (range) => {
+        const bytes = await store.open(blob, range && { range });
+        return bytes.once('error', tellLoss);
+      });
     },
   });
 

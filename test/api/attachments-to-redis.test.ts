@@ -237,5 +237,19 @@ describe('attachments to a folder that the environment describes', () => {
       redis_queue: null,
       destinations: [{ name: 'attachments-folder', kind: 'folder', owed: 0, waiting: 0, delivered: wanted.length }],
     });
+
+    // What is lost on the disk is noticed by whoever asks for it, and read from Graph again.
+    const [lost] = wanted;
+    if (!lost) expect.fail('there is no attachment');
+    const blobs = await readdir(join(folder, 'blobs'), { recursive: true, withFileTypes: true });
+    const blob = blobs.find(({ name }) => name === lost.sha256);
+    await rm(join(blob?.parentPath ?? '', lost.sha256));
+    const [message, attachment] = [lost.message, lost.id].map(encodeURIComponent);
+    const path = `/email-details/${message}/attachments/${attachment}`;
+    expect((await stage.call('GET', path)).status).toBe(503);
+    await vi.waitFor(async () => {
+      const { status, headers } = await stage.call('GET', path);
+      expect([status, headers.get('etag')]).toEqual([200, `"${lost.sha256}"`]);
+    }, LONG);
   });
 });
