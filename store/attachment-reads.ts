@@ -66,7 +66,8 @@ export async function wantAttachments(
 
 /**
  * All attachments of the messages that scans have seen in a mailbox are wanted, of the next so many of its messages by their
- * id: those that may have some. What was left out of them because nobody wanted it is wanted now.
+ * id: those that may have some. What was left out of them because nobody wanted it is wanted now,
+ * and what could not be read before the scans began is tried again.
  * @param after start after ''
  * @returns how many are to be listed that were not before, and after which id to go on; null: that was the last
  * @throws {LeaseLost}
@@ -98,32 +99,38 @@ export async function wantSeenAttachments(
       ), wanted AS (
         INSERT INTO ${schema}.attachment_reads AS r (email_no, mailbox_no, state, everything)
         SELECT _no, mailbox_no, 'wanted', true FROM seen ORDER BY _no
-        ON CONFLICT (email_no) DO UPDATE SET ${WANTED_AGAIN} WHERE NOT r.everything
+        ON CONFLICT (email_no) DO UPDATE SET ${WANTED_AGAIN}
+          WHERE NOT r.everything OR r.state = 'quarantined' AND r.updated_at < ${begunAt('$5')}
+            OR r.state = 'done' AND EXISTS (SELECT FROM ${schema}.attachments a WHERE a._email_no = r.email_no
+              AND a.state = 'quarantined' AND a._extracted_at < ${begunAt('$5')})
         RETURNING email_no
       ), answer AS (
         SELECT (SELECT count(*) FROM wanted) AS wanted,
           (SELECT max(id) FROM stretch HAVING count(*) = $4) AS after
       )`,
-    values: [after, limit],
+    values: [after, limit, scanNos],
   });
   return answer ?? { wanted: 0, after: null };
 }
 
-/** SQL: whether the attachments of a message are to be looked up, as `mayHaveAttachments` of the model says it. */
-const mayHaveAttachments = (message: string): string =>
-  `(${message}.has_attachments IS DISTINCT FROM false OR ${message}.body_content LIKE '%cid:%')`;
+/** SQL: whether the attachments of a message are to be looked up, as the model's function of this name says it. */
+export const mayHaveAttachments = `(has_attachments IS DISTINCT FROM false OR coalesce(body_content LIKE '%cid:%', false))`;
+
+/** SQL: when scans began, or were opened again: what could not be read before is worth another try. */
+export const begunAt = (scanNos: string): string => `(SELECT max(coalesce(retried_at, started_at, requested_at))
+  FROM outhaul.scans WHERE scan_no = ANY(${scanNos}::int[]))`;
 
 const WANTED_AGAIN = `state = 'wanted', everything = true, reason = NULL, request_id = NULL, draft_key = NULL, updated_at = now()`;
 
 /**
  * SQL, part of the statement that stores a page: all attachments of its messages are wanted. What was wanted so before
  * stays as it is, but for a draft that has changed.
- * @param messages a relation that has `_no`, `change_key`, `has_attachments` and `body_content`, each message once
+ * @param messages a relation that has `_no`, `change_key` and `may_have`, as `mayHaveAttachments` says, each message once
  * @param mailbox a relation of one row that has `mailbox_no`
  */
 export const wantedPart = ({ schema }: Organization, messages: string, mailbox: string): string => `, listed AS (
   INSERT INTO ${schema}.attachment_reads AS r (email_no, mailbox_no, state, everything)
-  SELECT m._no, mailbox_no, 'wanted', true FROM ${messages} AS m CROSS JOIN ${mailbox} WHERE ${mayHaveAttachments('m')}
+  SELECT m._no, mailbox_no, 'wanted', true FROM ${messages} AS m CROSS JOIN ${mailbox} WHERE may_have
   ON CONFLICT (email_no) DO UPDATE SET ${WANTED_AGAIN}
     WHERE NOT r.everything OR r.draft_key IS DISTINCT FROM (
       SELECT m.change_key FROM ${messages} AS m WHERE m._no = r.email_no AND r.draft_key IS NOT NULL)

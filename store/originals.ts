@@ -1,5 +1,5 @@
 import { storableText } from '../model/text.ts';
-import { emailOf } from './attachment-reads.ts';
+import { begunAt, emailOf } from './attachment-reads.ts';
 import { holdBlobs, looseBlobs } from './blob-rows.ts';
 import type { BlobRef, BlobStore } from './blobs/blob-store.ts';
 import { query, run, transaction, type Database } from './database.ts';
@@ -30,7 +30,7 @@ export interface Original {
 
 /**
  * The originals of all messages that these scans have seen in the mailbox are wanted. One that is stored, or could not be
- * read, stays as it is, but for a draft that has changed.
+ * read since the scans began, stays as it is, but for a draft that has changed.
  * @returns how many are to be read that were not before
  * @throws {LeaseLost}
  */
@@ -49,7 +49,8 @@ export async function wantSeenOriginals(
         FROM lease JOIN ${schema}.emails e ON e._mailbox_no = lease.mailbox_no AND e._deleted_at IS NULL
         WHERE EXISTS (SELECT FROM outhaul.scan_messages s WHERE s.scan_no = ANY($3::int[]) AND s.email_no = e._no)
           AND NOT EXISTS (SELECT FROM ${schema}.originals o
-            WHERE o._email_no = e._no AND (o.state = 'wanted' OR o.draft_key IS NULL OR o.draft_key = e.change_key))
+            WHERE o._email_no = e._no AND (o.state = 'wanted' OR o.draft_key IS NULL OR o.draft_key = e.change_key)
+              AND NOT (o.state = 'quarantined' AND o._extracted_at < ${begunAt('$3')}))
         ON CONFLICT (_email_no) DO UPDATE SET state = 'wanted', reason = NULL, request_id = NULL
         RETURNING _email_no
       ), answer AS (SELECT count(*) AS wanted FROM wanted)`,

@@ -1,5 +1,5 @@
 import { EMAIL_COLUMNS, decodedRows } from './email-columns.ts';
-import { wantedPart } from './attachment-reads.ts';
+import { mayHaveAttachments, wantedPart } from './attachment-reads.ts';
 import type { Organization } from './organizations.ts';
 import { originalsPart } from './originals.ts';
 import { owedPart } from './owing.ts';
@@ -87,8 +87,8 @@ export interface PageKind {
  */
 export const pageStatement = (organization: Organization, { owes = false, keeps }: PageKind = {}): string => {
   const { schema } = organization;
-  const seen = `(SELECT _no, id, change_key, has_attachments, body_content FROM fresh
-    UNION ALL SELECT _no, id, change_key, has_attachments, body_content FROM known)`;
+  const seen = `(SELECT _no, id, change_key, may_have FROM fresh
+    UNION ALL SELECT _no, id, change_key, ${mayHaveAttachments} FROM known)`;
   return `
 WITH lease AS MATERIALIZED (
   SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
@@ -107,7 +107,7 @@ WITH lease AS MATERIALIZED (
   INSERT INTO ${schema}.emails (${COLUMNS.join(', ')})
   SELECT ${values('page')} FROM page CROSS JOIN turn
   ON CONFLICT (_mailbox_no, id) DO NOTHING
-  RETURNING _no, id, change_key, has_attachments, body_content
+  RETURNING _no, id${keeps ? `, change_key, ${mayHaveAttachments} AS may_have` : ''}
 ), rest AS MATERIALIZED (
   SELECT * FROM page WHERE id NOT IN (SELECT id FROM fresh)
 ), known AS MATERIALIZED (

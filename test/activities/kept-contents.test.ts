@@ -125,7 +125,7 @@ describe('what scans and sessions keep beside messages', () => {
     expect(await original(mailbox, id)).not.toEqual(first);
   });
 
-  it('names what Graph cannot give, and stores the rest', async () => {
+  it('names what Graph cannot give, stores the rest, and tries it again with the next scan', async () => {
     const mailbox = stage.ownMailbox();
     const [bad, good] = [arrive(mailbox, [file('a.pdf')]), arrive(mailbox, [file('b.pdf')])];
     const effect = { type: 'poison', where: 'alone', members: ['$value'] } as const;
@@ -135,6 +135,30 @@ describe('what scans and sessions keep beside messages', () => {
     expect(await original(mailbox, bad)).toBeUndefined();
     expect(await original(mailbox, good)).toEqual(await mimeOf(mailbox, good));
     expect(await counted(scanNo)).toMatchObject({ attachments: 2, originals: 31, originalsQuarantined: 1 });
+    const again = await stage.addScan({ content: 'mime' });
+    await stage.read(mailbox, again.scanNo, { attempt: 3 });
+    expect(await counted(again.scanNo), 'it is tried again, in vain').toMatchObject({ originalsQuarantined: 1 });
+    stage.simulator.control.clearFaults();
+    const healed = await scan(mailbox, 'mime');
+    expect(await counted(healed)).toMatchObject({ attachments: 2, originals: 32, originalsQuarantined: 0 });
+    expect(await original(mailbox, bad)).toEqual(await mimeOf(mailbox, bad));
+  });
+
+  it('tries attachments again with the next scan that Graph could not give', async () => {
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a.pdf'), file('b.pdf')]);
+    const [attachment] = (await stage.simulator.control.attachments.truth.page({ mailbox, message: id })).value;
+    stage.simulator.control.addFault({
+      ...{ mailbox, message: id, attachment: attachment?.id ?? '' },
+      effect: { type: 'poison' },
+    });
+    const { scanNo } = await stage.addScan({ content: 'attachments' });
+    expect(await stage.read(mailbox, scanNo, { attempt: 3 })).toMatchObject(DONE);
+    expect(await counted(scanNo)).toMatchObject({ attachments: 1, attachmentsQuarantined: 1 });
+    stage.simulator.control.clearFaults();
+    expect(await counted(await scan(mailbox, 'attachments'))).toMatchObject({
+      ...{ attachments: 2, attachmentsQuarantined: 0 },
+    });
   });
 
   it('lacks nothing of a message that is gone when its contents are asked for', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Content } from '../../model/content.ts';
 import type { GraphMessage } from '../../model/mail.ts';
 import { lackingAttachments, wantSeenAttachments } from '../../store/attachment-reads.ts';
 import { saveAttachments } from '../../store/attachments.ts';
@@ -13,6 +14,9 @@ import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
 import { LeaseLost } from '../../store/errors.ts';
 import { lackingOriginals, originalOf, settleOriginals, wantSeenOriginals } from '../../store/originals.ts';
 import { writePage } from '../../store/pages.ts';
+import { finishScan } from '../../store/scan-end.ts';
+import { finishReading } from '../../store/scan-mailboxes.ts';
+import { scanByNo } from '../../store/scans.ts';
 import { contentsByFolder, contentsOfScan, countContents } from '../../store/scan-contents.ts';
 import { message, startReading, useStore } from './support.ts';
 
@@ -23,8 +27,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function stage() {
-  const reading = await startReading(store.db);
+async function stage(content: Content = 'full') {
+  const reading = await startReading(store.db, { filters: { content } });
   const { organization, mailboxId, leaseToken, scanNo } = reading;
   const held = { mailboxId, leaseToken };
   const blobs = folderBlobStores(folder).of(organization);
@@ -141,6 +145,25 @@ describe('originals', () => {
     expect(await contentsOfScan(store.db, organization, scanNo)).toEqual(counts);
     const mailboxes = await contentsByFolder(store.db, organization, { scanNo, mailboxIds: [mailboxId] });
     expect(mailboxes).toEqual(new Map([[mailboxId, new Map([['inbox-id', counts]])]]));
+  });
+
+  it('that cannot be read keep the scan from being called complete, where it was to keep them', async () => {
+    const ends = await Promise.all(
+      (['full', 'mime'] as const).map(async (content) => {
+        const { write, settle, organization, held, scanNo, mailboxId } = await stage(content);
+        await write('mime', message('a'));
+        await settle({ messageId: 'a', state: 'quarantined', reason: 'ErrorMimeContentInvalid' });
+        await countContents(store.db, organization, { ...held, scanNos: [scanNo] });
+        await finishReading(store.db, organization, { ...held, scanNos: [scanNo], mailboxId, outcome: 'completed' });
+        await finishScan(store.db, scanNo, { end: 'ran', maxConcurrent: 5 });
+        const { status, errorMessage } = await scanByNo(store.db, scanNo);
+        return [status, errorMessage];
+      }),
+    );
+    expect(ends).toEqual([
+      ['completed', null],
+      ['completed_with_errors', 'originals in quarantine: 1'],
+    ]);
   });
 
   it('of what has been left out for want of takers are wanted by a scan that keeps all', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
 import type { FolderWithPath } from '../../model/folders.ts';
 import type { GraphMessage, GraphUser } from '../../model/mail.ts';
+import type { ScanFilters } from '../../model/scan.ts';
 import { closeDatabase, openDatabase, query, type Database, type DatabaseOptions } from '../../store/database.ts';
 import { saveFolders } from '../../store/folders.ts';
 import type { HeldMailbox } from '../../store/lease-guard.ts';
@@ -144,6 +145,7 @@ export interface ReadingOptions {
   readonly scanId?: string;
   readonly mailboxId?: string;
   readonly mode?: 'full' | 'incremental';
+  readonly filters?: Partial<ScanFilters>;
   /** Default `['inbox-id']`; the first is the one that is open. */
   readonly folders?: readonly string[];
 }
@@ -163,7 +165,7 @@ export async function startReading(db: Database, options: ReadingOptions = {}): 
   const { organizationId = unique('org'), scanId = unique('scan'), mailboxId = 'mailbox-1', mode = 'full' } = options;
   const { folders = ['inbox-id'] } = options;
   const organization = await ensureOrganization(db, organizationId);
-  const filters = { folders: ['all'] };
+  const filters = { folders: ['all'], ...options.filters };
   const { scanNo } = await addScan(db, { organizationId, scanId, mode, filters, status: 'running' });
   await recordUsers(db, organization, { scanNo, tenantId: 'tenant-1', users: [{ user: user(mailboxId) }] });
   const { leaseToken } = await hold(db, organization, mailboxId);
