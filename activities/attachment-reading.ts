@@ -24,7 +24,7 @@ export interface Stretch {
 /** Messages looked up at a time. */
 const LOOKED_UP = 100;
 /** Messages that are being listed or stored: enough to have the mailbox's requests never wait for the disk. */
-const MESSAGES_AT_ONCE = 12;
+const MESSAGES_AT_ONCE = 24;
 /** Messages looked at in one go, of all that a scan may have seen. */
 const SEEN_STRETCH = 2_000;
 

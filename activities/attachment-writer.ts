@@ -22,7 +22,7 @@ export interface Known {
 }
 
 /** Long enough for several messages to come together, ms. */
-const PAUSE_MS = 20;
+const PAUSE_MS = 50;
 
 /** Writes what becomes known of attachments, several messages at a time, and releases those of which all is known. */
 export class AttachmentWriter {

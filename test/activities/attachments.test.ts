@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { afterEach, describe, expect, it } from 'vitest';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { withDefaults, type KindSettings } from '../../model/destination.ts';
 import { readAttachments } from '../../simulator/control/read-attachment.ts';
 import { attachmentsOfMessage } from '../../store/attachment-lookup.ts';
@@ -36,6 +37,7 @@ describe('attachments', () => {
   const live = liveOn(stage);
   afterEach(async () => {
     stage.simulator.control.clearFaults();
+    stage.simulator.control.clearHolds();
     await stage.store.sql('DELETE FROM outhaul.deliveries');
     await stage.store.sql('DELETE FROM outhaul.destinations');
   });
@@ -119,6 +121,29 @@ describe('attachments', () => {
     expect(await deliveries(id)).toMatchObject([{ status: 'owed' }]);
   });
 
+  it('of new mail wait neither for a large one nor for what there is of old mail', async () => {
+    const mailbox = stage.ownMailbox();
+    await destination(REDIS());
+    const { scanNo } = await stage.addScan();
+    const old = [1, 2, 3, 4].map((seed) => arrive(mailbox, [file('large.bin', 3_200_000 + seed)]));
+    await expect(stage.read(mailbox, scanNo, { blobs: full })).resolves.toMatchObject(DONE);
+    await live.start(mailbox);
+    await live.subscribe(mailbox);
+    const held = stage.simulator.control.hold({ mailbox, kind: 'attachmentValue' });
+    const reading = live.read(mailbox);
+    await held.reached();
+    const id = arrive(mailbox, [file('new.txt')]);
+    await live.hint(mailbox, id);
+    await vi.waitFor(async () => expect(await deliveries(id)).toMatchObject([{ status: 'owed' }]), 20_000);
+    expect((await Promise.all(old.map(deliveries))).flat().map(({ status }) => status)).toEqual(
+      old.map(() => 'waiting'),
+    );
+    stage.simulator.control.clearHolds();
+    expect(await reading).toMatchObject(DONE);
+    expect((await Promise.all(old.map(deliveries))).flat().map(({ status }) => status)).toEqual(old.map(() => 'owed'));
+    expect(stage.simulator.control.stats().peakMailboxConcurrency).toBeLessThanOrEqual(3);
+  });
+
   it('that nobody wants are listed and left out, until somebody does', async () => {
     await destination(REDIS({ attachmentType: ['pdf'], maxAttachmentBytes: 1_000 }));
     const mailbox = stage.ownMailbox();
@@ -198,7 +223,6 @@ describe('attachments', () => {
     await expect(stage.read(mailbox, scanNo)).rejects.toMatchObject({ kind: 'too_slow' });
     expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['wanted', 'stored']);
     expect(await deliveries(id)).toMatchObject([{ status: 'waiting' }]);
-    const { MockActivityEnvironment } = await import('@temporalio/testing');
     const last = new MockActivityEnvironment({ attempt: 3, heartbeatDetails: { failures: 2 } });
     expect(await stage.read(mailbox, scanNo, { environment: last })).toMatchObject(DONE);
     expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['quarantined', 'stored']);
@@ -249,7 +273,6 @@ describe('attachments', () => {
       arrive(mailbox, [file('a.bin', seed * 10), file('b.bin', 3_500_000 + seed)]),
     );
     const { scanNo } = await stage.addScan();
-    const { MockActivityEnvironment } = await import('@temporalio/testing');
     let cancelAt = 1;
     for (let done = false; !done; cancelAt += 2) {
       const environment = new MockActivityEnvironment();
