@@ -33,7 +33,7 @@ export interface AttachmentFigures {
 export async function benchAttachments(note: (line: string) => void): Promise<AttachmentFigures> {
   const tenant = await simulate({ tenant: TENANT, latencyMs: LATENCY_MS });
   const receiver = await startReceiver({ kind: 'sink' });
-  const stage = await openDeliverStage(note, tenant);
+  const stage = await openDeliverStage(note, { tenant });
   try {
     const settings = { endpoint: receiver.url, allowPrivate: true, filters: { hasAttachments: true } };
     await stage.addDestination('utility', settings, SECRET);

@@ -1,5 +1,6 @@
 import { benchAttachments } from './attachments.ts';
 import { benchBatch } from './batch.ts';
+import { benchContacts } from './contacts.ts';
 import { benchLiveDelivery } from './live.ts';
 import { benchOutage } from './outage.ts';
 import { benchParallel } from './parallel.ts';
@@ -22,6 +23,7 @@ const SECTIONS: Readonly<Record<string, (note: (line: string) => void, options: 
   batch: async (note) => ({ batch: await benchBatch(note) }),
   attachments: async (note) => ({ attachments: await benchAttachments(note) }),
   outage: async (note, options) => ({ outage: await benchOutage(note, options) }),
+  airtable: async (note) => ({ airtable: await benchContacts(note) }),
 };
 
 /** Handing mail on, one kind of destination after the other. */

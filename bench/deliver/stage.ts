@@ -60,11 +60,20 @@ export interface DeliveryOutcome {
   readonly attempts: number;
 }
 
-/** @param tenant where mail comes from; default: messages are stored already */
-export async function openDeliverStage(note: (line: string) => void, tenant = NO_TENANT): Promise<DeliverStage> {
+export interface StageOptions {
+  /** Where mail comes from. Default: messages are stored already. */
+  readonly tenant?: SimulatedTenant;
+  /** More of the environment of API and worker. */
+  readonly settings?: Record<string, string>;
+}
+
+export async function openDeliverStage(
+  note: (line: string) => void,
+  { tenant = NO_TENANT, settings = {} }: StageOptions = {},
+): Promise<DeliverStage> {
   const key = generateKey();
   const folder = await mkdtemp(join(tmpdir(), 'outhaul-bench-blobs-'));
-  const rig = await openRig(note, { OUTHAUL_KEYS: key, OUTHAUL_BLOBS_DIR: folder });
+  const rig = await openRig(note, { OUTHAUL_KEYS: key, OUTHAUL_BLOBS_DIR: folder, ...settings });
   const db = openDatabase({ url: rig.databaseUrl, sealer: parseKeyRing(key), log: pino({ level: 'silent' }) });
   const organization = await ensureOrganization(db, ORGANIZATION);
   await storeMailbox(db, organization);
