@@ -32,6 +32,7 @@ import type {
 import type { ScanStart, ScanStarted } from '../api/schemas/scan-start.ts';
 import type { ScanCancelled, ScanControlled, ScanList, ScanState, ScansReviewed } from '../api/schemas/scans.ts';
 import { request, type ApiCall, type ApiClientOptions } from './api-request.ts';
+import { createContactsClient, type ContactsClient } from './contacts-client.ts';
 import { createDeliveryClient, type DeliveryClient } from './delivery-client.ts';
 
 export type ScanStateAnswer = z.output<typeof ScanState>;
@@ -95,7 +96,7 @@ export interface QuarantineOptions extends QuarantineFilter {
 }
 
 /** The API as its client sees it. Every method throws `ApiError` or `ApiUnreachable`, or the signal's reason. */
-export interface ApiClient extends DeliveryClient {
+export interface ApiClient extends DeliveryClient, ContactsClient {
   readonly url: string;
   health(): Promise<{ healthy: boolean }>;
   startScan(config: ScanRequest): Promise<z.output<typeof ScanStarted>>;
@@ -157,6 +158,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   const query = { organizationId };
   return {
     ...createDeliveryClient(call, organizationId),
+    ...createContactsClient(call, organizationId),
     url: options.url,
     async health() {
       const { status } = await call<{ status: string }>('GET', '/health', { accept: [503] });

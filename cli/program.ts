@@ -3,6 +3,7 @@ import type { Cli } from './cli.ts';
 import { apiCommand } from './commands/api.ts';
 import { configCommand } from './commands/config.ts';
 import { connectionsCommand } from './commands/connections.ts';
+import { contactsCommand } from './commands/contacts.ts';
 import { cancelCommand, pauseCommand, resumeCommand, retryFailedCommand } from './commands/controls.ts';
 import { coverageCommand } from './commands/coverage.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
@@ -36,7 +37,7 @@ const GROUPS = [
     commands: [pauseCommand, resumeCommand, cancelCommand, retryFailedCommand],
   },
   { heading: 'Continuously:', commands: [sessionCommand, pollCommand, watchCommand, scheduleCommand] },
-  { heading: 'Handing mail on:', commands: [destinationsCommand, deadLettersCommand] },
+  { heading: 'Handing mail on:', commands: [destinationsCommand, deadLettersCommand, contactsCommand] },
   {
     heading: 'Administration:',
     commands: [connectionsCommand, doctorCommand, keysCommand, detectCrashedCommand, configCommand],

@@ -103,7 +103,7 @@ async function settingsOf({ db, config }: ApiParts, organizationId: string) {
     organizationId,
     airtable: own?.airtable ?? target ?? null,
     source: own?.airtable ? 'settings' : target ? 'environment' : 'none',
-    ...{ columns, mailboxes: mailboxes ?? plan.mailboxes, onChange, everySeconds, changedAt },
+    ...{ columns, mailboxes, onChange, everySeconds, changedAt },
   } as const;
 }
 

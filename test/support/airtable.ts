@@ -13,7 +13,7 @@ export type ColumnType = 'text' | 'number' | 'date' | 'dateTime';
 export interface AirtableDouble {
   /** `http://127.0.0.1:PORT` */
   readonly url: string;
-  readonly apiKey: string;
+  apiKey: string;
   readonly baseId: string;
   readonly tableName: string;
   /** In the order in which they were made. */
