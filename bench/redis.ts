@@ -1,12 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { createClient } from '@redis/client';
 import { freePort } from '../embedded/index.ts';
+import { findRedisProgram } from '../embedded/redis-program.ts';
 import { until } from './rig.ts';
-
-const PROGRAMS = ['redis-server', 'valkey-server'];
 
 /** A place where a Redis server is, or will be. */
 export interface RedisPlace {
@@ -27,10 +24,7 @@ export interface RunningRedis {
  * @throws where neither `redis-server` nor `valkey-server` is on the path
  */
 export async function redisPlace(): Promise<RedisPlace> {
-  const program = (process.env['PATH'] ?? '')
-    .split(delimiter)
-    .flatMap((folder) => PROGRAMS.map((name) => join(folder, name)))
-    .find((file) => existsSync(file));
+  const program = findRedisProgram();
   if (program === undefined) throw new Error('This needs redis-server or valkey-server on the path: install one');
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;

@@ -6,17 +6,19 @@ export interface RunSize {
   readonly mailboxes: number;
   readonly messages: number;
   readonly live?: boolean;
+  readonly deliver?: boolean;
   readonly temporalOnPostgres?: string;
 }
 
 /** The command that does the same again, defaults written out: they may be others one day. */
 export function commandOf(size: RunSize): string {
-  const { live, temporalOnPostgres, minutes, seed, workers, mailboxes, messages } = size;
+  const { live, deliver, temporalOnPostgres, minutes, seed, workers, mailboxes, messages } = size;
   const numbers = Object.entries({ minutes, seed, workers, mailboxes, messages });
   return [
     'npm run chaos --',
     ...numbers.map(([name, value]) => `--${name} ${value}`),
     ...(live ? ['--live'] : []),
+    ...(deliver ? ['--deliver'] : []),
     ...(temporalOnPostgres === undefined ? [] : [`--temporal-on-postgres ${quoted(temporalOnPostgres)}`]),
   ].join(' ');
 }

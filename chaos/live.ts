@@ -49,7 +49,7 @@ export async function runLive(stage: Stage, { seed, minutes, say, signal }: RunO
   await session.begin();
   say('A session runs');
   if (minutes > 0) await simulator.beHostile();
-  const done = await carryOut(planOf({ seed, minutes, live: true }), {
+  const done = await carryOut(planOf({ seed, minutes, deck: 'live' }), {
     people: (act, forMs) => (act.kind === 'session' ? session.suffer(act, forMs) : Promise.resolve()),
     ...{ stage, say, signal },
   });

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT } from '../cli/exit-codes.ts';
 import { listenForInterrupts } from '../cli/interrupts.ts';
 import { wholeNumber } from '../cli/options.ts';
@@ -25,7 +25,7 @@ fails prints the command that makes it again.
 
 The last line is one JSON object. Exit code 0: nothing was missing, duplicated, different or unexplained, no mailbox was
 asked more than 4 things at a time, no page was read again that was committed, and no kill cost a mailbox more than the 3
-pages that it had in flight.`;
+pages that it had in flight; with --deliver, all that was owed has arrived, in order where there is one, or is a dead letter.`;
 
 const minutes = (text: string): number => {
   const value = Number(text);
@@ -41,6 +41,12 @@ const options = new Command('chaos')
   .option('--mailboxes <number>', 'mailboxes of the tenant', wholeNumber(1, 1000), 12)
   .option('--messages <number>', 'messages in all mailboxes together', wholeNumber(1, 1_000_000), 12_000)
   .option('--live', 'follow the mailboxes by a session with notifications while mail flows, in place of scans')
+  .addOption(
+    new Option(
+      '--deliver',
+      'the same, and hand on all mail to Redis, a utility, a batch receiver and a folder',
+    ).conflicts('live'),
+  )
   .option('--json', 'print the last line only, what happens goes to standard error')
   .option('--temporal-on-postgres <folder>', 'a full Temporal server; the folder holds its programs server and sql')
   .option('--keep', 'keep the data folder, with all logs')

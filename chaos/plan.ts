@@ -3,11 +3,13 @@ import { randomFrom, type Random } from './random.ts';
 
 /** Who can be killed and frozen. */
 export const PROCESSES = ['worker', 'api', 'postgres', 'temporal'] as const;
-export type ProcessKind = (typeof PROCESSES)[number];
+/** Where mail is handed on to, of a run with destinations. */
+export const RECEIVERS = ['redis', 'utility'] as const;
+export type ProcessKind = (typeof PROCESSES)[number] | (typeof RECEIVERS)[number];
 
 /** Between whom the network can be cut. */
 export const PAIRS = ['worker-temporal', 'worker-postgres', 'worker-graph', 'api-temporal', 'api-postgres'] as const;
-export type Pair = (typeof PAIRS)[number] | 'graph-api';
+export type Pair = (typeof PAIRS)[number] | 'graph-api' | `worker-${(typeof RECEIVERS)[number]}`;
 
 /** How a cut network answers: with a reset at once, or not at all. */
 export type Cut = 'refuse' | 'swallow';
@@ -153,18 +155,35 @@ const LIVE_DECK: readonly Card[] = [
   ...[lifecycle('missed'), lifecycle('subscriptionRemoved'), lifecycle('reauthorizationRequired')],
 ];
 
+/** The same for a session that hands on what it stores: those who take it fail as well, alone and together. */
+const DELIVER_DECK: readonly Card[] = [
+  ...BREAKDOWNS,
+  MAIL,
+  session('restart'),
+  ...RECEIVERS.flatMap((target) => [
+    kill(target),
+    kill(target),
+    freeze(target, [1_000, 12_000]),
+    cut(`worker-${target}`),
+  ]),
+  { ...kill('redis'), forMs: [10_000, 30_000] },
+  { ...kill('utility'), forMs: [10_000, 30_000] },
+];
+
+const DECKS = { scans: DECK, live: LIVE_DECK, deliver: DELIVER_DECK } as const;
+
 export interface PlanOptions {
   readonly seed: number;
   readonly minutes: number;
-  /** For a session, not for scans. Default: false. */
-  readonly live?: boolean;
+  /** For scans, for a session, or for a session that hands on. Default: `scans`. */
+  readonly deck?: keyof typeof DECKS;
 }
 
 /**
  * The plan of faults: a pure function of its options, in the order of time. No deed begins before the one before it
  * on the same target has ended, and all have ended when the minutes are over.
  */
-export function planOf({ seed, minutes, live = false }: PlanOptions): Deed[] {
+export function planOf({ seed, minutes, deck = 'scans' }: PlanOptions): Deed[] {
   const random = randomFrom(seed);
   const endMs = minutes * 60_000;
   const deeds: Deed[] = [];
@@ -172,7 +191,7 @@ export function planOf({ seed, minutes, live = false }: PlanOptions): Deed[] {
   let hand: Card[] = [];
   let atMs = FIRST_MS;
   while (atMs < endMs) {
-    if (hand.length === 0) hand = random.shuffled(live ? LIVE_DECK : DECK);
+    if (hand.length === 0) hand = random.shuffled(DECKS[deck]);
     const card = hand.pop() as Card;
     const deed = { ...card.act(random), atMs, forMs: random.between(...card.forMs) };
     const target = targetOf(deed);

@@ -2,6 +2,7 @@ import type { DataFolder } from '../embedded/data-folder.ts';
 import { ensureOrganization } from '../store/organizations.ts';
 import { chaosApi } from './api.ts';
 import { carryOut } from './chaos.ts';
+import { deliverFaultsOf, runDeliver } from './deliver.ts';
 import { liveFaultsOf, runLive } from './live.ts';
 import { planOf } from './plan.ts';
 import { reconcile, unexplainedOf, withDatabase } from './reconcile.ts';
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly messages: number;
   /** A session among faults, not scans. Default: false. */
   readonly live?: boolean;
+  /** A session that hands on what it stores. Default: false. */
+  readonly deliver?: boolean;
   readonly temporal: TemporalKind;
   readonly folder: DataFolder;
   readonly say: (line: string) => void;
@@ -45,12 +48,12 @@ export async function run(options: RunOptions): Promise<Outcome> {
   const { seed, workers, mailboxes, messages, temporal, folder, say, signal, atOnce } = options;
   say(`Starting PostgreSQL, Temporal, a simulator, the API and ${workers} workers in ${folder.folder}`);
   const tenant = { mailboxes, messages, seed };
-  const stage = await openStage({ folder, workers, tenant, temporal, say, signal });
+  const stage = await openStage({ folder, workers, tenant, temporal, deliver: options.deliver ?? false, say, signal });
   atOnce(stage.end);
   const endAtOnce = (): void => stage.end();
   signal.addEventListener('abort', endAtOnce);
   try {
-    const outcome = options.live ? await live(stage, options) : await scanned(stage, options);
+    const outcome = await outcomeOf(stage, options);
     for (const { name, endedByItself } of stage.subjects) {
       if (endedByItself > 0) say(`${name} ended by itself ${endedByItself} times`);
     }
@@ -62,6 +65,16 @@ export async function run(options: RunOptions): Promise<Outcome> {
   } finally {
     signal.removeEventListener('abort', endAtOnce);
   }
+}
+
+function outcomeOf(stage: Stage, options: RunOptions): Promise<Outcome> {
+  if (options.deliver) return delivered(stage, options);
+  return options.live ? live(stage, options) : scanned(stage, options);
+}
+
+async function delivered(stage: Stage, options: RunOptions): Promise<Outcome> {
+  const report = await runDeliver(stage, options);
+  return { report, faults: deliverFaultsOf(report) };
 }
 
 async function live(stage: Stage, options: RunOptions): Promise<Outcome> {

@@ -45,15 +45,20 @@ export class Session {
     this.#options = options;
   }
 
-  /** Says how to sign in, and starts the first one. */
+  /** Starts the first one. */
   async begin(): Promise<void> {
+    await this.connect();
+    await this.#start();
+  }
+
+  /** Says how to sign in. */
+  async connect(): Promise<void> {
     const { auth } = this.#options;
     const { status, body } = await this.#api.insist('POST', '/api/v1/connections', {
       organizationId: ORGANIZATION,
       auth,
     });
     if (status >= 400 && status !== 409) throw new Error(`No connection: ${status} ${JSON.stringify(body)}`);
-    await this.#start();
   }
 
   suffer({ how }: SessionAct, forMs: number): Promise<void> {

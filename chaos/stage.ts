@@ -13,6 +13,7 @@ import { PageLog } from './pages.ts';
 import type { Pair, ProcessKind } from './plan.ts';
 import type { Proxy } from './proxy.ts';
 import { openSimulator, type SimulatedTenant, type TenantSize } from './simulator.ts';
+import { openReceivers, type Receivers } from './receivers.ts';
 import { Subject } from './subject.ts';
 import type { TemporalKind } from './temporal.ts';
 
@@ -21,6 +22,8 @@ export interface StageOptions {
   readonly workers: number;
   readonly tenant: TenantSize;
   readonly temporal: TemporalKind;
+  /** Whether there are receivers to hand mail on to. */
+  readonly deliver: boolean;
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
@@ -30,6 +33,7 @@ export interface Stage {
   readonly simulator: SimulatedTenant;
   readonly pages: PageLog;
   readonly keys: string;
+  readonly receivers: Receivers | undefined;
   subject(kind: ProcessKind, worker: number): Subject;
   proxy(pair: Pair, worker: number): Proxy;
   /** Every process but the simulator, in the order in which they can be stopped. */
@@ -62,6 +66,9 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
   const env = demoEnvironment(process.env);
   const simulator = await openSimulator(options.tenant, { folder, env, say, signal });
   ends.push(() => simulator.end());
+  const { seed } = options.tenant;
+  const receivers = options.deliver ? await openReceivers({ folder, env, seed, say }) : undefined;
+  ends.push(() => receivers?.end());
   const at = { postgres: '', temporal: 0, api: 0 };
   const supervise = async (name: string, start: () => Promise<Service>): Promise<Subject> => {
     const subject = new Subject({ name, start, say });
@@ -94,7 +101,7 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
   );
   const keys = generateKey();
   const environment = (lines: Lines): NodeJS.ProcessEnv => ({
-    ...{ ...env, ...SETTINGS, OUTHAUL_KEYS: keys },
+    ...{ ...env, ...SETTINGS, OUTHAUL_KEYS: keys, OUTHAUL_BLOBS_DIR: folder.path('blobs') },
     ...reached(lines, at.postgres),
     OUTHAUL_PUBLIC_URL: `http://127.0.0.1:${network.front.port}`,
   });
@@ -113,10 +120,13 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
   const nth = (worker: number): (typeof workers)[number] => workers[worker % workers.length]!;
   const subjects = [api, ...workers.map(({ subject }) => subject), temporal, postgres];
   return {
-    ...{ simulator, pages, keys, subjects },
-    subject: (kind, worker) => (kind === 'worker' ? nth(worker).subject : { api, postgres, temporal }[kind]),
+    ...{ simulator, pages, keys, receivers, subjects },
+    subject: (kind, worker) =>
+      kind === 'worker' ? nth(worker).subject : present({ api, postgres, temporal, ...receivers }[kind]),
     proxy(pair, worker) {
       if (pair === 'graph-api') return network.front;
+      if (pair === 'worker-redis') return present(receivers?.lines.redis);
+      if (pair === 'worker-utility') return present(receivers?.lines.utility);
       const [from, to] = pair.split('-') as ['worker' | 'api', keyof Lines];
       return (from === 'api' ? apiLines : nth(worker).lines)[to];
     },
@@ -125,12 +135,18 @@ async function open(options: StageOptions, ends: (() => void)[]): Promise<Stage>
     async stop() {
       for (const subject of subjects) await subject.stop();
       await simulator.stop();
+      await receivers?.close();
       await network.close();
     },
     end() {
       for (const end of ends) end();
     },
   };
+}
+
+function present<T>(part: T | undefined): T {
+  if (part === undefined) throw new Error('The plan is of a run with receivers, and there are none');
+  return part;
 }
 
 const startApi = ({ folder, say, signal }: StageOptions, port: number, env: NodeJS.ProcessEnv): Promise<Service> =>

@@ -25,7 +25,7 @@ describe('the plan of faults', () => {
   it.each([1, 2, 3])(
     'holds every kind of fault of a session within 10 minutes, and none of a scan (seed %i)',
     (seed) => {
-      const names = new Set(planOf({ seed, minutes: 10, live: true }).map(nameOf));
+      const names = new Set(planOf({ seed, minutes: 10, deck: 'live' }).map(nameOf));
       for (const name of ['killWorker', 'killApi', 'killPostgres', 'killTemporal', 'cutGraphApi']) {
         expect(names).toContain(name);
       }
@@ -41,6 +41,16 @@ describe('the plan of faults', () => {
       expect([...names].filter((name) => name.endsWith('Scan'))).toEqual([]);
     },
   );
+
+  it.each([1, 2, 3])('holds every kind of fault of those who take mail within 10 minutes (seed %i)', (seed) => {
+    const names = new Set(planOf({ seed, minutes: 10, deck: 'deliver' }).map(nameOf));
+    for (const name of ['killWorker', 'killPostgres', 'killTemporal', 'killRedis', 'killUtility']) {
+      expect(names).toContain(name);
+    }
+    for (const name of ['freezeRedis', 'freezeUtility', 'cutWorkerRedis', 'cutWorkerUtility']) {
+      expect(names).toContain(name);
+    }
+  });
 
   it('freezes a worker for longer than a heartbeat time-out and a lease', () => {
     const freezes = planOf({ seed: 1, minutes: 10 }).filter(

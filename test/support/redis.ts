@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { vi } from 'vitest';
 import { freePort } from '../../embedded/ports.ts';
+import { findRedisProgram } from '../../embedded/redis-program.ts';
 
-const PROGRAMS = ['redis-server', 'valkey-server'];
 const INSTALL = 'apt-get update -q && apt-get install -y -q --no-install-recommends redis-server';
 
 /** What a test needs of a Redis that it shares with nobody, or with whoever else `REDIS_URL` serves. */
@@ -86,7 +86,7 @@ async function reach(port: number): Promise<void> {
 
 /** A server that is installed, or that can be. Says so before it installs anything. */
 async function findProgram(): Promise<string> {
-  const found = onPath();
+  const found = findRedisProgram();
   if (found !== undefined) return found;
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
     throw new Error(
@@ -103,11 +103,5 @@ async function findProgram(): Promise<string> {
     timeout: 300_000,
     maxBuffer: 16 * 1024 * 1024,
   });
-  return onPath() ?? 'redis-server';
-}
-
-function onPath(): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/bin', '/usr/bin', '/opt/homebrew/bin'];
-  const files = folders.flatMap((folder) => PROGRAMS.map((program) => join(folder, program)));
-  return files.find((file) => existsSync(file));
+  return findRedisProgram() ?? 'redis-server';
 }
