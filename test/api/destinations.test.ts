@@ -1,10 +1,14 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { deliverWorkflowId, feedWorkflowId } from '../../model/ids.ts';
 import { loadDestination } from '../../store/destinations.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
 import { startReceiver, type Receiver } from '../destinations/support/receiver.ts';
+import { openTestRedis } from '../support/redis.ts';
 import { listOf, openApiStage, textOf, type ApiStage, type Body, type TestAnswer } from './support/stage.ts';
 
 const PATH = '/api/v1/destinations';
@@ -188,6 +192,30 @@ describe('destinations, over the API', () => {
     receiver.answer = (response) => void response.writeHead(503).end();
     expect((await ask('POST', `${PATH}/${id}/test`)).body).toMatchObject({ healthy: false, detail: 'It answers 503' });
     expect(await audited()).toEqual(['destination.create', 'destination.test', 'destination.test']);
+  });
+
+  it('of the other kinds are tested by what they are', async () => {
+    const redis = await openTestRedis();
+    const folder = await mkdtemp(join(tmpdir(), 'outhaul-tested-'));
+    try {
+      const test = async (name: string, kind: string, settings: object): Promise<Body> => {
+        const id = idOf(await createFreely({ name, kind, settings }));
+        return (await ask('POST', `${PATH}/${id}/test`)).body;
+      };
+      const list = `list-${randomUUID()}`;
+      const there = await test('redis', 'redis_list', { url: redis.url, list, maxLength: 7, allowPrivate: true });
+      expect(there).toMatchObject({ healthy: true, detail: 'The list holds 0 of at most 7 items' });
+      const away = await test('away', 'redis_list', { url: 'redis://127.0.0.1:1', allowPrivate: true });
+      expect(away).toMatchObject({ healthy: false, detail: expect.stringContaining('ECONNREFUSED') as string });
+      const writable = await test('folder', 'folder', { directory: join(folder, 'attachments') });
+      expect(writable).toMatchObject({ healthy: true, detail: 'The folder can be written to' });
+      await writeFile(join(folder, 'file'), '');
+      const file = await test('file', 'folder', { directory: join(folder, 'file') });
+      expect(file).toMatchObject({ healthy: false, detail: expect.stringContaining('cannot be written to') as string });
+    } finally {
+      await redis.stop();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('are removed; what is owed is said first, and dropped only on purpose', async () => {
