@@ -208,6 +208,24 @@ describe('outhaul status', () => {
 describe('outhaul scan', () => {
   const credential = ['--tenant', 'contoso.example', '--client-id', '11111111-2222-3333'];
 
+  it('says what to keep of a message, and what there is of it', async () => {
+    const contents = {
+      ...{ attachments: 1_200, attachmentsLeftOut: 3, attachmentsQuarantined: 1 },
+      ...{ originals: 1, originalsQuarantined: 0 },
+    };
+    answer = ({ method }) => ({
+      body: method === 'POST' ? { scanId: 's1', status: 'running' } : ended('completed', { contents }),
+    });
+    const { out } = await outhaul(['scan', '--organization', 'contoso', '--content', 'mime']);
+    expect(out).toContain('\n  1,200 attachments stored (3 left out, 1 in quarantine), 1 original stored.\n');
+    expect(asked[0]?.body).toMatchObject({ config: { filters: { content: 'mime' } } });
+    const refused = await outhaul(['scan', '--organization', 'contoso', '--content', 'bodies']);
+    expect(refused).toMatchObject({
+      code: 2,
+      notes: expect.stringMatching(/headers, full, attachments, mime/) as string,
+    });
+  });
+
   it('starts what was asked for and tells how it ended', async () => {
     answer = ({ method }) => ({
       body:
