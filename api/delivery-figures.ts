@@ -1,12 +1,15 @@
 import { CLOSED } from '../model/circuit.ts';
 import type { Database } from '../store/database.ts';
 import { deliveryCounts, type DeliveryCounts } from '../store/delivery-counts.ts';
+import type { DeliverySpeed } from '../store/delivery-speed.ts';
 import { listDestinations, type Destination } from '../store/destinations.ts';
 
 /** A destination, and what is counted of it. */
 export interface DestinationFigures {
   readonly destination: Destination;
   readonly counts: DeliveryCounts;
+  /** Undefined where nothing was delivered lately, or given up. */
+  readonly speed?: DeliverySpeed | undefined;
 }
 
 /** All destinations of an organization with their figures. */

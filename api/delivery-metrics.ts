@@ -10,6 +10,12 @@ const oldestAge = ({ counts }: DestinationFigures, now: number): number =>
 const averageSeconds = ({ counts }: DestinationFigures): number | null =>
   counts.lastMinuteMs === null ? null : counts.lastMinuteMs / 1000;
 
+const toSeconds = (ms: number | null | undefined): number | null => (ms == null ? null : ms / 1000);
+
+/** The share of attempts that failed lately; null where there were none. */
+export const errorRate = ({ speed }: Pick<DestinationFigures, 'speed'>): number | null =>
+  speed && speed.attempts > 0 ? speed.failed / speed.attempts : null;
+
 /** The figures of destinations, as JSON. */
 export const destinationsJson = (figures: readonly DestinationFigures[], now: number) =>
   figures.map((each) => {
@@ -25,6 +31,8 @@ export const destinationsJson = (figures: readonly DestinationFigures[], now: nu
       oldest_owed_seconds: oldestAge(each, now),
       delivered_last_minute: counts.lastMinute,
       average_seconds: averageSeconds(each),
+      error_rate: errorRate(each),
+      arrival_seconds: { p50: toSeconds(each.speed?.arrivalP50Ms), p99: toSeconds(each.speed?.arrivalP99Ms) },
     };
   });
 
@@ -71,6 +79,21 @@ export const DELIVERY_FAMILIES: readonly Family<readonly DestinationFigures[]>[]
     'From being owed to being accepted, on average of the last minute',
     averageSeconds,
   ),
+  family(
+    'outhaul_delivery_error_ratio',
+    'Failed attempts among those of the last hour, of the last 1,000 deliveries',
+    errorRate,
+  ),
+  {
+    name: 'outhaul_arrival_to_accepted_seconds',
+    help: 'From the arrival of new mail in its mailbox to being accepted, of the last 1,000 deliveries of the last hour',
+    labels: ['destination', 'kind', 'quantile'],
+    samples: (figures) =>
+      figures.flatMap((each): Sample[] => [
+        [{ ...labelled(each), quantile: '0.5' }, toSeconds(each.speed?.arrivalP50Ms)],
+        [{ ...labelled(each), quantile: '0.99' }, toSeconds(each.speed?.arrivalP99Ms)],
+      ]),
+  },
   family(
     'outhaul_destination_circuit',
     'Circuit of the destination: 0 closed, 1 half open, 2 open',

@@ -1,5 +1,6 @@
 import { lossRate } from '../model/session.ts';
 import type { Database } from '../store/database.ts';
+import { deliverySpeeds, type DeliverySpeed } from '../store/delivery-speed.ts';
 import type { Organization } from '../store/organizations.ts';
 import { workFigures, type WorkFigures } from '../store/session-details.ts';
 import {
@@ -21,6 +22,8 @@ export interface Figures extends SessionFigures {
   readonly losses: readonly MailboxLoss[];
   /** The organization's, with or without a session. */
   readonly destinations: readonly DestinationFigures[];
+  /** Of all of them together. */
+  readonly speed?: DeliverySpeed | undefined;
 }
 
 /** No session has this number: all its figures are zero. */
@@ -35,14 +38,20 @@ export async function figuresOf(
 ): Promise<Figures> {
   const { organizationId } = organization;
   const sessionNo = session?.sessionNo ?? NO_SESSION;
-  const [figures, messages, work, lossesOf, destinations] = await Promise.all([
+  const [figures, messages, work, lossesOf, destinations, speeds] = await Promise.all([
     sessionFigures(db, { organizationId, sessionNo }),
     session ? (session.messages ?? messagesSeen(db, session.scanNo)) : 0,
     workFigures(db, organization),
     mailboxLosses(db, sessionNo, { limit: losses }),
     destinationFigures(db, organizationId),
+    deliverySpeeds(db, organization),
   ]);
-  return { ...figures, messages, work, losses: lossesOf, destinations };
+  const speedOf = (no: number | null): DeliverySpeed | undefined =>
+    speeds.find(({ destinationNo }) => destinationNo === no);
+  return {
+    ...{ ...figures, messages, work, losses: lossesOf, speed: speedOf(null) },
+    destinations: destinations.map((each) => ({ ...each, speed: speedOf(each.destination.destinationNo) })),
+  };
 }
 
 /** What is to be done by how far it is: messages to be read, and deliveries to be made. */

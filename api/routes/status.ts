@@ -1,15 +1,15 @@
-import { deliveryCounts, type DeliveryCounts } from '../../store/delivery-counts.ts';
-import { deliverySpeeds, type DeliverySpeed } from '../../store/delivery-speed.ts';
-import { listDestinations, type Destination } from '../../store/destinations.ts';
-import { openSession } from '../../store/sessions.ts';
 import { DestinationUnavailable } from '../../destinations/sender.ts';
+import type { Destination } from '../../store/destinations.ts';
+import { openSession } from '../../store/sessions.ts';
+import { circuitState, totalsOf, type DestinationFigures } from '../delivery-figures.ts';
+import { errorRate } from '../delivery-metrics.ts';
 import type { ApiParts } from '../parts.ts';
 import { isRedis, usualList, type RedisDestination } from '../redis-queues.ts';
 import { route, type Route } from '../route.ts';
 import { OrganizationQuery } from '../schemas/common.ts';
 import { SystemStatus } from '../schemas/status.ts';
 import { organizationMeant } from '../scope.ts';
-import { figuresOf, lastPollOf, queueOf } from '../session-figures.ts';
+import { figuresOf, lastPollOf, queueOf, type Figures } from '../session-figures.ts';
 
 export const statusRoutes = ({ db, redisQueues, version }: ApiParts): readonly Route[] => [
   route({
@@ -25,14 +25,10 @@ export const statusRoutes = ({ db, redisQueues, version }: ApiParts): readonly R
       const organization = await organizationMeant(db, principal, query.organizationId);
       const { organizationId } = organization;
       const session = await openSession(db, organizationId);
-      const destinations = await listDestinations(db, organizationId);
+      const figures = await figuresOf(db, organization, session, 0);
+      const destinations = figures.destinations.map(({ destination }) => destination);
       const list = usualList(destinations.filter(isRedis));
-      const [figures, counts, speeds, redis] = await Promise.all([
-        figuresOf(db, organization, session, 0),
-        deliveryCounts(db, organizationId),
-        deliverySpeeds(db, organization),
-        list && redisState(redisQueues, list),
-      ]);
+      const redis = list && (await redisState(redisQueues, list));
       const problems = [
         ...(session?.trouble ? [session.trouble] : []),
         ...(redis?.problem === undefined ? [] : [redis.problem]),
@@ -59,11 +55,8 @@ export const statusRoutes = ({ db, redisQueues, version }: ApiParts): readonly R
           last_poll_at: session ? lastPollOf(session) : null,
           last_notification_at: session?.lastNotificationAt ?? null,
           redis_queue: redis?.state ?? null,
-          statistics: statisticsOf(
-            counts,
-            speeds.find(({ destinationNo }) => destinationNo === null),
-          ),
-          destinations: destinations.map((destination) => entryOf(destination, counts, speeds)),
+          statistics: statisticsOf(figures.destinations, figures),
+          destinations: figures.destinations.map(entryOf),
         },
       };
     },
@@ -88,26 +81,20 @@ function problemOf({ name, circuit }: Destination): string[] {
   return [`${name}: nothing is sent there for a while, for it fails`];
 }
 
-function entryOf(destination: Destination, counts: readonly DeliveryCounts[], speeds: readonly DeliverySpeed[]) {
-  const { id, name, kind, status, circuit, destinationNo: no } = destination;
+function entryOf(figures: DestinationFigures) {
+  const { id, name, kind, status } = figures.destination;
   return {
-    ...{ id, name, kind, status, circuit: circuit?.state ?? 'closed' },
-    ...statisticsOf(
-      counts.filter(({ destinationNo }) => destinationNo === no),
-      speeds.find(({ destinationNo }) => destinationNo === no),
-    ),
+    ...{ id, name, kind, status, circuit: circuitState(figures.destination) },
+    ...statisticsOf([figures], figures),
   };
 }
 
-function statisticsOf(counts: readonly DeliveryCounts[], speed: DeliverySpeed | undefined) {
-  const sum = (of: (count: DeliveryCounts) => number): number => counts.reduce((total, count) => total + of(count), 0);
+function statisticsOf(figures: readonly DestinationFigures[], { speed }: Pick<Figures, 'speed'>) {
+  const { waiting, owed, claimed, dead, delivered } = totalsOf(figures);
   return {
-    waiting: sum(({ waiting }) => waiting),
-    owed: sum(({ owed, claimed }) => owed + claimed),
-    dead: sum(({ dead }) => dead),
-    delivered: sum(({ delivered }) => delivered),
-    processed_per_minute: sum(({ lastMinute }) => lastMinute),
-    error_rate: speed && speed.attempts > 0 ? speed.failed / speed.attempts : null,
+    ...{ waiting, owed: owed + claimed, dead, delivered },
+    processed_per_minute: figures.reduce((sum, { counts }) => sum + counts.lastMinute, 0),
+    error_rate: errorRate({ speed }),
     arrival_to_queue_ms: { p50: speed?.arrivalP50Ms ?? null, p99: speed?.arrivalP99Ms ?? null },
   };
 }

@@ -312,6 +312,12 @@ export const SessionMetrics = z
           .number()
           .nullable()
           .meta({ description: 'From being owed to being accepted, in that minute' }),
+        error_rate: z.number().min(0).max(1).nullable().meta({
+          description: 'Failed attempts among those of the last hour, of the last 1,000 deliveries',
+        }),
+        arrival_seconds: z
+          .strictObject({ p50: z.number().nullable(), p99: z.number().nullable() })
+          .meta({ description: 'From the arrival of new mail in its mailbox to being accepted' }),
       }),
     ),
   })

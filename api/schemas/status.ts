@@ -35,9 +35,11 @@ export const SystemStatus = z
       messages: Count.meta({ description: 'Messages that the session has seen' }),
     }),
     queue: z.strictObject({
-      waiting: Count.meta({ description: 'Messages that notifications named and that are not read yet' }),
+      waiting: Count.meta({
+        description: 'Messages that notifications named and that are not read yet, and deliveries to be made',
+      }),
       in_work: Count,
-      failed: Count.meta({ description: 'Messages in quarantine' }),
+      failed: Count.meta({ description: 'Messages in quarantine, and dead letters' }),
     }),
     last_poll_at: Time.nullable(),
     last_notification_at: Time.nullable(),

@@ -89,6 +89,12 @@ describe('GET /status', () => {
       statistics: figures,
       destinations: [{ name: 'redis-queue', kind: 'redis_list', status: 'active', circuit: 'closed', ...figures }],
     });
+    expect((await stage.call('GET', '/metrics', { key })).body).toMatchObject({
+      destinations: [{ error_rate: 4 / 7, arrival_seconds: { p50: 3, p99: 3.98 } }],
+    });
+    const text = (await stage.call('GET', '/metrics', { key, headers: { Accept: 'text/plain' } })).body['text'];
+    expect(text).toMatch(/^outhaul_delivery_error_ratio\{.*\} 0\.571/m);
+    expect(text).toMatch(/^outhaul_arrival_to_accepted_seconds\{.*quantile="0\.5"\} 3$/m);
   });
 
   it('says what does not work, and answers all the same', async () => {
