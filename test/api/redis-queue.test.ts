@@ -41,7 +41,7 @@ describe('the calls of /redis-queue', () => {
       name,
       kind: 'redis_list',
       settings: withDefaults('redis_list', {
-        ...{ url: `${redis.url}/0`, list: queue, maxLength: 3, allowPrivate: true },
+        ...{ url: redis.url, list: queue, maxLength: 3, allowPrivate: true },
         ...over,
       }),
       starts: 'now',
@@ -60,7 +60,7 @@ describe('the calls of /redis-queue', () => {
       organization_id: organizationId,
       destination: { id, name: 'redis-queue', status: 'active' },
       connected: true,
-      redis: `${redis.url}/0`,
+      redis: redis.url,
       queue_name: queue,
       queue_length: 1,
       max_queue_size: 3,
