@@ -47,7 +47,7 @@ const SHAPES: Readonly<Record<keyof typeof workflows, readonly string[]>> = {
   ],
   startScheduledScan: ['fresh', 'retried', 'left-out', 'cancelled', 'failed'],
   sweepMailboxes: ['fresh', 'retried', 'cancelled', 'failed'],
-  syncContacts: [],
+  syncContacts: ['fresh', 'retried', 'failed', 'changed', 'continuing', 'continued', 'due', 'cancelled'],
   syncMailbox: [
     'fresh',
     'retried',
