@@ -5,10 +5,11 @@ import { GraphError, mayBeContent } from '../graph/errors.ts';
 import { LEFT_OUT, toAttachmentRow, type AttachmentRow } from '../model/attachment.ts';
 import { mayNeedBytes, needsBytes } from '../model/destination-filters.ts';
 import { sniffType } from '../model/sniffing.ts';
-import type { LackingAttachment, LackingMessage } from '../store/attachment-reads.ts';
+import { lackingAttachments, type LackingAttachment, type LackingMessage } from '../store/attachment-reads.ts';
 import type { ListedAttachment, SettledAttachment } from '../store/attachments.ts';
 import { putBlob } from '../store/blob-rows.ts';
 import type { PutResult } from '../store/blobs/blob-store.ts';
+import { BlobsUnavailable } from '../store/blobs/errors.ts';
 import type { Destination } from '../store/destinations.ts';
 import { faultOf } from './attachment-faults.ts';
 import { AttachmentWriter, type WritingContext } from './attachment-writer.ts';
@@ -44,6 +45,8 @@ export class AttachmentFetcher {
   /** Messages that are being read, or were in vain. */
   readonly #taken = new Set<number>();
   #failure: GraphError | undefined;
+  /** Why nothing more can be stored: from then on messages are listed of which nobody needs bytes. */
+  #noStore: BlobsUnavailable | undefined;
   #begun = 0;
   #streamed = 0;
   #isCut = false;
@@ -71,8 +74,11 @@ export class AttachmentFetcher {
     this.#begun++;
     const listing = message.unlisted ? this.#list(message, takers) : Promise.resolve(message.attachments);
     const whole = listing.then(async (lacking) => {
-      const ends = await Promise.all((lacking ?? []).map((one) => this.#streams(() => this.#stream(message, one))));
-      if (lacking && ends.every(Boolean)) this.#taken.delete(emailNo);
+      const ends = await Promise.allSettled(
+        (lacking ?? []).map((one) => this.#streams(() => this.#stream(message, one))),
+      );
+      for (const one of ends) if (one.status === 'rejected') throw one.reason;
+      if (lacking && ends.every((one) => one.status === 'fulfilled' && one.value)) this.#taken.delete(emailNo);
     });
     const running = whole.catch((error: unknown) => this.fail(error)).finally(() => this.#running.delete(running));
     this.#running.add(running);
@@ -89,10 +95,12 @@ export class AttachmentFetcher {
    * @returns `unfinished`: time was up before all was begun
    * @throws {GraphError} of a kind that concerns the mailbox or the connection; or that a later attempt may mend, when all
    * others have been fetched
+   * @throws {BlobsUnavailable} no more bytes can be stored now
    */
   async end(): Promise<FolderEnd> {
     while (this.#running.size > 0) await Promise.all(this.#running);
     this.#signal.throwIfAborted();
+    if (this.#noStore) throw this.#noStore;
     if (this.#isCut) return 'unfinished';
     if (this.#failure) throw this.#failure;
     return 'finished';
@@ -110,6 +118,7 @@ export class AttachmentFetcher {
     const { budget } = this.#context;
     const signal = this.#signal;
     const contents = !takers || takers.some(mayNeedBytes);
+    if (contents && this.#noStore) return undefined;
     const reservation = await budget.reserve(GUESS_BYTES, signal);
     try {
       const found = await this.#readList(messageId, contents, reservation);
@@ -124,7 +133,7 @@ export class AttachmentFetcher {
       );
       const list = { messageId, attachments: listed.map(asListed) };
       await this.#writer.write({ emailNo, list, settled });
-      return toPut.filter(({ content }) => !content).map(({ row: { id, kind, size } }) => ({ id, kind, size }));
+      return toPut.every(({ content }) => content) ? [] : await this.#stillLacking(messageId);
     } catch (error) {
       const fault = await this.#unreadable(error);
       if (fault) await this.#writer.write({ emailNo, unlisted: { messageId, ...fault } });
@@ -132,6 +141,14 @@ export class AttachmentFetcher {
     } finally {
       reservation.release();
     }
+  }
+
+  /** What was stored when the message was listed before is not fetched again. */
+  async #stillLacking(messageId: string): Promise<readonly LackingAttachment[]> {
+    const { db, organization, mailbox } = this.#context;
+    const one = { mailboxId: mailbox.id, messageIds: [messageId], limit: 1 };
+    const [message] = await lackingAttachments(db, organization, one);
+    return message?.attachments ?? [];
   }
 
   async #readList(messageId: string, contents: boolean, reservation: Reservation): Promise<FoundRow[]> {
@@ -150,7 +167,7 @@ export class AttachmentFetcher {
 
   /** Fetches the bytes of one attachment, however many. @returns whether it is known now what became of it */
   async #stream({ emailNo, messageId }: LackingMessage, { id }: LackingAttachment): Promise<boolean> {
-    if (this.#streamed > 0 && this.isOver()) return false;
+    if (this.#noStore || (this.#streamed > 0 && this.isOver())) return false;
     this.#streamed++;
     const { mailbox } = this.#context;
     const place = { messageId, attachmentId: id };
@@ -172,6 +189,10 @@ export class AttachmentFetcher {
     cause: unknown,
   ): Promise<{ readonly reason: string; readonly requestId: string | undefined } | undefined> {
     const { mailbox, givesUp } = this.#context;
+    if (cause instanceof BlobsUnavailable && !this.#signal.aborted) {
+      this.#noStore = cause;
+      return undefined;
+    }
     const { fault, error } = await faultOf(cause, { mailbox, signal: this.#signal }, givesUp);
     if (fault === 'unreadable') return { reason: error.code, requestId: error.requestId };
     this.#failure ??= error;

@@ -169,8 +169,10 @@ describe('attachments', () => {
         SELECT $1, $2, _mailbox_no, _no, true, 'waiting', 5 FROM ${stage.organization.schema}.emails WHERE id = $3`,
       [other.destinationNo, stage.organization.organizationId, id],
     );
+    stage.simulator.control.resetStats();
     await live.read(mailbox);
     expect(await states()).toContainEqual(['b.png', 'stored', null]);
+    expect(stage.simulator.control.stats().byKind).not.toHaveProperty('attachmentValue');
     expect((await deliveries(id)).map(({ status }) => status)).toEqual(['owed', 'owed']);
   });
 
@@ -310,13 +312,17 @@ describe('attachments', () => {
   });
 
   it('wait while the blob store is full, and say so; mail is stored all the same', async () => {
-    await destination(REDIS());
+    await destination(REDIS({ subject: ['wanted'] }));
+    await destination(UTILITY({ subject: ['other'] }));
     const mailbox = stage.ownMailbox();
-    const id = arrive(mailbox, [file('a.txt')]);
+    const id = arrive(mailbox, [file('a.txt')], { subject: 'wanted' });
+    const other = arrive(mailbox, [file('b.txt')], { subject: 'other' });
     const { scanNo } = await stage.addScan();
     expect(await stage.read(mailbox, scanNo, { blobs: full })).toMatchObject(DONE);
     expect(await stage.storedIds(mailbox)).toContain(id);
     expect(await deliveries(id)).toMatchObject([{ status: 'waiting', cause: 'BlobsUnavailable' }]);
+    // Who needs no bytes has not to wait.
+    expect(await deliveries(other)).toMatchObject([{ status: 'owed', cause: null }]);
     expect(await live.read(mailbox)).toMatchObject(DONE);
     expect(await deliveries(id)).toMatchObject([{ status: 'owed', cause: null }]);
   });
