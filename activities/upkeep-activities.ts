@@ -67,6 +67,8 @@ const READERS = 1_000;
 const TIDIED = 100;
 const TIDIED_SECONDS = 3_600;
 const TIDYING_MS = 20_000;
+/** How long a run goes on beginning with others. */
+const STEP_MS = 120_000;
 const ABANDONED_MS = DAY_MS;
 /** Destinations that are asked how they are at a time. */
 const ASKED_AT_ONCE = 20;
@@ -74,7 +76,7 @@ const ASKED_AT_ONCE = 20;
 export function createUpkeepActivities(options: UpkeepActivitiesOptions): UpkeepActivities {
   const { db, blobs, wake, feed, wakeMailboxes, openSender, log, keptDays = 30, blobGraceMs } = options;
 
-  /** Does a step for one after the other, heartbeating. */
+  /** Gives all of them their turn, heartbeating. */
   const step = <T>(items: () => Promise<readonly T[]>, turns: Omit<Turns<T>, 'log' | 'signal'>): Promise<UpkeepStep> =>
     whileBeating(async () => {
       const { cancellationSignal: signal } = Context.current();
@@ -96,6 +98,12 @@ export function createUpkeepActivities(options: UpkeepActivitiesOptions): Upkeep
       await noteHealth(db, destinationNo, await healthOf(() => openSender(loaded.destination, loaded.secret), signal));
   }
 
+  async function wakeReadersOf(organizationId: string, signal: AbortSignal): Promise<void> {
+    const organization = await organizationOf(db, organizationId);
+    const waiting = await mailboxesToWake(db, organization, { seconds: WAITED_SECONDS, limit: READERS });
+    await wakeMailboxes(organizationId, waiting, signal);
+  }
+
   async function tidy(organizationId: string, signal: AbortSignal): Promise<void> {
     const organization = await organizationOf(db, organizationId);
     const own = blobs.of(organization);
@@ -113,17 +121,22 @@ export function createUpkeepActivities(options: UpkeepActivitiesOptions): Upkeep
 
   return {
     async wakeDestinations() {
-      await wake(await dueDestinations(db));
-      return step(async () => (await all()).filter(({ fed }) => !fed), { idsOf, work: feed, atOnce: ASKED_AT_ONCE });
+      const woken = await step(() => dueDestinations(db), {
+        idsOf: (destinationNo) => ({ destinationNo }),
+        work: (destinationNo) => wake([destinationNo]),
+        atOnce: ASKED_AT_ONCE,
+      });
+      const fed = await step(async () => (await all()).filter((destination) => !destination.fed), {
+        idsOf,
+        work: feed,
+        atOnce: ASKED_AT_ONCE,
+      });
+      return { done: woken.done + fed.done, failed: woken.failed + fed.failed };
     },
     wakeWaitingReaders: () =>
       step(() => organizationsWaiting(db), {
         idsOf: (organizationId) => ({ organizationId }),
-        async work(organizationId, signal) {
-          const organization = await organizationOf(db, organizationId);
-          const limits = { seconds: WAITED_SECONDS, limit: READERS };
-          await wakeMailboxes(organizationId, await mailboxesToWake(db, organization, limits), signal);
-        },
+        work: inTime(wakeReadersOf),
       }),
     clearDeliveries: () => step(all, { idsOf, work: clear }),
     watchDestinations: () =>
@@ -135,7 +148,7 @@ export function createUpkeepActivities(options: UpkeepActivitiesOptions): Upkeep
     tidyBlobs: () =>
       step(() => takeTidying(db, { seconds: TIDIED_SECONDS, limit: TIDIED }), {
         idsOf: (organizationId) => ({ organizationId }),
-        work: tidy,
+        work: inTime(tidy, (organizationId) => leaveTidying(db, organizationId)),
       }),
   };
 }
@@ -143,4 +156,10 @@ export function createUpkeepActivities(options: UpkeepActivitiesOptions): Upkeep
 /** Does what answers how many it has changed until nothing is left, or its share is used up. */
 async function inStretches(change: () => Promise<number>): Promise<void> {
   for (let stretch = 0; stretch < STRETCHES; stretch++) if ((await change()) < STRETCH) return;
+}
+
+/** The same work; those whose turn has not come in time are left to the next run. */
+function inTime<T>(work: Turns<T>['work'], leave: (item: T) => Promise<void> = async () => undefined): typeof work {
+  const began = performance.now();
+  return (item, signal) => (performance.now() - began < STEP_MS ? work(item, signal) : leave(item));
 }
