@@ -9,7 +9,7 @@ import { openApiStage, type ApiStage } from './support/stage.ts';
 
 const REDIS = {
   REDIS_HOST: 'localhost',
-  REDIS_PASSWORD: 'first',
+  REDIS_PASSWORD: 'hidden-word',
   MAX_QUEUE_SIZE: '500',
   EMAIL_GROUPS: 'Company.com,partner.org',
 };
@@ -58,12 +58,12 @@ describe('destinations that the environment describes', () => {
       },
     ]);
     const [redis] = await destinations();
-    expect(await passwordOf(redis?.id ?? '')).toBe('first');
+    expect(await passwordOf(redis?.id ?? '')).toBe('hidden-word');
     const audit = await query<{ actor: string; target: string }>(stage.db, {
       text: `SELECT actor, target FROM outhaul.audit_log WHERE action = 'destination.create' ORDER BY entry_no`,
     });
     expect(audit).toEqual((await destinations()).map(({ id }) => ({ actor: 'environment', target: id })));
-    expect(stage.lines.join('')).not.toMatch(/first|company\.com/);
+    expect(stage.lines.join('')).not.toMatch(/hidden-word|company\.com/);
   });
 
   it('are changed when the environment was, and keep what was set beside it', async () => {
