@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { open, opendir, rename, stat, type FileHandle } from 'node:fs/promises';
+import { open, opendir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, addAbortSignal, pipeline, type Readable } from 'node:stream';
 import { pipeline as run } from 'node:stream/promises';
 import type { AsideBlob, BlobRef, BlobStore, BlobStores, OpenOptions, PutOptions, PutResult } from './blob-store.ts';
 import { Draft } from './draft.ts';
 import { BlobAltered, BlobMissing, codeOf, toBlobsUnavailable } from './errors.ts';
-import { moveInto, removeFile, syncFolder, within } from './files.ts';
+import { moveInto, readSized, removeFile, syncFolder, within } from './files.ts';
 import { VerifiedBytes, readError } from './verified-bytes.ts';
 
 /** Every organization's blobs below one folder, each in a folder named as its schema. */
@@ -88,16 +88,11 @@ export class FolderBlobs implements BlobStore {
 
   async read({ sha256, size }: BlobRef, signal?: AbortSignal): Promise<Buffer> {
     signal?.throwIfAborted();
-    const handle = await onDisk(open(this.#place(sha256).path, 'r'), () => new BlobMissing(sha256));
-    try {
-      const bytes = await onDisk(readAll(handle, size));
-      if (bytes.length !== size) throw new BlobAltered(sha256, `it is not ${size} bytes long`);
-      const found = createHash('sha256').update(bytes).digest('hex');
-      if (found !== sha256) throw new BlobAltered(sha256, `its bytes have the hash ${found}`);
-      return bytes;
-    } finally {
-      await handle.close();
-    }
+    const bytes = await onDisk(readSized(this.#place(sha256).path, size), () => new BlobMissing(sha256));
+    if (bytes.length !== size) throw new BlobAltered(sha256, `it is not ${size} bytes long`);
+    const found = createHash('sha256').update(bytes).digest('hex');
+    if (found !== sha256) throw new BlobAltered(sha256, `its bytes have the hash ${found}`);
+    return bytes;
   }
 
   async has({ sha256, size }: BlobRef): Promise<boolean> {
@@ -163,18 +158,6 @@ export class FolderBlobs implements BlobStore {
     if (!/^[0-9a-f]{64}\.[0-9a-f-]{36}$/.test(name)) throw new TypeError('this is no blob that was set aside');
     return join(this.#aside, name);
   }
-}
-
-/** So many bytes of a file, one more where there are more, or fewer. The buffer is shared with nobody. */
-async function readAll(handle: FileHandle, size: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(size + 1);
-  let at = 0;
-  while (at < size) {
-    const { bytesRead } = await handle.read(bytes, at, bytes.length - at);
-    if (bytesRead === 0) break;
-    at += bytesRead;
-  }
-  return bytes.subarray(0, at);
 }
 
 /** A part of a blob. */
