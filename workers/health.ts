@@ -23,7 +23,8 @@ export async function workerIsPolling({ temporal }: Config, prefix = 'outhaul', 
   });
   try {
     const since = Date.now() - SILENCE_MS;
-    const heard = Object.values(taskQueues(prefix)).map(async (name) => {
+    const { orchestration, graph, delivery } = taskQueues(prefix);
+    const heard = [orchestration, graph, delivery].map(async (name) => {
       const { pollers } = await connection.withDeadline(Date.now() + DEADLINE_MS, () =>
         connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name }, taskQueueType: ACTIVITY }),
       );
