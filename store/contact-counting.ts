@@ -151,7 +151,7 @@ async function recount(
       ), counted AS MATERIALIZED (
         SELECT change.contact_no, c.total_mails_sent + change.mails AS mails, greatest(change.latest, (
           SELECT sent_at FROM ${schema}.contact_mails m
-          WHERE m.contact_no = change.contact_no AND m.sent_at IS NOT NULL AND m.email_no <> ALL($1)
+          WHERE m.contact_no = change.contact_no AND m.sent_at IS NOT NULL AND m.email_no <> ALL(ARRAY(SELECT email_no FROM before))
           ORDER BY sent_at DESC LIMIT 1)) AS latest
         FROM change CROSS JOIN LATERAL (
           SELECT total_mails_sent FROM ${schema}.contacts WHERE contact_no = change.contact_no OFFSET 0) c
