@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from '../store/database.ts';
 import { claimDeliveries, nextInOrder, renewClaims, settleDeliveries } from '../store/deliveries.ts';
-import type { OwedDelivery, Settled, Settlement } from '../store/deliveries.ts';
+import type { OwedDelivery, Place, Settled, Settlement } from '../store/deliveries.ts';
 import { claimDestination, releaseDestination, renewDestination } from '../store/destination-claims.ts';
 import { ClaimLost } from '../store/errors.ts';
 
 /** How long claims last unless they are renewed: so long, what a killed worker was sending waits. */
 const CLAIM_SECONDS = 15;
 const RENEW_EVERY_MS = 4_000;
+/** How often the line is looked at from its beginning, ms, while it is being sent. */
+const WHOLE_LINE_MS = 500;
 
 /** What one drain may send: nobody else does meanwhile. */
 export interface Claims {
@@ -141,6 +143,9 @@ class Line implements Claims {
   /** Taken, and not settled as far as the last question to the store can have known. */
   readonly #taken = new Set<number>();
   #settled: number[] = [];
+  /** Behind the last that was taken, there is more; now and then the whole line is looked at, for what was put into it. */
+  #place: Place | undefined;
+  #wholeAt = -Infinity;
 
   constructor(options: LineOptions, losing: AbortController, endsAt: () => number) {
     this.#options = options;
@@ -157,7 +162,15 @@ class Line implements Claims {
     // Only the answer to a question that is asked from now on is sure to leave these out.
     const gone = this.#settled;
     this.#settled = [];
-    const line = await nextInOrder(db, { destinationNo, token, limit: limit + this.#taken.size });
+    const isWhole = this.#taken.size === gone.length || performance.now() - this.#wholeAt > WHOLE_LINE_MS;
+    if (isWhole) this.#wholeAt = performance.now();
+    const line = await nextInOrder(
+      db,
+      isWhole
+        ? { destinationNo, token, limit: limit + this.#taken.size }
+        : { destinationNo, token, limit, after: this.#place },
+    );
+    this.#place = line.at(-1)?.place ?? this.#place;
     const fresh = line.filter(({ deliveryNo }) => !this.#taken.has(deliveryNo));
     for (const deliveryNo of gone) this.#taken.delete(deliveryNo);
     for (const { deliveryNo } of fresh) this.#taken.add(deliveryNo);
@@ -173,6 +186,7 @@ class Line implements Claims {
 
   async handBack(): Promise<void> {
     this.#taken.clear();
+    this.#place = undefined;
     this.#settled = [];
   }
 }

@@ -199,7 +199,7 @@ const accepted = ({ deliveryNo, note }: Extract<Outcome, { status: 'accepted' }>
 const FAILED: ReadonlySet<string> = new Set(['connection', 'tls', 'timeout', 'server_error']);
 
 /** What an outcome tells the circuit; what could not be read from the store tells nothing. */
-function eventOf(outcome: Outcome): CircuitEvent | undefined {
+export function eventOf(outcome: Outcome): CircuitEvent | undefined {
   if (outcome.status === 'accepted') return 'answered';
   if (outcome.cause === 'content') return undefined;
   return FAILED.has(outcome.cause) ? 'failed' : 'answered';

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DestinationUnavailable, type Item, type Sender } from '../destinations/sender.ts';
-import { mayAttempt, type Circuit, type CircuitLimits } from '../model/circuit.ts';
+import { FAILURES, mayAttempt, type Circuit, type CircuitLimits } from '../model/circuit.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
 import { attend, noteHealth, type DestinationHealth } from '../store/attendance.ts';
 import type { BlobStore } from '../store/blobs/blob-store.ts';
@@ -14,7 +14,7 @@ import { attachmentLost } from '../store/lost-attachments.ts';
 import type { Organization } from '../store/organizations.ts';
 import { withLineClaim, withSingleClaims, type Claims } from './delivery-claims.ts';
 import { ContentFaults, loadItems, type ContentFault, type ToSend } from './delivery-items.ts';
-import { Settler } from './delivery-settler.ts';
+import { eventOf, Settler } from './delivery-settler.ts';
 
 /** How long a drain goes on looking after the last delivery, and how often, ms. */
 export interface DrainPace {
@@ -178,7 +178,7 @@ class Drain {
   }
 
   async #session(send: 'all' | 'one', circuit: Circuit): Promise<End> {
-    const { sender, stopping } = this.#options;
+    const { sender, stopping, circuitLimits } = this.#options;
     const ending = new AbortController();
     const faults = new ContentFaults();
     const session: Session = {
@@ -189,11 +189,16 @@ class Drain {
     };
     const stop = (): void => this.#end(session, { why: 'stopped' });
     stopping.addEventListener('abort', stop, { once: true });
+    let failures = 0;
     try {
       for await (const outcome of sender.send(this.#items(session), this.#signal)) {
         if (outcome.status === 'refused' && outcome.cause === 'throttled') {
           this.#end(session, { why: 'throttled', ms: outcome.retryAfterMs ?? AWAY_MS });
         }
+        const event = eventOf(outcome);
+        if (event) failures = event === 'failed' ? failures + 1 : 0;
+        // The circuit opens as soon as these are recorded: nothing more is sent until then.
+        if (failures >= (circuitLimits?.failures ?? FAILURES)) this.#end(session, { why: 'open' });
         session.settler.add(outcome);
       }
     } catch (error) {

@@ -8,6 +8,9 @@ export type Circuit =
   | { readonly state: 'open'; readonly since: number; readonly until: number; readonly openings: number }
   | { readonly state: 'half_open'; readonly since: number; readonly until: number; readonly openings: number };
 
+/** Failures in a row that open a circuit. */
+export const FAILURES = 5;
+
 export const CLOSED: Circuit = { state: 'closed', failures: 0 };
 
 /**
@@ -40,7 +43,7 @@ export function circuitAfter(
   circuit: Circuit,
   event: CircuitEvent,
   now: number,
-  { failures = 5, openMs = 5_000, longestMs = 60_000, probeMs = 60_000 }: CircuitLimits = {},
+  { failures = FAILURES, openMs = 5_000, longestMs = 60_000, probeMs = 60_000 }: CircuitLimits = {},
 ): Circuit {
   if (event === 'answered') return CLOSED;
   if (circuit.state === 'closed') {

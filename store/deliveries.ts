@@ -74,16 +74,40 @@ export async function renewClaims(
  */
 export async function nextInOrder(
   db: Pick<Database, 'pool'>,
-  { destinationNo, token, limit }: { readonly destinationNo: number; readonly token: string; readonly limit: number },
-): Promise<OwedDelivery[]> {
-  const rows = await query<OwedDelivery & { held: number | null; deliveryNo: number | null }>(db, {
+  { destinationNo, token, limit, after = BEGINNING }: LineRequest,
+): Promise<DeliveryInLine[]> {
+  const rows = await query<OwedDelivery & { held: number | null; deliveryNo: number | null } & Place>(db, {
     text: NEXT_IN_ORDER,
-    values: [destinationNo, token, limit],
+    values: [destinationNo, token, limit, after.xid, after.emailNo, after.part],
     prepared: true,
   });
   if (rows[0]?.held == null) throw new ClaimLost(destinationNo);
-  return rows.filter(({ deliveryNo }) => deliveryNo !== null).map(({ held: _, ...delivery }) => delivery);
+  return rows
+    .filter(({ deliveryNo }) => deliveryNo !== null)
+    .map(({ held: _, xid, part, ...delivery }) => ({
+      ...delivery,
+      place: { xid, emailNo: delivery.emailNo, part },
+    }));
 }
+
+/** Where a delivery stands in the line of its destination. */
+export interface Place {
+  readonly xid: string;
+  readonly emailNo: number;
+  readonly part: number;
+}
+
+export type DeliveryInLine = OwedDelivery & { readonly place: Place };
+
+export interface LineRequest {
+  readonly destinationNo: number;
+  readonly token: string;
+  readonly limit: number;
+  /** Those behind this place alone: the others are being sent. Default: all. */
+  readonly after?: Place | undefined;
+}
+
+const BEGINNING: Place = { xid: '0', emailNo: 0, part: -1 };
 
 export const NEXT_IN_ORDER = `WITH fence AS MATERIALIZED (
     SELECT destination_no, status FROM outhaul.destinations WHERE destination_no = $1 AND claim_token = $2
@@ -94,6 +118,7 @@ export const NEXT_IN_ORDER = `WITH fence AS MATERIALIZED (
   ), line AS MATERIALIZED (
     SELECT * FROM outhaul.deliveries
     WHERE destination_no = $1 AND ordered AND status = 'owed'
+      AND (owed_xid, email_no, part) > ($4::xid8, $5::bigint, $6::int)
       AND (owed_xid < pg_snapshot_xmin(pg_current_snapshot()) OR owed_xid >= pg_snapshot_xmax(pg_current_snapshot()))
     ORDER BY owed_xid, email_no, part LIMIT $3
   ), ready AS MATERIALIZED (
@@ -101,7 +126,7 @@ export const NEXT_IN_ORDER = `WITH fence AS MATERIALIZED (
     WHERE NOT EXISTS (
       SELECT FROM holding WHERE (holding.owed_xid, holding.email_no) <= (line.owed_xid, line.email_no))
   )
-  SELECT fence.destination_no AS held, ${COLUMNS}
+  SELECT fence.destination_no AS held, ${COLUMNS}, owed_xid::text AS xid, part
   FROM (SELECT) one LEFT JOIN fence ON true LEFT JOIN ready ON due AND fence.status = 'active'
   ORDER BY owed_xid, email_no, part`;
 
@@ -146,14 +171,13 @@ export async function settleDeliveries(
   { destinationNo, token }: { readonly destinationNo: number; readonly token: string },
   outcomes: readonly Settled[],
 ): Promise<Settlement> {
+  const deliveryNos = outcomes.map(({ deliveryNo }) => deliveryNo);
+  const records = outcomes.every(isPlain)
+    ? []
+    : [JSON.stringify(Object.fromEntries(outcomes.map((outcome) => [outcome.deliveryNo, recordOf(outcome)])))];
   const [answer] = await query<Settlement & { ordered: boolean | null; held: boolean | null }>(db, {
-    text: SETTLE,
-    values: [
-      destinationNo,
-      token,
-      outcomes.map(({ deliveryNo }) => deliveryNo),
-      JSON.stringify(Object.fromEntries(outcomes.map((outcome) => [outcome.deliveryNo, recordOf(outcome)]))),
-    ],
+    text: records.length === 0 ? SETTLE_ACCEPTED : SETTLE,
+    values: [destinationNo, token, deliveryNos, ...records],
     prepared: true,
   });
   if (answer?.held == null) throw new UnknownDestination(destinationNo);
@@ -162,19 +186,16 @@ export async function settleDeliveries(
   return { delivered, dead, settled };
 }
 
-/** The outcomes are looked up row by row, so that the rows are found by their numbers, whatever the table looks like. */
-export const SETTLE = `WITH fence AS MATERIALIZED (
+/** Accepted, without a word: nearly all are. */
+const isPlain = (outcome: Settled): boolean =>
+  outcome.status === 'accepted' && outcome.answer === undefined && outcome.httpStatus === undefined;
+
+/** @param columns of `deliveries`, and @param values for them */
+const settling = (columns: string, values: string): string => `WITH fence AS MATERIALIZED (
     SELECT destination_no, ordered, NOT ordered OR claim_token IS NOT DISTINCT FROM $2 AS held FROM outhaul.destinations
     WHERE destination_no = $1 FOR NO KEY UPDATE
   ), settled AS (
-    UPDATE outhaul.deliveries d SET (status, attempts, next_at, cause, last_error, http_status, answer, delivered_at, dead_at,
-      claim_token) = (
-      SELECT o.status, d.attempts + o.attempt, coalesce(now() + o.ms * interval '1 ms', d.next_at),
-        CASE WHEN o.attempt = 0 THEN d.cause ELSE o.cause END, CASE WHEN o.attempt = 0 THEN d.last_error ELSE o.error END,
-        CASE WHEN o.attempt = 0 THEN d.http_status ELSE o.http END, o.answer,
-        CASE o.status WHEN 'delivered' THEN clock_timestamp() END, CASE o.status WHEN 'dead' THEN clock_timestamp() END, NULL
-      FROM jsonb_to_record($4::jsonb -> d.delivery_no::text) AS o(status text, attempt int, ms float8, cause text, error text,
-        http int, answer text))
+    UPDATE outhaul.deliveries d SET (${columns}) = (${values})
     FROM fence
     WHERE d.delivery_no = ANY($3::bigint[]) AND d.destination_no IS NOT DISTINCT FROM fence.destination_no AND fence.held
       AND CASE WHEN fence.ordered THEN d.status = 'owed' ELSE d.status = 'claimed' AND d.claim_token = $2 END
@@ -187,6 +208,23 @@ export const SETTLE = `WITH fence AS MATERIALIZED (
     FROM tally WHERE t.destination_no = $1 AND tally.delivered > 0
   )
   SELECT (SELECT held FROM fence) AS held, settled, delivered, dead FROM tally`;
+
+/** The outcomes are looked up row by row, so that the rows are found by their numbers, whatever the table looks like. */
+export const SETTLE = settling(
+  'status, attempts, next_at, cause, last_error, http_status, answer, delivered_at, dead_at, claim_token',
+  `SELECT o.status, d.attempts + o.attempt, coalesce(now() + o.ms * interval '1 ms', d.next_at),
+      CASE WHEN o.attempt = 0 THEN d.cause ELSE o.cause END, CASE WHEN o.attempt = 0 THEN d.last_error ELSE o.error END,
+      CASE WHEN o.attempt = 0 THEN d.http_status ELSE o.http END, o.answer,
+      CASE o.status WHEN 'delivered' THEN clock_timestamp() END, CASE o.status WHEN 'dead' THEN clock_timestamp() END, NULL
+    FROM jsonb_to_record($4::jsonb -> d.delivery_no::text) AS o(status text, attempt int, ms float8, cause text, error text,
+      http int, answer text)`,
+);
+
+/** The same where all were accepted without a word, at a fraction of the cost. */
+const SETTLE_ACCEPTED = settling(
+  'status, attempts, cause, last_error, http_status, answer, delivered_at, dead_at, claim_token',
+  `SELECT 'delivered', d.attempts + 1, NULL, NULL, NULL::int, NULL, clock_timestamp(), NULL::timestamptz, NULL`,
+);
 
 function recordOf(outcome: Settled): object {
   switch (outcome.status) {

@@ -209,6 +209,16 @@ describe('an ordered destination', () => {
     expect(await claimDestination(store.db, { ...frozen, seconds: 1 })).toEqual({ acquired: true });
   });
 
+  it('is given from a place on to whoever sends what stands before', async () => {
+    const outbox = await Outbox.of(store, batch);
+    await outbox.owe(names(6));
+    const [, , third] = await outbox.next('worker');
+    const { destinationNo } = outbox.destination;
+    const behind = { destinationNo, token: 'worker', limit: 2 };
+    const next = await nextInOrder(store.db, { ...behind, after: third?.place });
+    expect(await outbox.names(next)).toEqual(names(6).slice(3, 5));
+  });
+
   it('waits where the first of the line has to', async () => {
     const outbox = await Outbox.of(store, batch);
     const { destinationNo } = outbox.destination;
@@ -347,7 +357,7 @@ describe('ten thousand that are owed', () => {
       expect(taken.map(({ emailNo }) => emailNo)).toEqual(names(100).map((_, at) => at + 1));
       const line = kind === batch ? 'deliveries_in_order' : 'deliveries_due';
       const ask = kind === batch ? NEXT_IN_ORDER : CLAIM;
-      const asked = kind === batch ? [destinationNo, 'worker', 100] : [destinationNo, 'other', 60, 100];
+      const asked = kind === batch ? [destinationNo, 'worker', 100, '0', 0, -1] : [destinationNo, 'other', 60, 100];
       const claim = await planOf(ask, asked);
       expect(claim).toContain(`using ${line} on deliveries`);
       const nos = taken.map(({ deliveryNo }) => deliveryNo);

@@ -1,7 +1,7 @@
 import { vi } from 'vitest';
 import { URGENCY, type Urgency } from '../../model/delivery.ts';
 import { withDefaults, type DestinationStart, type KindSettings } from '../../model/destination.ts';
-import { claimDeliveries, nextInOrder, type OwedDelivery } from '../../store/deliveries.ts';
+import { claimDeliveries, nextInOrder, type DeliveryInLine, type OwedDelivery } from '../../store/deliveries.ts';
 import { claimDestination } from '../../store/destination-claims.ts';
 import { createDestination, type Destination } from '../../store/destinations.ts';
 import type { Organization } from '../../store/organizations.ts';
@@ -97,7 +97,7 @@ export class Outbox {
    * Takes the destination and asks for what is next there, once no transaction of the server is open any more that might
    * precede what is stored: those of other tests, too.
    */
-  async next(token: string, limit = 100): Promise<OwedDelivery[]> {
+  async next(token: string, limit = 100): Promise<DeliveryInLine[]> {
     const { destinationNo } = this.destination;
     const unsure = `SELECT FROM outhaul.deliveries WHERE destination_no = $1
       AND owed_xid >= pg_snapshot_xmin(pg_current_snapshot()) AND owed_xid < pg_snapshot_xmax(pg_current_snapshot())`;
