@@ -69,6 +69,7 @@ export async function openRig(log: (line: string) => void, settings: Record<stri
     PATH: process.env['PATH'],
     DATABASE_URL: postgres.url,
     TEMPORAL_ADDRESS: server.address,
+    OUTHAUL_BLOBS_DIR: join(folder, 'blobs'),
     OUTHAUL_KEYS: generateKey(),
     LOG_LEVEL: 'warn',
     NODE_ENV: 'production',

@@ -34,6 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     });
     stops.push(temporal.stop);
     project.provide('workflowBundlePath', await workflowBundle(folder));
+    project.provide('blobsFolder', join(folder, 'blobs'));
     project.provide('postgresUrl', postgres.url);
     project.provide('temporalAddress', temporal.address);
     project.provide('temporalNamespace', NAMESPACE);

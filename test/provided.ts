@@ -8,6 +8,8 @@ declare module 'vitest' {
     temporalNamespace: string;
     /** File of the bundled workflows, as they are in the tree now. */
     workflowBundlePath: string;
+    /** Where tests may keep blobs, each below a name of its own; it goes with the run. */
+    blobsFolder: string;
   }
 }
 

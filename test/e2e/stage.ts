@@ -77,6 +77,7 @@ export async function openStage(tenant: TenantOptions, settings: Record<string, 
   const environment = {
     DATABASE_URL: postgres.url,
     TEMPORAL_ADDRESS: temporal.address,
+    OUTHAUL_BLOBS_DIR: join(folder, 'blobs'),
     OUTHAUL_KEYS: generateKey(),
     OUTLOOK_API_BASE_URL: simulator.url,
     OUTHAUL_AUTHORITY_URL: simulator.url,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { inject } from 'vitest';
 import { startApi, type ApiOptions, type RunningApi } from '../../../api/main.ts';
 import type { OpenApiDocument } from '../../../api/openapi.ts';
@@ -129,6 +130,7 @@ export const environmentFor = (databaseUrl: string): Record<string, string> => (
   TEMPORAL_ADDRESS: inject('temporalAddress'),
   TEMPORAL_NAMESPACE: inject('temporalNamespace'),
   TEMPORAL_UI_URL: 'http://localhost:8233',
+  OUTHAUL_BLOBS_DIR: join(inject('blobsFolder'), randomUUID()),
   OUTHAUL_KEYS: generateKey(),
   HOST: '127.0.0.1',
   PORT: '0',
