@@ -116,7 +116,7 @@ export async function openDeliverStage(
   };
 }
 
-/** What is owed is an attachment of each message, or the message. */
+/** What is owed is an attachment of each message, or the message. Upkeep is to owe the destination nothing beside that. */
 async function owe(
   { pool }: Database,
   { organizationId, schema }: Organization,
@@ -125,6 +125,9 @@ async function owe(
 ): Promise<number> {
   const { owed, ordered } = KIND_TRAITS[kind];
   const attachment = owed === 'attachment' ? [`id || '-1'`, 1] : [`''`, 0];
+  await pool.query('UPDATE outhaul.destinations SET fed_at = coalesce(fed_at, now()) WHERE destination_no = $1', [
+    destinationNo,
+  ]);
   const { rows } = await pool.query<{ ms: number }>(
     `WITH owed AS (
       INSERT INTO outhaul.deliveries

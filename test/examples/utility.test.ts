@@ -88,7 +88,7 @@ describe('the example of a utility', () => {
     const pdf = attachment('%PDF-1.4 and so on');
     const told = message({}, { attachments: [pdf.metadata] });
     expect(await send(utility, item(1, { message: told, attachments: [pdf] }))).toEqual({
-      deliveryNo: '1',
+      deliveryNo: 1,
       status: 'accepted',
     });
     const content = Buffer.from('%PDF-1.4 and so on').toString('base64');
