@@ -163,7 +163,7 @@ export class Settler {
 
   /** @param failedIn where it is a failure of the destination: how the circuit was when it came */
   async #refused(outcome: Refused, failedIn: Circuit | undefined): Promise<Settled> {
-    const { deliveryNo, cause, error, retry, retryAfterMs } = outcome;
+    const { deliveryNo, cause, error, httpStatus, retry, retryAfterMs } = outcome;
     if (cause === 'content') return this.#withoutContent(outcome);
     if (cause === 'throttled') return { deliveryNo, status: 'untouched', inMs: retryAfterMs ?? AGAIN_MS.away };
     if (failedIn && failedIn.state !== 'closed') {
@@ -174,7 +174,7 @@ export class Settler {
     const delivery = this.#sent.get(deliveryNo);
     const isTooOld = delivery && hasWaitedTooLong(Date.parse(delivery.owedAt), Date.now(), maxWaitSeconds);
     const refusal = { deliveryNo, attempts: delivery?.attempts ?? 0, retry: retry && !isTooOld, retryAfterMs };
-    return { deliveryNo, status: 'refused', cause, error, retryInMs: retryIn(refusal, attempts) };
+    return { deliveryNo, status: 'refused', cause, error, httpStatus, retryInMs: retryIn(refusal, attempts) };
   }
 
   async #withoutContent({ deliveryNo, error }: Refused): Promise<Settled> {

@@ -4,11 +4,11 @@ import { DestinationUnavailable, type Health, type Sender } from '../destination
 const PATIENCE_MS = 5_000;
 
 /** Asks a destination how it is; what does not answer in time, or is not set up, is not well. */
-export async function healthOf(open: () => Sender, signal: AbortSignal): Promise<Health> {
+export async function healthOf(open: () => Sender | Promise<Sender>, signal: AbortSignal): Promise<Health> {
   const patience = AbortSignal.timeout(PATIENCE_MS);
   let sender: Sender | undefined;
   try {
-    sender = open();
+    sender = await open();
     return await sender.health(AbortSignal.any([signal, patience]));
   } catch (error) {
     if (error instanceof DestinationUnavailable) return { healthy: false, latencyMs: 0, detail: error.message };

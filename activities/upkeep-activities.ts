@@ -47,7 +47,7 @@ export interface UpkeepActivitiesOptions {
   /** Has a new destination fed, unless that is going on. */
   readonly feed: (destination: Pick<Destination, 'id' | 'organizationId'>) => Promise<void>;
   readonly wakeMailboxes: WakeMailboxes;
-  readonly openSender: (destination: Destination, secret: DestinationSecret) => Sender;
+  readonly openSender: (destination: Destination, secret: DestinationSecret) => Sender | Promise<Sender>;
   readonly log: Pick<Logger, 'warn'>;
   /** How long what was delivered is remembered. Default: 30. */
   readonly keptDays?: number;

@@ -44,6 +44,8 @@ export type Outcome =
       readonly status: 'refused';
       readonly cause: RefusalCause;
       readonly error: string;
+      /** Of the answer, where there was one. */
+      readonly httpStatus?: number;
       readonly retry: boolean;
       /** How long the destination wants to be left alone. */
       readonly retryAfterMs?: number;

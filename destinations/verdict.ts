@@ -9,6 +9,7 @@ export type Verdict =
       readonly status: 'refused';
       readonly cause: RefusalCause;
       readonly error: string;
+      readonly httpStatus?: number;
       readonly retry: boolean;
       readonly retryAfterMs?: number;
     };
@@ -28,13 +29,14 @@ export function verdictOf({ status, json, flaw, retryAfterMs }: HttpAnswer): Ver
     const note = complaintIn(json) ?? flaw;
     return note === undefined ? { status: 'accepted' } : { status: 'accepted', note };
   }
-  const later = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const refused = { status: 'refused', httpStatus: status } as const;
+  const later = { ...refused, retry: true, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   const error = `It answered ${status}`;
-  if (status >= 500) return { status: 'refused', cause: 'server_error', error, retry: true, ...later };
-  if (LATER.has(status)) return { status: 'refused', cause: 'throttled', error, retry: true, ...later };
-  if (status === 413) return { status: 'refused', cause: 'too_large', error: `${error}: too large`, retry: false };
-  if (status >= 400) return { status: 'refused', cause: 'rejected', error, retry: false };
-  return { status: 'refused', cause: 'redirect', error: `${error}: redirects are not followed`, retry: false };
+  if (status >= 500) return { ...later, cause: 'server_error', error };
+  if (LATER.has(status)) return { ...later, cause: 'throttled', error };
+  if (status === 413) return { ...refused, cause: 'too_large', error: `${error}: too large`, retry: false };
+  if (status >= 400) return { ...refused, cause: 'rejected', error, retry: false };
+  return { ...refused, cause: 'redirect', error: `${error}: redirects are not followed`, retry: false };
 }
 
 /** What is thrown for want of an answer, as a verdict; anything else is thrown on. */

@@ -14,7 +14,7 @@ import { Outboxes } from '../activities/outbox.ts';
 import { createQuarantineActivities } from '../activities/quarantine-activities.ts';
 import { createScanActivities } from '../activities/scan-activities.ts';
 import { createScheduleActivities } from '../activities/schedule-activities.ts';
-import { Senders } from '../activities/senders.ts';
+import { Senders, lazyOpener } from '../activities/senders.ts';
 import { createSessionActivities } from '../activities/session-activities.ts';
 import { createSubscriptionActivities } from '../activities/subscription-activities.ts';
 import { createSweepActivities } from '../activities/sweep-activities.ts';
@@ -22,7 +22,6 @@ import { createUpkeepActivities } from '../activities/upkeep-activities.ts';
 import { measuredWaking } from '../activities/waking.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import { openConfiguredKeyRing } from '../config/live-key-ring.ts';
-import { openSender } from '../destinations/open-sender.ts';
 import { examine } from '../graph/doctor.ts';
 import { openGraph } from '../graph/graph.ts';
 import { taskQueues, type TaskQueues } from '../model/task-queues.ts';
@@ -258,7 +257,7 @@ function activitiesOf(composed: Composed): object {
       wake,
       feed: feedStarter(client, { taskQueue }),
       wakeMailboxes,
-      openSender,
+      openSender: async (destination, secret) => (await lazyOpener())(destination, secret),
       log,
     }),
   };

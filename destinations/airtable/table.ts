@@ -51,8 +51,11 @@ export class AirtableTable {
   readonly #agent = new Agent({ connections: 1, headersTimeout: 0, bodyTimeout: 0 });
   readonly #origin: string;
   readonly #path: string;
-  /** When the last requests were answered: when they came to Airtable is not known, but it was before that. */
-  readonly #answered: number[] = [];
+  /**
+   * When the last requests were answered: when they came to Airtable is not known, but it was before that. Whoever asked
+   * before us may have used up this second.
+   */
+  readonly #answered: number[] = new Array<number>(AT_ONCE).fill(performance.now());
 
   constructor(options: AirtableTableOptions) {
     const { origin, pathname } = new URL(options.url ?? 'https://api.airtable.com');
