@@ -101,6 +101,7 @@ export class Settler {
       })
       .finally(() => {
         this.#running = undefined;
+        if (!this.#failure && this.#outcomes.length + this.#settled.length > 0) this.#run();
       });
   }
 

@@ -27,6 +27,7 @@ export const DRAIN_PACE: DrainPace = { lingerMs: 5_000, pollMs: 50 };
 const RENEW_PROMISE_MS = 1_000;
 /** How often a full destination is asked whether it has room again, ms: at first, and at last. */
 const FULL_MS = { first: 250, longest: 2_000 } as const;
+const FULL_PATIENCE_MS = 10_000;
 const AWAY_MS = 1_000;
 const LONGEST_REST_MS = 5_000;
 /** A delivery whose senders were lost so often is sent while nothing else is: it may be what ends them. */
@@ -98,6 +99,8 @@ class Drain {
   #promisedAt = -Infinity;
   #promisedUntil = -Infinity;
   #fullMs: number = FULL_MS.first;
+  /** For so long it waits here for room; then the workflow does, for a drain that waits keeps others from running. */
+  #fullPatienceMs: number;
   #noted: string | undefined;
 
   constructor(options: DrainOptions, claims: Claims) {
@@ -110,6 +113,7 @@ class Drain {
     const batchMs = destination.kind === 'batch' ? destination.settings.batchWaitSeconds * 1000 + 1000 : 0;
     const { lingerMs, pollMs } = { ...DRAIN_PACE, ...pace };
     this.#pace = { lingerMs: Math.max(lingerMs, batchMs), pollMs };
+    this.#fullPatienceMs = destination.health?.reason === 'full' ? 0 : FULL_PATIENCE_MS;
     this.#noted = destination.health ? noteOf(destination.health) : undefined;
   }
 
@@ -137,6 +141,7 @@ class Drain {
           break;
         case 'unavailable':
           await this.#unavailable(end.error);
+          if (this.#fullPatienceMs < 0) return await this.#rest(LONGEST_REST_MS);
           break;
         case 'stopped':
         case 'open':
@@ -158,6 +163,7 @@ class Drain {
     await this.#note({ healthy: false, reason, detail: message });
     if (reason === 'full') {
       await this.#pause(this.#fullMs);
+      this.#fullPatienceMs -= this.#fullMs;
       this.#fullMs = Math.min(this.#fullMs * 2, FULL_MS.longest);
       return;
     }
@@ -224,6 +230,7 @@ class Drain {
     const { db, destination, sender, circuitLimits } = this.#options;
     const onSettled = (deliveries: number): void => {
       this.#fullMs = FULL_MS.first;
+      this.#fullPatienceMs = FULL_PATIENCE_MS;
       this.#options.onSettled(deliveries);
     };
     return new Settler(
@@ -290,7 +297,9 @@ class Drain {
     }
   }
 
+  /** Nothing of a session that has ended: what nobody would send must not be taken. */
   #load(session: Session): Promise<Loaded> {
+    if (session.ending.signal.aborted) return Promise.resolve({ toSend: false, askedAt: 0 });
     const loaded = this.#loaded(session);
     session.loading = loaded;
     return loaded;

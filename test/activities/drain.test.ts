@@ -245,6 +245,20 @@ describe('a batch receiver', () => {
     );
     expect(ids).toEqual(named(100));
   });
+
+  it('gets what has failed before what came after, also where nothing else was on its way', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchWaitSeconds: 0.05 });
+    await outbox.owe(['first']);
+    receiver.answer = (response, { url }) =>
+      json(response, url === '/health' || receiver.received.length > 1 ? 200 : 503, {});
+    const drained = drainAll(outbox, { pace: { lingerMs: 3_000, pollMs: 10 } });
+    await vi.waitUntil(() => receiver.received.length === 1);
+    await vi.waitUntil(async () => (await outbox.rows())[0]?.attempts === 1);
+    await outbox.owe(['second']);
+    await drained;
+    const accepted = receiver.received.slice(1).flatMap(({ body }) => body.match(/first|second/g) ?? []);
+    expect([...new Set(accepted)]).toEqual(['first', 'second']);
+  });
 });
 
 describe('a Redis list', () => {
