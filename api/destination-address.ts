@@ -15,6 +15,20 @@ function placeOf({ kind, settings }: KindSettings): { readonly path: string; rea
     : { path: 'settings.endpoint', url: settings.endpoint };
 }
 
+/** Ports that a URL need not name; of Redis, Node knows none. */
+const USUAL_PORTS: Readonly<Record<string, string>> = { 'redis:': '6379', 'rediss:': '6379' };
+
+/** Whether a destination is at another server after a change, or is reached otherwise: by scheme, host or port. */
+export function isElsewhere(after: KindSettings, before: KindSettings): boolean {
+  const [there, here] = [after, before].map((destination) => {
+    const place = placeOf(destination);
+    if (!place) return undefined;
+    const { protocol, hostname, port } = new URL(place.url);
+    return [protocol, hostname.toLowerCase(), port || USUAL_PORTS[protocol]].join(' ');
+  });
+  return there !== here;
+}
+
 const LOOKUP_MS = 3_000;
 
 /**

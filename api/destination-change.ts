@@ -3,6 +3,8 @@ import { withDefaults, type DestinationSecret, type KindSettings } from '../mode
 import { SealError } from '../model/sealing.ts';
 import type { Database } from '../store/database.ts';
 import { loadDestination, type Destination } from '../store/destinations.ts';
+import { isElsewhere } from './destination-address.ts';
+import { badRequest } from './errors.ts';
 import { checkPart } from './route.ts';
 import { secretChange, type SecretChange } from './schemas/destination-secrets.ts';
 import { settingsChange } from './schemas/destination-settings.ts';
@@ -31,6 +33,30 @@ export function changedSettings({ kind, settings }: Destination, change: unknown
   return { kind, settings: withDefaults(kind, Object.fromEntries(kept) as never) } as KindSettings;
 }
 
+/** The part of a secret that is sent along, by which whoever gets it could be taken for the destination's owner. */
+const SENT = { redis_list: 'password', folder: undefined, utility: 'token', batch: 'token' } as const;
+
+/**
+ * Refuses to have a secret that is stored sent to another server than the one that it was given for: whoever may change
+ * a destination need not know it.
+ * @param given what the change says of the secret
+ * @throws {HttpError} 400
+ */
+export async function refuseToCarry(
+  db: Database,
+  before: Destination,
+  after: KindSettings,
+  given: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const part = SENT[before.kind];
+  if (part === undefined || given[part] !== undefined || !isElsewhere(after, before)) return;
+  const stored = await storedSecret(db, before.id);
+  // What the key ring here does not open may be opened by those who send.
+  if (stored ? stored[part] === undefined : !before.hasSecret) return;
+  const message = `give the ${part} again, or null for none: the one that is stored is not sent to another place`;
+  throw badRequest([{ path: `secret.${part}`, message }]);
+}
+
 /**
  * The secret of a destination after a change. One that the key ring does not open any more counts as none.
  * @throws {HttpError} 400 naming every part at fault
@@ -41,15 +67,16 @@ export async function changedSecret(
   change: unknown,
 ): Promise<CompletedSecret> {
   const given: SecretChange = checkPart(secretChange(kind), change, 'secret');
-  const kept = Object.entries({ ...(await secretOf(db, id)), ...given }).filter(([, value]) => value != null);
+  const kept = Object.entries({ ...(await storedSecret(db, id)), ...given }).filter(([, value]) => value != null);
   return completeSecret(kind, Object.fromEntries(kept));
 }
 
-async function secretOf(db: Database, id: string): Promise<DestinationSecret> {
+/** Undefined where the key ring does not open it. */
+async function storedSecret(db: Database, id: string): Promise<DestinationSecret | undefined> {
   try {
-    return (await loadDestination(db, id))?.secret ?? {};
+    return (await loadDestination(db, id))?.secret;
   } catch (error) {
-    if (error instanceof SealError) return {};
+    if (error instanceof SealError) return undefined;
     throw error;
   }
 }

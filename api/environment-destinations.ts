@@ -15,9 +15,22 @@ import {
 } from '../store/destinations.ts';
 import { DestinationExists } from '../store/errors.ts';
 import { ensureOrganization, listOrganizations, organizationOf, type Organization } from '../store/organizations.ts';
+import { HttpError } from './errors.ts';
+import { isAdministrator, type Principal } from './principal.ts';
 
 /** What the destinations that the environment describes are called. */
 export const ENVIRONMENT_NAMES = { redis_list: 'redis-queue', folder: 'attachments-folder' } as const;
+
+/**
+ * Refuses these names to all but administrators: what has one of them is given the address, and the password, that the
+ * environment names.
+ * @throws {HttpError} 403
+ */
+export function refuseEnvironmentNames(principal: Principal, name: string): void {
+  if (isAdministrator(principal) || !Object.values<string>(ENVIRONMENT_NAMES).includes(name)) return;
+  const words = `Only an administrator's key may name a destination ${name}: the environment of the API may describe it`;
+  throw new HttpError(403, `${words}; choose another name`);
+}
 
 /** A destination as the environment describes it. */
 type Described = KindSettings & { readonly name: string; readonly secret: DestinationSecret };
@@ -113,7 +126,7 @@ async function settleOne(
   if (only === undefined || another !== undefined) {
     log.warn(
       { destination: name },
-      `The environment describes the destination ${name}, and there are several organizations: make one for that which is to have it, under this name`,
+      `The environment describes the destination ${name}, and there are several organizations: have an administrator make one for that which is to have it, under this name`,
     );
     return;
   }

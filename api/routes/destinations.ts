@@ -1,9 +1,10 @@
 import { withDefaults, type KindSettings } from '../../model/destination.ts';
 import { changeDestination, createDestination, listDestinations, removeDestination } from '../../store/destinations.ts';
 import { checkAddress, refuseOperators } from '../destination-address.ts';
-import { changedSecret, changedSettings, completeSecret } from '../destination-change.ts';
+import { changedSecret, changedSettings, completeSecret, refuseToCarry } from '../destination-change.ts';
 import { entriesOf, shownEntry } from '../destination-form.ts';
 import { answer, find, record, unknown } from '../destination-controls.ts';
+import { refuseEnvironmentNames } from '../environment-destinations.ts';
 import { conflict } from '../errors.ts';
 import type { ApiParts } from '../parts.ts';
 import { route, type Route } from '../route.ts';
@@ -49,6 +50,7 @@ const createRoute = (parts: ApiParts): Route =>
       const { db, workflows, deliveries } = parts;
       const { name, kind, starts } = body;
       const asked = { kind, settings: withDefaults(kind, body.settings as never) } as KindSettings;
+      refuseEnvironmentNames(caller.principal, name);
       refuseOperators(caller.principal, asked);
       await checkAddress(asked);
       const organization = await organizationMeant(db, caller.principal, body.organizationId);
@@ -108,16 +110,19 @@ const changeRoute = (parts: ApiParts): Route =>
     method: 'patch',
     path: `${PATH}/{id}`,
     summary: 'Change a destination',
-    description: 'What is not named stays; `filters` are changed as a whole. What it is owed already stays owed.',
+    description:
+      'What is not named stays; `filters` are changed as a whole. What it is owed already stays owed. At another scheme, host or port a password or token has to be given again.',
     body: DestinationChange,
     answers: { 200: { description: 'It is changed', schema: DestinationAnswer } },
     errors: [404, 409, 413, 422],
     async handle({ body: { name, settings, secret }, ...call }) {
       const { db } = parts;
       const before = await find(parts, call);
+      if (name !== undefined && name !== before.name) refuseEnvironmentNames(call.principal, name);
       const after = settings && changedSettings(before, settings);
       if (after) {
         refuseOperators(call.principal, after, before);
+        await refuseToCarry(db, before, after, secret);
         await checkAddress(after);
       }
       const completed = secret && (await changedSecret(db, before, secret));

@@ -283,6 +283,65 @@ describe('destinations, over the API', () => {
     expect((await ask('PATCH', `${PATH}/${inFolder}`, { settings: { attempts: 9 } })).status).toBe(200);
   });
 
+  it('do not carry a password or a token that is stored to another server', async () => {
+    const url = 'redis://10.1.2.3:6380/1';
+    const redis = idOf(
+      await createFreely({
+        ...{ kind: 'redis_list', settings: { url, allowPrivate: true }, secret: { password: 'operators' } },
+      }),
+    );
+    const change = (id: string, body: object) => ask('PATCH', `${PATH}/${id}`, body);
+    const passwordOf = async () => (await loadDestination(stage.db, redis))?.secret.password;
+    const mine = { url: 'rediss://93.184.215.14:6380/1', allowPrivate: false };
+    const refused = await change(redis, { settings: mine });
+    expect(refused.status).toBe(400);
+    expect(textOf(refused.body['message'])).toMatch(/secret\.password: give the password again.*another place/);
+    expect(await show(redis)).toMatchObject({ settings: { url } });
+    const freely = (settings: object) => stage.call('PATCH', `${PATH}/${redis}`, { body: { settings } });
+    expect((await freely({ url: 'redis://10.1.2.3:6380/2' })).status).toBe(200);
+    expect(await passwordOf()).toBe('operators');
+    expect((await freely(mine)).status).toBe(400);
+    expect((await change(redis, { settings: mine, secret: { password: 'own' } })).status).toBe(200);
+    expect(await passwordOf()).toBe('own');
+    expect((await change(redis, { settings: { url: 'rediss://93.184.215.14' } })).status).toBe(400);
+
+    for (const kind of ['utility', 'batch']) {
+      const id = idOf(await create({ name: kind, kind, secret: { token: 'operators' } }));
+      for (const endpoint of ['https://93.184.215.15/api', 'https://93.184.215.14:444/api']) {
+        const moved = await change(id, { settings: { endpoint }, secret: { signingKey: null } });
+        expect(textOf(moved.body['message'])).toMatch(/secret\.token: give the token again/);
+      }
+      expect((await change(id, { settings: { endpoint: 'https://93.184.215.14:443/v2' } })).status).toBe(200);
+      const settings = { endpoint: 'https://93.184.215.15/api' };
+      expect((await change(id, { settings, secret: { token: null } })).status).toBe(200);
+      // Without a token nothing is carried: a signing key is never sent.
+      expect((await change(id, { settings: { endpoint: ENDPOINT } })).status).toBe(200);
+    }
+  });
+
+  it('do not carry a secret that no key here opens either', async () => {
+    const id = idOf(await create({ secret: { token: 'operators' } }));
+    const sealed = Buffer.from('no longer opened');
+    await stage.db.pool.query('UPDATE outhaul.destinations SET sealed_secret = $2 WHERE destination_id = $1', [
+      ...[id, sealed],
+    ]);
+    const settings = { endpoint: 'https://93.184.215.15/api' };
+    expect((await ask('PATCH', `${PATH}/${id}`, { settings })).status).toBe(400);
+    const given = { settings, secret: { token: 'own' } };
+    expect((await ask('PATCH', `${PATH}/${id}`, given)).status).toBe(200);
+  });
+
+  it.each(['redis-queue', 'attachments-folder'])('are named %s by an administrator only', async (name) => {
+    const refused = { status: 403, body: { message: expect.stringMatching(/administrator.*another name/) as string } };
+    expect(await create({ name })).toMatchObject(refused);
+    const id = idOf(await create());
+    const rename = (body: object) => ask('PATCH', `${PATH}/${id}`, body);
+    expect(await rename({ name })).toMatchObject(refused);
+    const renamed = await stage.call('PATCH', `${PATH}/${id}`, { body: { name } });
+    expect(renamed).toMatchObject({ status: 200, body: { destination: { name } } });
+    expect((await rename({ name, settings: { attempts: 9 } })).status).toBe(200);
+  });
+
   it.each([
     ['https://169.254.169.254/latest', /settings\.endpoint: .*link-local, metadata.*public address/],
     ['https://[fe80::1]/', /settings\.endpoint: .*link-local/],
