@@ -1,8 +1,7 @@
-import type { OwedOfMessage } from '../model/destination-filters.ts';
-import { needsBytes, owedOf } from '../model/destination-filters.ts';
+import { mayNeedBytes, needsBytes, owedOf } from '../model/destination-filters.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
 import { attachmentsOfEmails, type StoredAttachment } from '../store/attachment-lookup.ts';
-import { attachmentReads, wantAttachments } from '../store/attachment-reads.ts';
+import { attachmentReads, wantAttachments, type AttachmentRead } from '../store/attachment-reads.ts';
 import { transaction } from '../store/database.ts';
 import type { Destination } from '../store/destinations.ts';
 import { releaseWaiting, waitingMessages, type NowOwed, type WaitingMessage } from '../store/owing.ts';
@@ -72,35 +71,46 @@ function settled(
   readonly owed: readonly NowOwed[];
   readonly wanted: readonly { readonly messageId: string; readonly again: boolean }[];
 } {
-  const states = new Map(reads.map(({ emailNo, state }) => [emailNo, state]));
+  const readOf = new Map(reads.map((read) => [read.emailNo, read]));
   const byNo = new Map(destinations.map((destination) => [destination.destinationNo, destination]));
   const byEmail = new Map<number, StoredAttachment[]>();
   for (const one of attachments) byEmail.set(one.emailNo, [...(byEmail.get(one.emailNo) ?? []), one]);
   const owed: NowOwed[] = [];
   const wanted: { messageId: string; again: boolean }[] = [];
   for (const { emailNo, messageId, destinationNos } of waiting) {
-    const state = states.get(emailNo);
+    const read = readOf.get(emailNo);
     const own = byEmail.get(emailNo) ?? [];
     // One that is not known here was made, or removed, a moment ago: upkeep has the reader look again.
     const takers = destinationNos.flatMap((no) => byNo.get(no) ?? []);
     const leftOut = own.filter((attachment) => attachment.state === 'left_out');
-    if (state === undefined) wanted.push({ messageId, again: false });
-    else if (state === 'done' && leftOut.some((one) => takers.some((taker) => needsBytes(taker, one)))) {
+    if (!read) wanted.push({ messageId, again: false });
+    else if (read.state === 'done' && leftOut.some((one) => takers.some((taker) => needsBytes(taker, one)))) {
       wanted.push({ messageId, again: true });
-    } else if (state === 'done' || state === 'quarantined') {
+    } else if (read.state === 'done' || read.state === 'quarantined') {
       for (const taker of takers) {
-        owed.push({ destinationNo: taker.destinationNo, emailNo, owed: owedTo(taker, own) });
+        owed.push({ destinationNo: taker.destinationNo, emailNo, owed: owedTo(taker, read, own) });
       }
     }
   }
   return { owed, wanted };
 }
 
-/** Attachments are owed if they are stored; or cannot be read, so that nobody misses them unnoticed. */
-const owedTo = (taker: Destination, attachments: readonly StoredAttachment[]): OwedOfMessage =>
-  owedOf(
+/**
+ * Attachments are owed if they are stored; or cannot be read, so that nobody misses them unnoticed. Without the list a
+ * destination that may need some cannot be served at all.
+ */
+function owedTo(
+  taker: Destination,
+  { state, reason }: AttachmentRead,
+  attachments: readonly StoredAttachment[],
+): NowOwed['owed'] {
+  if (state === 'quarantined' && mayNeedBytes(taker)) {
+    return { missing: `Graph cannot list its attachments (${reason ?? 'for no reason that it told'})` };
+  }
+  return owedOf(
     taker,
     KIND_TRAITS[taker.kind].owed === 'attachment'
-      ? attachments.filter(({ state }) => state === 'stored' || state === 'quarantined')
+      ? attachments.filter((one) => one.state === 'stored' || one.state === 'quarantined')
       : attachments,
   );
+}

@@ -175,6 +175,8 @@ export interface AttachmentRead {
   readonly emailNo: number;
   /** `wanted`: to be listed. `listed`: some are to be fetched. `done`: none is. `quarantined`: they cannot be listed. */
   readonly state: 'wanted' | 'listed' | 'done' | 'quarantined';
+  /** Graph's error code, where they cannot be listed. */
+  readonly reason: string | null;
 }
 
 /** Of messages by the numbers of their rows; of one whose attachments nobody has wanted yet nothing is known. */
@@ -184,7 +186,7 @@ export const attachmentReads = (
   emailNos: readonly number[],
 ): Promise<AttachmentRead[]> =>
   query(db, {
-    text: `SELECT email_no AS "emailNo", state FROM ${schema}.attachment_reads WHERE email_no = ANY($1::bigint[])`,
+    text: `SELECT email_no AS "emailNo", state, reason FROM ${schema}.attachment_reads WHERE email_no = ANY($1::bigint[])`,
     values: [emailNos],
     prepared: true,
   });

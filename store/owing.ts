@@ -1,5 +1,5 @@
 import type { Owing, OwedOfMessage } from '../model/destination-filters.ts';
-import { HOLD_SECONDS, type Urgency } from '../model/delivery.ts';
+import { ATTACHMENTS_MISSING, HOLD_SECONDS, type Urgency } from '../model/delivery.ts';
 import { storableText } from '../model/text.ts';
 import { query, run, type Client, type Database } from './database.ts';
 import type { Organization } from './organizations.ts';
@@ -121,14 +121,15 @@ export async function noteWaiting(
 export interface NowOwed {
   readonly destinationNo: number;
   readonly emailNo: number;
-  readonly owed: OwedOfMessage;
+  /** `missing`: nobody can tell, and why, in words. */
+  readonly owed: OwedOfMessage | { readonly missing: string };
 }
 
 /**
  * The attachments of messages are there, or known not to come: the messages, or those attachments, are owed now, in the
  * place that the messages have in the order of arrival. To be called in the transaction that stores the attachments, if
- * there is one. A delivery of an attachment that waits because its bytes were lost is owed again. What does not wait (any
- * more) stays as it is, so that a second call does no harm.
+ * there is one. A delivery of an attachment that waits because its bytes were lost is owed again. Where nobody can tell what
+ * is owed, what waits becomes a dead letter. What does not wait (any more) stays as it is, so that a second call does no harm.
  * @returns the destinations that are owed something now
  */
 export async function releaseWaiting(client: Client, messages: readonly NowOwed[]): Promise<number[]> {
@@ -136,18 +137,23 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
   const records = messages.map(({ destinationNo, emailNo, owed }) => ({
     destination: destinationNo,
     email: emailNo,
-    itself: owed === 'message',
-    attachments: owed === 'message' ? [] : owed.map(storableText),
+    ...releasedAs(owed),
   }));
   const rows = await run<{ destination_no: number }>(client, {
     text: `WITH given AS MATERIALIZED (
-        SELECT * FROM jsonb_to_recordset($1::jsonb) AS g(destination int, email bigint, itself boolean, attachments text[])
+        SELECT * FROM jsonb_to_recordset($1::jsonb)
+          AS g(destination int, email bigint, itself boolean, attachments text[], missing text)
+      ), dead AS (
+        UPDATE outhaul.deliveries d SET status = 'dead', dead_at = now(), cause = '${ATTACHMENTS_MISSING}', last_error = missing
+        FROM given WHERE missing IS NOT NULL AND d.destination_no = given.destination AND d.email_no = given.email
+          AND d.status = 'waiting'
       ), released AS MATERIALIZED (
         SELECT d.*, itself, attachments FROM given CROSS JOIN LATERAL (
           SELECT delivery_no, destination_no, organization_id, mailbox_no, email_no, ordered, priority, owed_xid, owed_at
           FROM outhaul.deliveries
           WHERE destination_no = given.destination AND email_no = given.email AND attachment_id = '' AND status = 'waiting'
           FOR UPDATE) d
+        WHERE missing IS NULL
       ), itself AS (
         UPDATE outhaul.deliveries SET status = 'owed', next_at = now(), cause = NULL, last_error = NULL
         WHERE delivery_no = ANY(ARRAY(SELECT delivery_no FROM released WHERE itself)) RETURNING destination_no
@@ -163,8 +169,8 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
         ON CONFLICT DO NOTHING RETURNING destination_no
       ), lost AS (
         UPDATE outhaul.deliveries d SET status = 'owed', next_at = now(), cause = NULL, last_error = NULL FROM given
-        WHERE d.destination_no = given.destination AND d.email_no = given.email AND d.attachment_id <> ''
-          AND d.status = 'waiting'
+        WHERE missing IS NULL AND d.destination_no = given.destination AND d.email_no = given.email
+          AND d.attachment_id <> '' AND d.status = 'waiting'
         RETURNING d.destination_no
       )
       SELECT DISTINCT destination_no FROM (
@@ -172,4 +178,10 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
     values: [JSON.stringify(records)],
   });
   return rows.map(({ destination_no: no }) => no);
+}
+
+function releasedAs(owed: NowOwed['owed']): object {
+  if (owed === 'message') return { itself: true, attachments: [] };
+  if ('missing' in owed) return { itself: false, attachments: [], missing: storableText(owed.missing) };
+  return { itself: false, attachments: owed.map(storableText) };
 }

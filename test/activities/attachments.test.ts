@@ -6,6 +6,7 @@ import { readAttachments } from '../../simulator/control/read-attachment.ts';
 import { attachmentsOfMessage } from '../../store/attachment-lookup.ts';
 import { BlobsUnavailable } from '../../store/blobs/errors.ts';
 import type { BlobStore, BlobStores } from '../../store/blobs/blob-store.ts';
+import { listDeadLetters } from '../../store/dead-letters.ts';
 import { createDestination, type Destination } from '../../store/destinations.ts';
 import { attachmentLost } from '../../store/lost-attachments.ts';
 import { unique } from '../store/support.ts';
@@ -204,16 +205,18 @@ describe('attachments', () => {
     expect(await deliveries(id)).toHaveLength(3);
   });
 
-  it('that Graph cannot even list keep nobody else from his', async () => {
+  it('that Graph cannot even list keep nobody else from his; who needs them has a dead letter', async () => {
     await destination(REDIS());
     await destination(UTILITY());
+    await destination(UTILITY({ attachmentType: ['txt'] }));
     const mailbox = stage.ownMailbox();
     const [bad, good] = [arrive(mailbox, [file('a.txt')]), arrive(mailbox, [file('b.txt', 200)])];
     const effect = { type: 'poison', members: ['attachments'] } as const;
     stage.simulator.control.addFault({ mailbox, message: bad, kind: 'attachments', effect });
     expect(await scan(mailbox)).toMatchObject(DONE);
-    expect(await deliveries(bad)).toMatchObject([{ status: 'owed', attachment: '' }]);
-    expect(await deliveries(good)).toHaveLength(2);
+    const dead = { status: 'dead', attachment: '', cause: 'AttachmentsMissing' };
+    expect(await deliveries(bad)).toMatchObject([dead, { status: 'owed', attachment: '' }, dead]);
+    expect((await deliveries(good)).map(({ status }) => status)).toEqual(['owed', 'owed', 'owed']);
   });
 
   it('that cannot be read now are tried by a later attempt, the others at once; in the end they are quarantined', async () => {
@@ -231,15 +234,22 @@ describe('attachments', () => {
     expect(await deliveries(id)).toMatchObject([{ status: 'owed' }, { status: 'owed' }]);
   });
 
-  it('of a message that is gone are none', async () => {
-    await destination(REDIS());
+  it('of a message that is gone cannot be had: who needs them has a dead letter that says why', async () => {
+    const to = await destination(REDIS());
     await destination(UTILITY());
     const mailbox = stage.ownMailbox();
     const id = arrive(mailbox, [file('a.txt')]);
     const effect = { type: 'status', status: 404, code: 'ErrorItemNotFound' } as const;
     stage.simulator.control.addFault({ mailbox, message: id, kind: 'attachments', effect });
     expect(await scan(mailbox)).toMatchObject(DONE);
-    expect(await deliveries(id)).toMatchObject([{ status: 'owed', attachment: '' }]);
+    expect(await deliveries(id)).toMatchObject([
+      { status: 'dead', attachment: '', cause: 'AttachmentsMissing' },
+      { status: 'owed', attachment: '' },
+    ]);
+    const { letters } = await listDeadLetters(stage.store.db, stage.organization, { limit: 9 });
+    expect(letters).toMatchObject([
+      { destinationId: to.id, messageId: id, error: 'Graph cannot list its attachments (ErrorItemNotFound)' },
+    ]);
   });
 
   it('with names of any kind, and archives of any depth, are bytes', async () => {
