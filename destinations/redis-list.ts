@@ -5,7 +5,7 @@ import { ContentPlace, JsonBody } from './json-body.ts';
 import { RedisConnection, type RedisSettings } from './redis-connection.ts';
 import { RedisQueue, type QueueSettings } from './redis-queue.ts';
 import { contentRefusal, ContentError, DestinationUnavailable } from './sender.ts';
-import type { Health, Item, Outcome, Sender } from './sender.ts';
+import type { Health, Item, Outcome, Refusal, Sender } from './sender.ts';
 
 export interface RedisListSettings extends RedisSettings, QueueSettings {
   /** Items of one push. Default 250. */
@@ -24,7 +24,7 @@ const MAX_ATTACHMENT_BYTES = 128 * MEBIBYTE;
 const GATHER_MS = 5;
 
 /** An item as it goes into the list, or why it does not. */
-type Built = { readonly deliveryNo: number; readonly json: Buffer } | { readonly refused: Outcome };
+type Built = { readonly deliveryNo: number; readonly json: Buffer } | { readonly refused: Refusal };
 
 /**
  * A Redis list that consumers take from with `RPOP`, oldest first; an ordered kind. Each attachment is one item
@@ -51,13 +51,19 @@ export class RedisList implements Sender {
     const bounds = { count: batchItems, bytes: batchBytes, waitMs: GATHER_MS, sizeOf };
     for await (const batch of inBatches(items, bounds)) {
       const built = await Promise.all(batch.map((item) => build(item, maxAttachmentBytes, signal)));
-      const wanted = built.filter((one) => 'json' in one);
-      for (const one of built) if ('refused' in one) yield one.refused;
-      for (let rest = wanted; rest.length > 0;) {
+      const stop = built.findIndex((one) => 'refused' in one && one.refused.retry);
+      const before = stop === -1 ? built : built.slice(0, stop);
+      for (const one of before) if ('refused' in one) yield one.refused;
+      for (let rest = before.filter((one) => ('json' in one)); rest.length > 0;) {
         const pushed = rest.slice(0, await this.#room(signal));
         await this.#push(pushed, signal);
         for (const { deliveryNo } of pushed) yield { deliveryNo, status: 'accepted' };
         rest = rest.slice(pushed.length);
+      }
+      const again = built[stop];
+      if (again && 'refused' in again) {
+        yield again.refused;
+        return;
       }
     }
   }

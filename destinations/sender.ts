@@ -95,8 +95,10 @@ export class ContentError extends Error {
   override readonly name = 'ContentError';
 }
 
+export type Refusal = Extract<Outcome, { status: 'refused' }>;
+
 /** The outcome of an item whose attachment could not be read. */
-export const contentRefusal = ({ deliveryNo }: Item, error: ContentError): Outcome => ({
+export const contentRefusal = ({ deliveryNo }: Item, error: ContentError): Refusal => ({
   deliveryNo,
   status: 'refused',
   cause: 'content',
