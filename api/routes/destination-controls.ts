@@ -53,7 +53,9 @@ const resumeRoute = (parts: ApiParts): Route =>
       const resumed = await resumeDestination(parts.db, { id });
       if (!resumed) throw unknown(id);
       await record(parts, resumed, call, 'resume');
-      await parts.deliveries.wake(resumed);
+      await parts.deliveries
+        .wake(resumed)
+        .catch((err: unknown) => call.log.warn({ err }, 'A resumed destination is sent to later, by upkeep'));
       return { status: 200, body: await answer(parts, resumed, 'is resumed') };
     },
   });

@@ -141,7 +141,7 @@ describe('dead letters, over the API', () => {
     expect(await retry({ all: true, answered: true })).toMatchObject({ letters: 1 });
     expect(await letters('?answered=true')).toEqual([]);
     expect(await audited()).toMatchObject([
-      { action: 'dead-letter.retry', details: { letters: 1, answered: false } },
+      { action: 'dead-letter.retry', details: { letters: 1, answered: false, ids: [first?.['deliveryNo']] } },
       { details: { letters: 3, cause: 'rejected', destination: one.id } },
       { details: { letters: 1 } },
       { details: { letters: 0 } },

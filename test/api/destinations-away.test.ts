@@ -56,9 +56,10 @@ describe('destinations, while Temporal hangs', () => {
   });
 
   it('what is resumed or retried is so in the store, where upkeep finds it', async () => {
-    expect(await stage.call('POST', `${PATH}/${destination.id}/resume`)).toMatchObject(AWAY);
+    expect((await stage.call('POST', `${PATH}/${destination.id}/resume`)).status).toBe(200);
     expect(await show()).toMatchObject({ status: 'active' });
-    expect(await stage.call('POST', '/api/v1/dead-letters/retry', { body: { all: true } })).toMatchObject(AWAY);
+    const retried = await stage.call('POST', '/api/v1/dead-letters/retry', { body: { all: true } });
+    expect(retried).toMatchObject({ status: 202, body: { letters: 2, destinations: 1 } });
     expect(await show()).toMatchObject({ owed: 2, dead: 0 });
   });
 });
