@@ -7,6 +7,7 @@ import { recoverAsides, removeUnreferenced } from '../store/blob-rows.ts';
 import type { BlobStores } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import { expireDeliveries } from '../store/dead-letters.ts';
+import { dueIn } from '../store/deliveries.ts';
 import { dropDelivered } from '../store/delivery-counts.ts';
 import { listDestinations, loadDestination, type Destination } from '../store/destinations.ts';
 import { organizationOf } from '../store/organizations.ts';
@@ -94,8 +95,12 @@ export function createUpkeepActivities(options: UpkeepActivitiesOptions): Upkeep
 
   async function watch({ id, destinationNo }: Destination, signal: AbortSignal): Promise<void> {
     const loaded = await loadDestination(db, id);
-    if (loaded)
-      await noteHealth(db, destinationNo, await healthOf(() => openSender(loaded.destination, loaded.secret), signal));
+    if (!loaded) return;
+    const { destination, secret } = loaded;
+    const health = await healthOf(() => openSender(destination, secret), signal);
+    // Whoever sends knows better, and says when it takes something again: a full disk looks well from outside.
+    const isRefusing = destination.health?.reason !== undefined && (await dueIn(db, destinationNo)) !== null;
+    if (!health.healthy || !isRefusing) await noteHealth(db, destinationNo, health);
   }
 
   async function wakeReadersOf(organizationId: string, signal: AbortSignal): Promise<void> {

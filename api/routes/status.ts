@@ -32,7 +32,7 @@ export const statusRoutes = ({ db, redisQueues, version }: ApiParts): readonly R
       const problems = [
         ...(session?.trouble ? [session.trouble] : []),
         ...(redis?.problem === undefined ? [] : [redis.problem]),
-        ...destinations.flatMap(problemOf),
+        ...destinations.filter(({ id }) => id !== list?.id || redis?.problem === undefined).flatMap(problemOf),
       ];
       return {
         status: 200,
@@ -76,9 +76,10 @@ async function redisState(queues: ApiParts['redisQueues'], list: RedisDestinatio
   }
 }
 
-function problemOf({ name, circuit }: Destination): string[] {
-  if (circuit === null || circuit.state === 'closed') return [];
-  return [`${name}: nothing is sent there for a while, for it fails`];
+function problemOf({ name, status, circuit, health }: Destination): string[] {
+  if (circuit !== null && circuit.state !== 'closed')
+    return [`${name}: nothing is sent there for a while, for it fails`];
+  return status === 'active' && health?.healthy === false ? [`${name}: ${health.detail}`] : [];
 }
 
 function entryOf(figures: DestinationFigures) {

@@ -12,6 +12,7 @@ import {
 } from '../../activities/upkeep-activities.ts';
 import { openSender } from '../../destinations/open-sender.ts';
 import { withDefaults, type KindSettings } from '../../model/destination.ts';
+import { noteHealth } from '../../store/attendance.ts';
 import { putBlob } from '../../store/blob-rows.ts';
 import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
 import { createDestination, destinationById, pauseDestination } from '../../store/destinations.ts';
@@ -201,6 +202,24 @@ describe('watching destinations', () => {
     expect(await healthOf(away.id)).toMatchObject({ healthy: false });
     expect(await healthOf(bare.id)).toMatchObject({ healthy: false, detail: expect.stringContaining('key') as string });
     expect(await healthOf(paused.id)).toBeNull();
+  });
+
+  it('leaves it at what a sender has found while something is owed, however well it looks', async () => {
+    const [busy, idle] = [await Outbox.of(store, redisList), await Outbox.of(store, redisList)];
+    await busy.owe(['a']);
+    const full = { healthy: false, reason: 'full', detail: 'The list holds 9 items' } as const;
+    for (const { destination } of [busy, idle]) await noteHealth(store.db, destination.destinationNo, full);
+    const looked = { healthy: true, latencyMs: 1, detail: 'It is there' };
+    const { doing } = stage({
+      openSender: () => ({
+        async *send() {},
+        health: async () => looked,
+        close: async () => undefined,
+      }),
+    });
+    await doing('watchDestinations');
+    expect(await healthOf(busy.destination.id)).toEqual(full);
+    expect(await healthOf(idle.destination.id)).toEqual(looked);
   });
 
   it('waits for one that does not answer no longer than for a while', async () => {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { URGENCY } from '../../model/delivery.ts';
 import { withDefaults, type KindSettings } from '../../model/destination.ts';
 import { query } from '../../store/database.ts';
-import { createDestination, type Destination } from '../../store/destinations.ts';
+import { noteHealth } from '../../store/attendance.ts';
+import { createDestination, pauseDestination, type Destination } from '../../store/destinations.ts';
 import { organizationOf } from '../../store/organizations.ts';
 import { writePage } from '../../store/pages.ts';
 import { message, startReading } from '../store/support.ts';
@@ -108,6 +109,16 @@ describe('GET /status', () => {
       text: 'UPDATE outhaul.destinations SET circuit = $2 WHERE destination_id = $1',
       values: [utility.id, JSON.stringify(open)],
     });
+    const full = await make('files', {
+      kind: 'folder',
+      settings: withDefaults('folder', { directory: '/var/lib/attachments' }),
+    });
+    const [detail, reason] = ['No space is left in the folder (ENOSPC)', 'full'] as const;
+    const paused = await make('paused', { kind: full.kind, settings: full.settings } as KindSettings);
+    await pauseDestination(stage.db, paused);
+    for (const { destinationNo } of [full, paused]) {
+      await noteHealth(stage.db, destinationNo, { healthy: false, reason, detail });
+    }
     expect(await status()).toMatchObject({
       status: 200,
       body: {
@@ -115,6 +126,7 @@ describe('GET /status', () => {
         problems: [
           'redis-queue: Redis is out of reach: ECONNREFUSED',
           'utility: nothing is sent there for a while, for it fails',
+          'files: No space is left in the folder (ENOSPC)',
         ],
         redis_queue: { connected: false, queue_length: null },
       },
