@@ -115,32 +115,40 @@ export class AttachmentFetcher {
     takers: readonly Destination[] | undefined,
   ): Promise<readonly LackingAttachment[] | undefined> {
     const { emailNo, messageId } = message;
-    const { budget } = this.#context;
-    const signal = this.#signal;
     const contents = !takers || takers.some(mayNeedBytes);
     if (contents && this.#noStore) return undefined;
-    const reservation = await budget.reserve(GUESS_BYTES, signal);
     try {
-      const found = await this.#readList(messageId, contents, reservation);
-      const wanted = (row: AttachmentRow): boolean => !takers || takers.some((taker) => needsBytes(taker, known(row)));
-      const listed = found.map((one) => ({ ...one, leftOut: leftOut(one.row, wanted) }));
-      const toPut = listed.filter(({ leftOut }) => leftOut === undefined);
-      const put = pLimit(PUTS_AT_ONCE);
-      const settled = await Promise.all(
-        toPut.flatMap(({ row, content }) =>
-          content ? put(async () => this.#stored(messageId, row.id, await this.#put(content))) : [],
-        ),
-      );
-      const list = { messageId, attachments: listed.map(asListed) };
-      await this.#writer.write({ emailNo, list, settled });
-      return toPut.every(({ content }) => content) ? [] : await this.#stillLacking(messageId);
+      const { found, reservation } = await this.#requests(() => this.#readList(messageId, contents));
+      try {
+        return await this.#save(message, takers, found);
+      } finally {
+        reservation.release();
+      }
     } catch (error) {
       const fault = await this.#unreadable(error);
       if (fault) await this.#writer.write({ emailNo, unlisted: { messageId, ...fault } });
       return fault && [];
-    } finally {
-      reservation.release();
     }
+  }
+
+  /** @returns those that are wanted, and did not come with the list */
+  async #save(
+    { emailNo, messageId }: LackingMessage,
+    takers: readonly Destination[] | undefined,
+    found: readonly FoundRow[],
+  ): Promise<readonly LackingAttachment[]> {
+    const wanted = (row: AttachmentRow): boolean => !takers || takers.some((taker) => needsBytes(taker, known(row)));
+    const listed = found.map((one) => ({ ...one, leftOut: leftOut(one.row, wanted) }));
+    const toPut = listed.filter(({ leftOut }) => leftOut === undefined);
+    const put = pLimit(PUTS_AT_ONCE);
+    const settled = await Promise.all(
+      toPut.flatMap(({ row, content }) =>
+        content ? put(async () => this.#stored(messageId, row.id, await this.#put(content))) : [],
+      ),
+    );
+    const list = { messageId, attachments: listed.map(asListed) };
+    await this.#writer.write({ emailNo, list, settled });
+    return toPut.every(({ content }) => content) ? [] : await this.#stillLacking(messageId);
   }
 
   /** What was stored when the message was listed before is not fetched again. */
@@ -151,18 +159,27 @@ export class AttachmentFetcher {
     return message?.attachments ?? [];
   }
 
-  async #readList(messageId: string, contents: boolean, reservation: Reservation): Promise<FoundRow[]> {
-    const { mailbox } = this.#context;
+  /** The memory is asked for within the request's turn: what was read and is not stored yet holds up the next. */
+  async #readList(
+    messageId: string,
+    contents: boolean,
+  ): Promise<{ readonly found: FoundRow[]; readonly reservation: Reservation }> {
+    const { mailbox, budget } = this.#context;
     const signal = this.#signal;
-    const ask = (options: { contents: boolean }) =>
-      this.#requests(() => mailbox.attachments(messageId, options, signal));
-    const { attachments, bytes, suspicious } = await ask({ contents }).catch((error: unknown) => {
-      // One of them may be too much, or broken; without the bytes the others can be told of.
-      if (contents && error instanceof GraphError && mayBeContent(error)) return ask({ contents: false });
+    const reservation = await budget.reserve(GUESS_BYTES, signal);
+    try {
+      const ask = (options: { contents: boolean }) => mailbox.attachments(messageId, options, signal);
+      const { attachments, bytes, suspicious } = await ask({ contents }).catch((error: unknown) => {
+        // One of them may be too much, or broken; without the bytes the others can be told of.
+        if (contents && error instanceof GraphError && mayBeContent(error)) return ask({ contents: false });
+        throw error;
+      });
+      reservation.resize(bytes);
+      return { found: attachments.map((found) => rowOf(found, suspicious)), reservation };
+    } catch (error) {
+      reservation.release();
       throw error;
-    });
-    reservation.resize(bytes);
-    return attachments.map((found) => rowOf(found, suspicious));
+    }
   }
 
   /** Fetches the bytes of one attachment, however many. @returns whether it is known now what became of it */

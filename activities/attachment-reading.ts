@@ -1,4 +1,3 @@
-import pLimit from 'p-limit';
 import type { GraphError } from '../graph/errors.ts';
 import { lackingAttachments, wantSeenAttachments, type LackingMessage } from '../store/attachment-reads.ts';
 import type { BlobStore } from '../store/blobs/blob-store.ts';
@@ -21,10 +20,15 @@ export interface Stretch {
   readonly until?: number;
 }
 
+interface Lacking {
+  readonly message: LackingMessage;
+  readonly takers: readonly Destination[] | undefined;
+}
+
 /** Messages looked up at a time. */
 const LOOKED_UP = 100;
 /** Messages that are being listed or stored: enough to have the mailbox's requests never wait for the disk. */
-const MESSAGES_AT_ONCE = 24;
+const MESSAGES_AT_ONCE = 48;
 /** Messages looked at in one go, of all that a scan may have seen. */
 const SEEN_STRETCH = 2_000;
 
@@ -53,19 +57,28 @@ export class AttachmentReading {
   }
 
   async #begin({ after = 0, until = Infinity }: Stretch): Promise<void> {
-    const { db, organization, mailbox } = this.#context;
     await attendWaiting(this.#context, { after, until });
-    const limit = pLimit(MESSAGES_AT_ONCE);
-    for (let last = after; last < until && !this.#fetcher.isOver();) {
+    const lacking = this.#lacking({ after, until });
+    const fetchInTurn = async (): Promise<void> => {
+      for await (const { message, takers } of lacking) await this.#fetcher.fetch(message, takers);
+    };
+    await Promise.all(Array.from({ length: MESSAGES_AT_ONCE }, fetchInTurn));
+  }
+
+  /** What messages lack, each once, whoever asks: the next are looked up while those before are being fetched. */
+  async *#lacking({ after, until }: Required<Stretch>): AsyncGenerator<Lacking> {
+    const { db, organization, mailbox } = this.#context;
+    for (let last = after; last < until;) {
       const page = { mailboxId: mailbox.id, after: last, limit: LOOKED_UP };
       const lacking = await lackingAttachments(db, organization, page);
       last = lacking.at(-1)?.emailNo ?? Infinity;
       const own = lacking.filter(({ emailNo }) => emailNo <= until);
       const takersOf = await takersOfEach(this.#context, own);
-      const fetch = async (message: LackingMessage): Promise<void> => {
-        if (!this.#fetcher.isOver()) await this.#fetcher.fetch(message, takersOf(message));
-      };
-      await Promise.all(own.map((message) => limit(() => fetch(message))));
+      for (const message of own) {
+        if (this.#fetcher.isOver()) return;
+        yield { message, takers: takersOf(message) };
+      }
+      if (this.#fetcher.isOver()) return;
     }
   }
 
