@@ -8,7 +8,10 @@ import type { ReadingContext } from './folder-reader.ts';
 /** What only the context knows. */
 type Context = 'mailboxId' | 'leaseToken' | 'scanId' | 'content' | 'owes';
 
-/** As `writePage` of the store: what is new in it is owed to the organization's destinations, and these are woken. */
+/**
+ * As `writePage` of the store: what is new in it, or a draft no more, is owed to the organization's destinations, and these
+ * are woken.
+ */
 export const storePage = (context: ReadingContext, page: Omit<Page, Context>): Promise<PageResult> =>
   store(context, page.folder, (common) => writePage(context.db, context.organization, { ...page, ...common }));
 

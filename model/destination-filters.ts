@@ -44,6 +44,7 @@ export type FilteredEmail = Pick<
   | 'cc_recipients'
   | 'bcc_recipients'
   | 'has_attachments'
+  | 'is_draft'
 >;
 
 /** A message and where it lies. */
@@ -119,7 +120,13 @@ export function needsBytes(
 }
 
 /** Whether a message was sent from the mailbox in which it lies. */
-export function directionOf({ email, mailbox, folderPath }: FilteredMessage): Direction {
+export function directionOf({
+  email,
+  mailbox,
+  folderPath,
+}: Omit<FilteredMessage, 'email'> & {
+  readonly email: Pick<FilteredEmail, 'from_address' | 'sender_address'>;
+}): Direction {
   const [top = ''] = fold(folderPath).split('/');
   if (['sentitems', 'outbox', 'drafts'].includes(top)) return 'sent';
   if (['inbox', 'junkemail'].includes(top) || mailbox.address === null) return 'received';
@@ -130,10 +137,13 @@ export function directionOf({ email, mailbox, folderPath }: FilteredMessage): Di
 /** What a message that was just stored is to a destination: no matter; owed; or owed once its attachments are there. */
 export type Owing = 'nothing' | 'owed' | 'waiting';
 
-/** A message without sender, recipients or subject is one that filters on these leave out. */
+/**
+ * A message without sender, recipients or subject is one that filters on these leave out. A draft is owed to nobody: it is
+ * mail once it is sent, and owed then.
+ */
 export function owingOf({ kind, settings }: KindSettings, message: FilteredMessage): Owing {
   const { filters } = settings;
-  if (!matchesMessage(filters, message)) return 'nothing';
+  if (message.email.is_draft || !matchesMessage(filters, message)) return 'nothing';
   if (message.mayHaveAttachments) return 'waiting';
   return KIND_TRAITS[kind].owed === 'attachment' || filters.attachmentType ? 'nothing' : 'owed';
 }

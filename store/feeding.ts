@@ -128,7 +128,7 @@ async function storedEmails(
       }
   >(client, {
     text: `SELECT _no AS no, subject, sender_address, from_address, to_recipients, cc_recipients, bcc_recipients,
-        has_attachments, has_attachments IS DISTINCT FROM false OR body_content LIKE '%cid:%' AS "mayHave",
+        has_attachments, is_draft, has_attachments IS DISTINCT FROM false OR body_content LIKE '%cid:%' AS "mayHave",
         coalesce(_folder, '') AS path, _user_id AS "mailboxId", _user_email AS address
       FROM ${schema}.emails WHERE _no > $1 AND _no <= $2 AND ${condition} ORDER BY _no`,
     values: [after, until, ...values],

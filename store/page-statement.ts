@@ -72,7 +72,8 @@ export interface PageKind {
  *   does not say that a message has left where it never said that it came. Where such a message lies is not sure either
  *   when another folder says that it left.
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
- * - `owed`, of a page that owes (parameters 15 and 16): what is new is owed to the destinations named for it.
+ * - `owed`, of a page that owes (parameters 15 and 16): what is new is owed to the destinations named for it, and what was
+ *   stored as a draft and is none any more (`sent`), which is rewritten whatever its change key says.
  * - `listed` and `originals`, of a page whose attachments, or originals, are to be kept: they are wanted now.
  * - `kinds` tells apart what is new, was changed, came from another folder, or is back though it was deleted. A page that
  *   is written again finds none of them.
@@ -89,6 +90,10 @@ export const pageStatement = (organization: Organization, { owes = false, keeps 
   const { schema } = organization;
   const seen = `(SELECT _no, id, change_key, may_have FROM fresh
     UNION ALL SELECT _no, id, change_key, ${mayHaveAttachments} FROM known)`;
+  const isSent = 'e.is_draft IS TRUE AND rest.is_draft IS NOT TRUE';
+  const [orSent, sent, asDraft] = owes ? [`OR ${isSent}`, `, ${isSent} AS sent`, ', is_draft'] : ['', '', ''];
+  const mail = `(SELECT mail._no, mail.id, mailbox_no FROM turn
+    CROSS JOIN (SELECT _no, id FROM fresh UNION ALL SELECT _no, id FROM known WHERE sent) AS mail) AS message`;
   return `
 WITH lease AS MATERIALIZED (
   SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
@@ -114,10 +119,10 @@ WITH lease AS MATERIALIZED (
   SELECT rest.*, e._no, e._deleted_at IS NOT NULL AS deleted, e._folder_no IS DISTINCT FROM turn.folder_no AS moved,
     merged OR rest.change_key IS NULL OR e.change_key IS DISTINCT FROM rest.change_key AS edited,
     merged OR rest.change_key IS NULL OR e._deleted_at IS NOT NULL OR removed <> (e._removed_at IS NOT NULL)
-      OR e._content = 'headers' AND rest._content = 'full'
-      OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs
+      OR e._content = 'headers' AND rest._content = 'full' ${orSent}
+      OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs${sent}
   FROM rest CROSS JOIN turn CROSS JOIN LATERAL (
-    SELECT _no, change_key, _folder_no, _folder, _removed_at, _deleted_at, _content FROM ${schema}.emails
+    SELECT _no, change_key, _folder_no, _folder, _removed_at, _deleted_at, _content${asDraft} FROM ${schema}.emails
     WHERE _mailbox_no = turn.mailbox_no AND id = rest.id OFFSET 0) e
 ), changed AS (
   INSERT INTO ${schema}.emails AS e (${COLUMNS.join(', ')})
@@ -172,7 +177,7 @@ WITH lease AS MATERIALIZED (
 ), mailbox AS (
   UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $13, updated_at = now()
   FROM turn CROSS JOIN tally WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
-)${owes ? owedPart('(SELECT fresh._no, fresh.id, mailbox_no FROM fresh CROSS JOIN turn) AS message', '$15', '$16') : ''}
+)${owes ? owedPart(mail, '$15', '$16') : ''}
 ${keeps ? wantedPart(organization, seen, 'turn') : ''}${keeps === 'mime' ? originalsPart(organization, seen, 'turn', '$13') : ''}
 SELECT (SELECT count(*) FROM lease) AS held, (SELECT count(*) FROM turn) AS open,
   (SELECT count(*) FROM fresh) AS inserted, count(*) FILTER (WHERE differs) AS updated,

@@ -37,8 +37,8 @@ export interface FolderMessages {
   /** Whether the page's text has escapes of NUL or surrogates in it: its strings are looked through then. */
   readonly suspicious: boolean;
   /**
-   * To which destinations a message is owed that is stored now for the first time, as it is known now; it is asked of
-   * others as well. Default: to none.
+   * To which destinations a message is owed that is stored now for the first time, or was a draft until now, as it is
+   * known now; it is asked of others as well. Default: to none.
    */
   readonly owes?: ((email: EmailRow) => readonly OwedTo[]) | undefined;
 }
@@ -83,8 +83,9 @@ export interface PageResult {
 /**
  * Stores a page: messages, what the scans have seen, the folder's round and all counters, in one transaction. A page
  * written again changes nothing. A partial delta record is merged into the stored message. A message that the database
- * refuses goes into quarantine. A message that is new is owed to its destinations in the same transaction; one that was
- * stored before and has changed, moved or come back is owed to none.
+ * refuses goes into quarantine. A message that is new is owed to its destinations in the same transaction, and so is one
+ * that was stored as a draft and is none any more; another that was stored before and has changed, moved or come back is
+ * owed to none.
  *
  * @throws {LeaseLost} when the mailbox's lease is not held under the token; nothing is written
  * @throws {RoundLost} when the round is not the folder's open one; nothing is written
@@ -181,7 +182,7 @@ function statementOf(
     const merged = before !== undefined && JSON.stringify(row) !== JSON.stringify(before.row);
     const read = before && isPartial(message, content) ? before.content : readAs;
     rows.push({ row, content: read, merged, removed: removed.delete(id) });
-    const destinations = before ? [] : (owes?.(row) ?? []);
+    const destinations = before && !before.row.is_draft ? [] : (owes?.(row) ?? []);
     if (destinations.length > 0) owed.set(row.id, destinations);
   }
   const { text, key } = encodeRows(rows);

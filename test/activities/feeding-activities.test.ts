@@ -71,6 +71,18 @@ describe('feeding and replaying', () => {
     expect(readers).toEqual([outbox.reading.mailboxId]);
   });
 
+  it('leaves drafts out', async () => {
+    const outbox = await Outbox.of(store, utility, { starts: 'stored' });
+    await keep(outbox, ['draft'], { isDraft: true });
+    await keep(outbox, ['with'], { isDraft: true, hasAttachments: true });
+    await keep(outbox, ['mail', 'odd'], { isDraft: null });
+    await known(outbox);
+    const { feed, begin, replay } = stage(outbox);
+    expect(await feed()).toMatchObject({ owed: 2 });
+    expect(await replay(await begin())).toMatchObject({ owed: 0 });
+    expect(await outbox.statuses()).toEqual(['mail owed', 'odd owed']);
+  });
+
   it('goes on where it was lost: what is owed stays owed once', async () => {
     const outbox = await Outbox.of(store, utility, { starts: 'stored' });
     await keep(outbox, ['a', 'b', 'c', 'd', 'e']);

@@ -5,7 +5,7 @@ import { createDestination, listDestinations, type Destination } from '../../sto
 import { unique } from '../store/support.ts';
 import { useMailboxes } from './stage.ts';
 
-const stage = useMailboxes({ seed: 71, mailboxes: 2, messagesPerMailbox: 30 });
+const stage = useMailboxes({ seed: 71, mailboxes: 3, messagesPerMailbox: 30 });
 
 const utility = (filters: GivenSettings<'utility'>['filters'] = {}): Promise<Destination> =>
   createDestination(stage.store.db, stage.organization, {
@@ -22,6 +22,14 @@ const owedTo = async ({ destinationNo }: Destination, mailbox: string) =>
     [destinationNo, mailbox],
   );
 
+/** Ids of the messages that Graph shows, sorted: those that are mail. */
+const mailIn = (mailbox: string): string[] =>
+  stage.simulator.control.truth
+    .page({ mailbox, limit: 10_000 })
+    .value.filter(({ message }) => message['isDraft'] === false)
+    .map(({ message }) => message['id'] as string)
+    .sort();
+
 it('owes every message that a scan stores to the destinations that want it, once, and wakes these', async () => {
   const mailbox = stage.ownMailbox();
   const { scanNo } = await stage.addScan();
@@ -37,9 +45,9 @@ it('owes every message that a scan stores to the destinations that want it, once
   await stage.read(mailbox, scanNo);
 
   const owed = await owedTo(all, mailbox);
-  expect(owed.map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
+  expect(owed.map(({ id }) => id)).toEqual(mailIn(mailbox));
   expect(new Set(owed.map(({ priority }) => priority))).toEqual(new Set([3]));
-  expect((await owedTo(here, mailbox)).map(({ id }) => id)).toEqual(stage.idsIn(mailbox));
+  expect((await owedTo(here, mailbox)).map(({ id }) => id)).toEqual(mailIn(mailbox));
   expect(await owedTo(nothing, mailbox)).toEqual([]);
   expect(new Set(stage.woken)).toEqual(new Set([all.destinationNo, here.destinationNo]));
 
@@ -48,6 +56,33 @@ it('owes every message that a scan stores to the destinations that want it, once
   await stage.read(mailbox, again.scanNo);
   expect(await owedTo(all, mailbox)).toEqual(owed);
   expect(stage.woken).toHaveLength(before);
+});
+
+it('owes a draft to nobody until it is sent, and then once', async () => {
+  const { control } = stage.simulator;
+  const mailbox = stage.ownMailbox();
+  const destination = await utility({ mailbox: [mailbox], subject: ['Half written'] });
+  const id = control.addMessage({ mailbox, folder: 'drafts' }, { subject: 'Half written', isDraft: true }).id;
+  const read = async (): Promise<void> => {
+    const { scanNo } = await stage.addScan({}, 'incremental');
+    expect(await stage.read(mailbox, scanNo)).toMatchObject({ done: true, outcome: 'completed' });
+  };
+  await read();
+  expect(await stage.storedIds(mailbox)).toContain(id);
+  control.changeMessage({ mailbox, id }, { subject: 'Half written, and more' });
+  await read();
+  expect(await owedTo(destination, mailbox)).toEqual([]);
+
+  control.changeMessage({ mailbox, id }, { isDraft: false, subject: 'No more half written' });
+  control.moveMessage({ mailbox, id }, 'sentitems');
+  await read();
+  const owed = [{ id, status: 'owed', priority: 3 }];
+  expect(await owedTo(destination, mailbox)).toEqual(owed);
+  expect(stage.woken).toContain(destination.destinationNo);
+
+  control.changeMessage({ mailbox, id }, { isRead: true });
+  await read();
+  expect(await owedTo(destination, mailbox)).toEqual(owed);
 });
 
 it('reads the list of destinations anew when it is 10 s old, and does not remember that it could not be read', async () => {

@@ -26,6 +26,7 @@ const message = (
     cc_recipients: [{ address: 'finance@fabrikam.example', name: null }],
     bcc_recipients: null,
     has_attachments: false,
+    is_draft: false,
     ...email,
   },
   mayHaveAttachments: false,
@@ -188,6 +189,12 @@ describe('what is owed of a message', () => {
     expect(owingOf(utility({}), plain)).toBe('owed');
     expect(owingOf(utility({}), attached)).toBe('waiting');
     expect(owingOf(redisList({}), attached)).toBe('waiting');
+  });
+
+  it('is nothing of a draft, and waits for nothing', () => {
+    expect(owingOf(utility({}), message({ is_draft: true }))).toBe('nothing');
+    expect(owingOf(redisList({}), message({ is_draft: true }, { mayHaveAttachments: true }))).toBe('nothing');
+    expect(owingOf(utility({}), message({ is_draft: null }))).toBe('owed');
   });
 
   it('is nothing where no attachment can be wanted', () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { URGENCY } from '../../model/delivery.ts';
+import type { EmailRow } from '../../model/email.ts';
+import type { GraphMessage } from '../../model/mail.ts';
 import { transaction } from '../../store/database.ts';
-import { createDestination, removeDestination } from '../../store/destinations.ts';
-import { mailboxesWaiting, releaseWaiting, waitingMessages, type NowOwed } from '../../store/owing.ts';
+import { createDestination, removeDestination, type Destination } from '../../store/destinations.ts';
+import { mailboxesWaiting, releaseWaiting, waitingMessages, type NowOwed, type OwedTo } from '../../store/owing.ts';
 import { writeMessages, writePage } from '../../store/pages.ts';
 import { batch, Outbox, owes, redisList, utility } from './outbox-support.ts';
 import { message, openRound, unique, useStore } from './support.ts';
@@ -11,6 +13,12 @@ const store = useStore();
 
 const release = (messages: readonly NowOwed[]): Promise<number[]> =>
   transaction(store.db, (client) => releaseWaiting(client, messages));
+
+/** As whoever stores mail owes it. */
+const owesMail =
+  (destination: Destination) =>
+  ({ is_draft: isDraft }: EmailRow): OwedTo[] =>
+    isDraft ? [] : owes(destination)();
 
 describe('a page that owes', () => {
   it('owes each new message to its destinations, in the order of the page, and says which have something now', async () => {
@@ -61,6 +69,56 @@ describe('a page that owes', () => {
     );
     expect(restored).toBe(1);
     expect(await outbox.statuses()).toEqual(['a owed', 'b owed']);
+  });
+
+  it('owes a draft once it is sent, and once only', async () => {
+    const outbox = await Outbox.of(store, utility, { folders: ['drafts-id', 'sent-id'] });
+    const { reading, organization, destination } = outbox;
+    const { mailboxId, leaseToken } = reading;
+    const drafts = [message('a', { isDraft: true }), message('b', { isDraft: true }), message('mail')];
+    const page = reading.page(drafts, { owes: owesMail(destination) });
+    await writePage(store.db, organization, page);
+    await writePage(store.db, organization, page);
+    const edited = message('a', { isDraft: true, changeKey: 'edited', '@odata.etag': 'W/"edited"' });
+    const draftsAgain = reading.page([edited], { owes: owesMail(destination) });
+    expect((await writePage(store.db, organization, draftsAgain)).owed).toBeUndefined();
+    expect(await outbox.statuses()).toEqual(['mail owed']);
+
+    await openRound(store.db, organization, { ...reading.request, folder: { id: 'sent-id' } });
+    const sent = {
+      ...{ mailboxId, leaseToken, scanNos: [], scanId: null, removed: [], suspicious: false },
+      folder: { id: 'sent-id', path: 'sentitems' },
+      messages: [message('a', { changeKey: 'sent', '@odata.etag': 'W/"sent"' }), message('b'), message('new')],
+      owes: owesMail(destination),
+    };
+    expect(await writeMessages(store.db, organization, sent)).toMatchObject({
+      ...{ inserted: 1, updated: 2, owed: [destination.destinationNo] },
+    });
+    const owed = (await outbox.statuses()).sort();
+    expect(owed).toEqual(['a owed', 'b owed', 'mail owed', 'new owed']);
+    await store.sql('DELETE FROM outhaul.deliveries WHERE destination_no = $1', [destination.destinationNo]);
+    expect((await writeMessages(store.db, organization, sent)).owed ?? []).toEqual([]);
+    const read = message('a', { changeKey: 'read', '@odata.etag': 'W/"read"', isRead: true });
+    expect((await writeMessages(store.db, organization, { ...sent, messages: [read] })).owed ?? []).toEqual([]);
+    expect(await outbox.statuses()).toEqual([]);
+  });
+
+  it('owes a draft of which a partial record says that it is sent', async () => {
+    const outbox = await Outbox.of(store, utility);
+    const { reading, organization, destination } = outbox;
+    const drafts = [message('a', { isDraft: true }), message('b', { isDraft: true }), message('mail')];
+    const stage = (messages: readonly GraphMessage[]) => reading.page(messages, { owes: owesMail(destination) });
+    await writePage(store.db, organization, stage(drafts));
+    await store.sql('DELETE FROM outhaul.deliveries WHERE destination_no = $1', [destination.destinationNo]);
+    const changes = [
+      { id: 'a', changeKey: 'ck-a', isDraft: false },
+      { id: 'b', changeKey: 'edited', isRead: true },
+      { id: 'mail', changeKey: 'edited', isDraft: false, isRead: true },
+    ];
+    expect((await writePage(store.db, organization, stage(changes))).owed).toEqual([destination.destinationNo]);
+    expect(await outbox.statuses()).toEqual(['a owed']);
+    expect((await writePage(store.db, organization, stage(changes))).owed ?? []).toEqual([]);
+    expect(await outbox.statuses()).toEqual(['a owed']);
   });
 
   it('owes messages that are read by id', async () => {
