@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { SyncCause } from '../model/contact-sync.ts';
 import { recordAudit } from '../store/audit.ts';
-import { contactChanges } from '../store/contact-counting.ts';
+import { contactChanges, forgetCountingWoken } from '../store/contact-counting.ts';
 import { contactPlan, type ContactDefaults } from '../store/contact-plan.ts';
 import { addContactSync, beginContactSync, forgetContactSync, noteSyncProgress } from '../store/contact-syncs.ts';
 import type { Database } from '../store/database.ts';
@@ -68,6 +68,7 @@ export function createContactActivities({
     addChangeSync: ({ organizationId }) =>
       whileBeating(async () => {
         const organization = await organizationOf(db, organizationId);
+        await forgetCountingWoken(db, organization);
         await countAll(db, organization, Context.current().cancellationSignal);
         const { changes, synced } = await contactChanges(db, organization);
         const { target, onChange } = await contactPlan(db, organizationId, defaults);

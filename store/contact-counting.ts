@@ -230,6 +230,11 @@ export async function countingIsDue(db: Database, { schema }: Organization): Pro
   return answer !== undefined;
 }
 
+/** Whoever was told begins to count now: what changes from here on may come too late for that, and wakes again. */
+export async function forgetCountingWoken(db: Database, { schema }: Organization): Promise<void> {
+  await query(db, { text: `UPDATE ${schema}.contact_counting SET woken_at = NULL WHERE woken_at IS NOT NULL` });
+}
+
 /** Somebody was told that it is due, and counts a minute from now. */
 export async function noteCountingWoken(db: Database, { schema }: Organization): Promise<void> {
   await query(db, { text: `UPDATE ${schema}.contact_counting SET woken_at = now()` });
