@@ -54,6 +54,8 @@ describe('figures of destinations', () => {
         ...{ waiting: 1, owed: 2, sending: 1, dead: 1, delivered: 2, answered: 1, delivered_last_minute: 2 },
         oldest_owed_seconds: expect.any(Number) as number,
         average_seconds: expect.any(Number) as number,
+        error_rate: 1 / 3,
+        arrival_seconds: { p50: null, p99: null },
       },
     ]);
     await tellCircuit(stage.db, destinationNo, FAILURES);

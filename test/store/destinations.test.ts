@@ -1,8 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { generateKey, parseKeyRing } from '../../config/key-ring.ts';
 import { CLOSED } from '../../model/circuit.ts';
 import { withDefaults } from '../../model/destination.ts';
 import { SealError } from '../../model/sealing.ts';
+import { transaction } from '../../store/database.ts';
 import { circuitOf, tellCircuit } from '../../store/destination-claims.ts';
 import {
   changeDestination,
@@ -16,6 +17,7 @@ import {
 } from '../../store/destinations.ts';
 import { DestinationExists, UnknownDestination } from '../../store/errors.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
+import { finishRemoval, removedDestinations } from '../../store/removed-destinations.ts';
 import { credentialsByKey, resealCredentials } from '../../store/sealed-credentials.ts';
 import { batch, Outbox, utility } from './outbox-support.ts';
 import { sealer, unique, useStore } from './support.ts';
@@ -32,7 +34,7 @@ describe('a destination', () => {
       ...utility,
       ...{ destinationNo: expect.any(Number) as number, id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string },
       ...{ organizationId: own.organizationId, name: 'invoices', status: 'active', starts: 'now', fed: false },
-      ...{ circuit: null, hasSecret: true },
+      ...{ circuit: null, health: null, healthAt: null, hasSecret: true },
       ...{ createdAt: expect.any(String) as string, changedAt: made.createdAt },
     });
     const other = await createDestination(store.db, own, { ...batch, name: 'batches', starts: 'stored' });
@@ -109,6 +111,50 @@ describe('a destination', () => {
     });
     expect(await outbox.statuses()).toEqual([]);
     expect(await removeDestination(store.db, outbox.destination, { drop: true })).toEqual({ status: 'unknown' });
+  });
+
+  it('that is being removed is known to nobody, its name is free, and pages that owe to it do not wait', async () => {
+    const outbox = await Outbox.of(store, utility);
+    const { destination, organization } = outbox;
+    const { id, destinationNo, name } = destination;
+    await outbox.owe(['a', 'b']);
+    // A page that is being written holds up the end of the removal, and nothing else.
+    await transaction(store.open(), async (client) => {
+      await client.query('SELECT FROM outhaul.deliveries WHERE destination_no = $1 FOR UPDATE', [destinationNo]);
+      await store.sql(
+        `UPDATE outhaul.destinations SET status = 'removed', name = id::text FROM (SELECT $2::text AS id) i
+        WHERE destination_no = $1`,
+        [destinationNo, unique('removed')],
+      );
+      await outbox.owe(['late']);
+    });
+    expect(await listDestinations(store.db, organization.organizationId)).toEqual([]);
+    expect(await destinationById(store.db, id, null)).toBeUndefined();
+    expect(await loadDestination(store.db, id)).toBeUndefined();
+    expect(await resumeDestination(store.db, destination)).toBeUndefined();
+    expect(await removeDestination(store.db, destination, { drop: true })).toEqual({ status: 'unknown' });
+    await createDestination(store.db, organization, { ...utility, name, starts: 'now' });
+    expect(await removedDestinations(store.db)).toContain(destinationNo);
+    await Promise.all([finishRemoval(store.db, destinationNo), finishRemoval(store.db, destinationNo)]);
+    expect(await removedDestinations(store.db)).not.toContain(destinationNo);
+    expect(await outbox.statuses()).toEqual([]);
+  });
+
+  it('that is removed frees its name at once, while a page still writes, and keeps no other page waiting', async () => {
+    const outbox = await Outbox.of(store, utility);
+    const { destination, organization } = outbox;
+    await outbox.owe(['a', 'b']);
+    const removal = await transaction(store.open(), async (client) => {
+      await client.query('SELECT FROM outhaul.deliveries WHERE destination_no = $1 FOR UPDATE', [
+        destination.destinationNo,
+      ]);
+      const removing = removeDestination(store.db, destination, { drop: true });
+      await vi.waitFor(async () => expect(await listDestinations(store.db, organization.organizationId)).toEqual([]));
+      await createDestination(store.db, organization, { ...utility, name: destination.name, starts: 'now' });
+      return { removing };
+    });
+    expect(await removal.removing).toEqual({ status: 'removed', dropped: 2 });
+    expect(await outbox.statuses()).toEqual([]);
   });
 
   it('keeps its secret when keys rotate, and its secret opens as no other’s', async () => {
