@@ -27,7 +27,10 @@ export interface Delivery {
 export interface Outbox {
   /** In the order of arrival. */
   readonly deliveries: readonly Delivery[];
-  /** Messages and attachments that no delivery is about, though each destination of the kind wants all. */
+  /**
+   * Messages and attachments that no delivery is about, though each destination of the kind wants all; of drafts nobody
+   * does.
+   */
   readonly unowed: number;
 }
 
@@ -46,9 +49,11 @@ export async function readOutbox(url: string, { schema }: Organization): Promise
       ORDER BY d.owed_xid, d.email_no, d.part`);
     const unowed = await client.query<{ count: number }>(`
       SELECT count(*)::int AS count FROM (
-        SELECT t.destination_no, e._no, '' FROM ${schema}.emails e, outhaul.destinations t WHERE t.kind IN ('utility', 'batch')
+        SELECT t.destination_no, e._no, '' FROM ${schema}.emails e, outhaul.destinations t
+        WHERE t.kind IN ('utility', 'batch') AND e.is_draft IS NOT TRUE
         UNION ALL
-        SELECT t.destination_no, a._email_no, a.id FROM ${schema}.attachments a, outhaul.destinations t
+        SELECT t.destination_no, a._email_no, a.id FROM ${schema}.attachments a
+          JOIN ${schema}.emails e ON e._no = a._email_no AND e.is_draft IS NOT TRUE, outhaul.destinations t
         WHERE t.kind IN ('redis_list', 'folder') AND a.state IN ('stored', 'quarantined')
         EXCEPT SELECT destination_no, email_no, attachment_id FROM outhaul.deliveries) missing`);
     return { deliveries: rows, unowed: unowed.rows[0]?.count ?? 0 };

@@ -70,7 +70,8 @@ describe('mail handed on to a utility, by the API, with the real worker and the 
   }
   const stored = async (): Promise<string[]> => {
     const { body } = await ask('GET', `/api/v1/results/first/data?tableName=emails&limit=1000`);
-    return listOf(body['data']?.['records']).map((row) => textOf(row['id']));
+    const mail = listOf(body['data']?.['records']).filter((row) => row['is_draft'] !== true);
+    return mail.map((row) => textOf(row['id']));
   };
   const processed = (): Received[] => receiver.received.filter(({ url }) => url === '/process');
   const delivered = (): Delivered[] =>

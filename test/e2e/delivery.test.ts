@@ -45,10 +45,12 @@ describe('the mail of a scan', () => {
     const { status, answer } = await stage.call('POST', '/api/v1/destinations', body);
     expect(status, JSON.stringify(answer)).toBe(201);
   };
+  /** The ids of all that is mail. */
   const truth = (): string[] =>
     stage.simulator.control.truth
       .mailboxes()
       .flatMap(({ id }) => stage.simulator.control.truth.page({ mailbox: id, limit: 10_000 }).value)
+      .filter(({ message }) => message['isDraft'] !== true)
       .map(({ message }) => message['id'] as string)
       .sort();
   const processed = () => receiver.received.filter(({ url }) => url === '/utility/process');
