@@ -136,6 +136,20 @@ export const wantedPart = ({ schema }: Organization, messages: string, mailbox: 
       SELECT m.change_key FROM ${messages} AS m WHERE m._no = r.email_no AND r.draft_key IS NOT NULL)
 )`;
 
+/**
+ * SQL, part of a `WITH`: what could not be read of messages is tried once more where deliveries wait for it again.
+ * @param deliveries a relation that has `email_no` and `status`
+ */
+export const triedAgainPart = (
+  { schema }: Pick<Organization, 'schema'>,
+  deliveries: string,
+): string => `, tried_again AS (
+  UPDATE ${schema}.attachment_reads r SET state = 'wanted', reason = NULL, request_id = NULL, updated_at = now()
+  WHERE r.email_no = ANY(ARRAY(SELECT email_no FROM ${deliveries} WHERE status = 'waiting'))
+    AND (r.state = 'quarantined' OR r.state = 'done' AND EXISTS (SELECT FROM ${schema}.attachments a
+      WHERE a._email_no = r.email_no AND a.state = 'quarantined'))
+)`;
+
 /** SQL: the message `e` of the mailbox `lease` with this id, found by its key whatever the planner thinks. */
 export const emailOf = (schema: string, id: string): string => `CROSS JOIN LATERAL (
     SELECT _no, _folder, is_draft, change_key FROM ${schema}.emails

@@ -1,4 +1,5 @@
 import { ATTACHMENTS_MISSING, WAITED_TOO_LONG } from '../model/delivery.ts';
+import { triedAgainPart } from './attachment-reads.ts';
 import { query, type Database } from './database.ts';
 import { InvalidCursor } from './errors.ts';
 import { OWED_ANEW } from './feeding.ts';
@@ -97,24 +98,38 @@ export const deadLetterCauses = (
 const STRETCH = 2_000;
 
 /**
- * Owes dead letters again, at the end of the line, with all their attempts before them; one that died waiting for its
- * attachments waits for them again. What was answered with an error is sent under another idempotency key, for it was
+ * Owes dead letters again, at the end of the line, with all their attempts before them; one that died for want of
+ * attachments waits for them again, and those that could not be read are to be read once more. What was answered with an error is sent under another idempotency key, for it was
  * accepted under the one before; a dead letter may have been, and keeps its own.
- * @returns how many, and to which destinations
+ * @returns how many, to which destinations, and the mailboxes whose readers have attachments to read now
  */
 export async function retryDeadLetters(
   db: Database,
-  organizationId: string,
+  organization: Organization,
   filter: DeadLetterFilter,
-): Promise<{ readonly letters: number; readonly destinationNos: readonly number[] }> {
+): Promise<{
+  readonly letters: number;
+  readonly destinationNos: readonly number[];
+  readonly mailboxIds: readonly string[];
+}> {
+  const { organizationId, schema } = organization;
   const set = `${OWED_ANEW}, claim_token = NULL, replays = replays + ${filter.answered ? 1 : 0}`;
-  const changed = await inStretches(
+  const changed = await inStretches<{ no: number; destination: number; mailboxId: string | null }>(
     db,
     organizationId,
     filter,
-    (chosen) => `UPDATE outhaul.deliveries d SET ${set} ${chosen}`,
+    (chosen) => `WITH anew AS (
+        UPDATE outhaul.deliveries d SET ${set} ${chosen}
+        RETURNING d.delivery_no, d.destination_no, d.mailbox_no, d.email_no, d.status
+      )${triedAgainPart(organization, 'anew')}
+      SELECT delivery_no AS no, destination_no AS destination, m.id AS "mailboxId"
+      FROM anew LEFT JOIN ${schema}.mailboxes m ON anew.status = 'waiting' AND m.mailbox_no = anew.mailbox_no`,
   );
-  return { letters: changed.length, destinationNos: [...new Set(changed)] };
+  return {
+    letters: changed.length,
+    destinationNos: [...new Set(changed.map(({ destination }) => destination))],
+    mailboxIds: [...new Set(changed.flatMap(({ mailboxId }) => mailboxId ?? []))],
+  };
 }
 
 /** Forgets dead letters for good. @returns how many */
@@ -124,27 +139,27 @@ export async function dropDeadLetters(
   filter: Omit<DeadLetterFilter, 'answered'>,
 ): Promise<number> {
   const dead = { ...filter, answered: false };
-  return (await inStretches(db, organizationId, dead, (chosen) => `DELETE FROM outhaul.deliveries d ${chosen}`)).length;
+  const drop = (chosen: string): string => `DELETE FROM outhaul.deliveries d ${chosen} RETURNING d.delivery_no AS no`;
+  return (await inStretches(db, organizationId, dead, drop)).length;
 }
 
-/** Changes what is chosen now, in bounded stretches. @returns the destination of each delivery */
-async function inStretches(
+/** Changes what is chosen now, in bounded stretches. @returns what the statement tells of each delivery */
+async function inStretches<Row extends { readonly no: number }>(
   db: Database,
   organizationId: string,
   filter: DeadLetterFilter,
   statement: (chosen: string) => string,
-): Promise<number[]> {
+): Promise<Row[]> {
   const { text: condition, values } = conditionOf(organizationId, filter);
   const [after, no] = [`$${values.length + 1}`, 'd.delivery_no'];
-  const changed: number[] = [];
+  const changed: Row[] = [];
   for (let last = 0; ;) {
-    const rows = await query<{ destination: number; no: number }>(db, {
+    const rows = await query<Row>(db, {
       text: statement(`WHERE ${no} = ANY(ARRAY(SELECT ${no} FROM outhaul.deliveries d WHERE ${condition} AND ${no} > ${after}
-          ORDER BY ${no} LIMIT ${STRETCH})) AND ${condition}
-        RETURNING d.destination_no AS destination, ${no} AS no`),
+          ORDER BY ${no} LIMIT ${STRETCH})) AND ${condition}`),
       values: [...values, last],
     });
-    for (const { destination } of rows) changed.push(destination);
+    changed.push(...rows);
     if (rows.length === 0) return changed;
     last = rows.reduce((most, row) => Math.max(most, row.no), last);
   }

@@ -1,5 +1,6 @@
 import type { FilteredMessage } from '../model/destination-filters.ts';
 import { ATTACHMENTS_MISSING } from '../model/delivery.ts';
+import { triedAgainPart } from './attachment-reads.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownDestination } from './errors.ts';
 import type { Organization } from './organizations.ts';
@@ -164,10 +165,13 @@ async function owe(
   const nos = wanted.map(([no]) => Number(no));
   const replayed = overBefore
     ? await run(client, {
-        text: `UPDATE outhaul.deliveries SET ${OWED_ANEW}, replays = replays + 1
-          WHERE destination_no = $1 AND email_no = ANY($2::bigint[]) AND status IN ('delivered', 'dead')
-            AND coalesce(delivered_at, dead_at) < $3
-          RETURNING 1 AS one`,
+        text: `WITH anew AS (
+            UPDATE outhaul.deliveries SET ${OWED_ANEW}, replays = replays + 1
+            WHERE destination_no = $1 AND email_no = ANY($2::bigint[]) AND status IN ('delivered', 'dead')
+              AND coalesce(delivered_at, dead_at) < $3
+            RETURNING email_no, status
+          )${triedAgainPart({ schema }, 'anew')}
+          SELECT 1 AS one FROM anew`,
         values: [destinationNo, nos, overBefore],
       })
     : [];

@@ -35,8 +35,9 @@ export const attachmentLost = (
           UPDATE ${schema}.attachments SET state = 'wanted', sha256 = NULL, byte_size = NULL, sniffed_type = NULL
           WHERE _email_no = $1 AND _key = $2 AND state = 'stored' AND sha256 = $3 RETURNING _mailbox_no
         ), dropped AS (SELECT $3::text AS sha256 FROM lost), ${looseBlobs(organization, 'dropped')}, reads AS (
-          UPDATE ${schema}.attachment_reads SET state = 'listed', updated_at = now()
-          WHERE email_no = $1 AND state = 'done' AND EXISTS (SELECT FROM lost)
+          UPDATE ${schema}.attachment_reads
+          SET state = CASE state WHEN 'done' THEN 'listed' ELSE 'wanted' END, reason = NULL, request_id = NULL, updated_at = now()
+          WHERE email_no = $1 AND state IN ('done', 'quarantined') AND EXISTS (SELECT FROM lost)
         )
         SELECT m.id AS "mailboxId" FROM lost JOIN ${schema}.mailboxes m ON m.mailbox_no = lost._mailbox_no`,
       values: [emailNo, messageKey(attachmentId), sha256],

@@ -106,7 +106,10 @@ async function letterOf(db: Database, organization: Organization, deliveryNo: nu
   throw notFound(`Dead letter ${deliveryNo} is not known: it may have been retried or dropped`);
 }
 
-const retryRoute = ({ db, deliveries }: ApiParts): Route =>
+/** Readers woken for a retry; upkeep wakes the others. */
+const READERS = 100;
+
+const retryRoute = ({ db, deliveries, wakeReader }: ApiParts): Route =>
   route({
     ...COMMON,
     method: 'post',
@@ -120,7 +123,8 @@ const retryRoute = ({ db, deliveries }: ApiParts): Route =>
     async handle({ query, body: { all: _, answered, ...wanted }, principal, log }) {
       const { organization, filter } = await scopeOf(db, principal, query.organizationId, wanted);
       const { organizationId } = organization;
-      const { letters, destinationNos } = await retryDeadLetters(db, organizationId, { ...filter, answered });
+      const retried = await retryDeadLetters(db, organization, { ...filter, answered });
+      const { letters, destinationNos, mailboxIds } = retried;
       const { actor } = principal;
       const details = { letters, answered, ...told(wanted) };
       await recordAudit(db, { actor, organizationId, action: 'dead-letter.retry', details });
@@ -134,6 +138,15 @@ const retryRoute = ({ db, deliveries }: ApiParts): Route =>
             .wake(destination)
             .catch((err: unknown) => log.warn({ err }, 'Dead letters are sent again later, by upkeep')),
         ),
+      );
+      await Promise.all(
+        mailboxIds
+          .slice(0, READERS)
+          .map((mailboxId) =>
+            wakeReader(organizationId, mailboxId, 'incremental').catch((err: unknown) =>
+              log.warn({ err }, 'Attachments are read again later: upkeep will see to it'),
+            ),
+          ),
       );
       const message = `${lettersAre(letters)} sent again`;
       const body = { success: true, organizationId, letters, destinations: owed.length, message };

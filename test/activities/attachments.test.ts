@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { URGENCY } from '../../model/delivery.ts';
 import { withDefaults, type KindSettings } from '../../model/destination.ts';
 import { readAttachments } from '../../simulator/control/read-attachment.ts';
 import { attachmentsOfMessage } from '../../store/attachment-lookup.ts';
 import { BlobsUnavailable } from '../../store/blobs/errors.ts';
 import type { BlobStore, BlobStores } from '../../store/blobs/blob-store.ts';
-import { listDeadLetters } from '../../store/dead-letters.ts';
+import { replayBegins, replayWindow } from '../../store/feeding.ts';
+import { listDeadLetters, retryDeadLetters } from '../../store/dead-letters.ts';
 import { createDestination, type Destination } from '../../store/destinations.ts';
 import { attachmentLost } from '../../store/lost-attachments.ts';
 import { unique } from '../store/support.ts';
@@ -250,6 +252,48 @@ describe('attachments', () => {
     expect(letters).toMatchObject([
       { destinationId: to.id, messageId: id, error: 'Graph cannot list its attachments (ErrorItemNotFound)' },
     ]);
+  });
+
+  it('that could not be read are read once more when their dead letters are retried, or replayed', async () => {
+    const to = await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const unlisted = arrive(mailbox, [file('a.txt'), file('b.txt', 200)]);
+    const broken = arrive(mailbox, [file('c.txt', 300)]);
+    const [{ id: attachment } = { id: '' }] = await truth(mailbox, broken);
+    const { db } = stage.store;
+    const fail = async (): Promise<void> => {
+      const effect = { type: 'poison' } as const;
+      const members = ['attachments'];
+      stage.simulator.control.addFault({
+        ...{ mailbox, message: unlisted, kind: 'attachments', effect: { ...effect, members } },
+      });
+      stage.simulator.control.addFault({ mailbox, message: broken, attachment, effect });
+      await live.read(mailbox);
+      // As the drain does of attachments that are not there.
+      await stage.store.sql(
+        `UPDATE outhaul.deliveries SET status = 'dead', dead_at = now(), cause = 'AttachmentsMissing'
+          WHERE attachment_id = $1`,
+        [attachment],
+      );
+      expect(await states()).toEqual([['dead'], ['dead']]);
+      stage.simulator.control.clearFaults();
+    };
+    const states = async () =>
+      (await Promise.all([unlisted, broken].map(deliveries))).map((each) => each.map(({ status }) => status));
+    await expect(stage.read(mailbox, (await stage.addScan()).scanNo, { blobs: full })).resolves.toMatchObject(DONE);
+    await fail();
+    expect(await retryDeadLetters(db, stage.organization, {})).toMatchObject({ letters: 2, mailboxIds: [mailbox] });
+    expect(await states()).toEqual([['waiting'], ['waiting']]);
+    await fail();
+    const replayed = await replayWindow(db, stage.organization, {
+      ...{ destinationNo: to.destinationNo, since: '1970-01-01T00:00:00Z', until: '2999-01-01T00:00:00Z' },
+      ...{ begunAt: await replayBegins(db), after: 0, limit: 1_000_000 },
+      owes: ({ email }) => (email.has_attachments ? { owing: 'waiting', urgency: URGENCY.stored } : undefined),
+    });
+    expect(replayed.owed).toBeGreaterThanOrEqual(2);
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(await states()).toEqual([['owed', 'owed'], ['owed']]);
+    expect((await stored(mailbox, broken)).map(({ state }) => state)).toEqual(['stored']);
   });
 
   it('with names of any kind, and archives of any depth, are bytes', async () => {

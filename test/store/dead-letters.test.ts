@@ -59,22 +59,24 @@ describe('dead letters', () => {
 
   it('are retried by number, by cause or all, with their attempts before them and their own idempotency key', async () => {
     const outbox = await Outbox.of(store, utility);
-    const { organizationId } = outbox.organization;
+    const { organization } = outbox;
     const [, second] = await refuse(outbox, ['a', 'b', 'b', 'c']);
     const { destinationNo } = outbox.destination;
-    const retry = (filter: object) => retryDeadLetters(store.db, organizationId, filter);
+    const retry = (filter: object) => retryDeadLetters(store.db, organization, filter);
     expect(await retry({ deliveryNos: [second], destinationNo })).toEqual({
-      ...{ letters: 1, destinationNos: [destinationNo] },
+      ...{ letters: 1, destinationNos: [destinationNo], mailboxIds: [] },
     });
     expect(await retry({ cause: 'b' })).toMatchObject({ letters: 1 });
-    expect(await retry({ destinationNo: 999_999 })).toEqual({ letters: 0, destinationNos: [] });
+    expect(await retry({ destinationNo: 999_999 })).toEqual({ letters: 0, destinationNos: [], mailboxIds: [] });
     expect(await outbox.statuses()).toEqual(['a-0 dead', 'c-3 dead', 'b-1 owed', 'b-2 owed']);
     expect(await outbox.claim('worker')).toMatchObject([
       { attempts: 0, replays: 0 },
       { attempts: 0, replays: 0 },
     ]);
     expect(await retry({})).toMatchObject({ letters: 2 });
-    expect(await retryDeadLetters(store.db, 'another', {})).toMatchObject({ letters: 0 });
+    expect(await retryDeadLetters(store.db, { ...organization, organizationId: 'another' }, {})).toMatchObject({
+      letters: 0,
+    });
   });
 
   it('are dropped, and only they', async () => {
@@ -96,8 +98,8 @@ describe('dead letters', () => {
         SELECT $1, $2, 1, no, false, 'dead', 1 FROM generate_series(1000001, 1004500) no`,
       [destinationNo, outbox.organization.organizationId],
     );
-    expect(await retryDeadLetters(store.db, outbox.organization.organizationId, {})).toEqual({
-      ...{ letters: 4500, destinationNos: [destinationNo] },
+    expect(await retryDeadLetters(store.db, outbox.organization, {})).toEqual({
+      ...{ letters: 4500, destinationNos: [destinationNo], mailboxIds: [] },
     });
   });
 
@@ -118,7 +120,7 @@ describe('dead letters', () => {
     expect(await outbox.statuses()).toEqual(['old dead', 'new owed', 'waits dead']);
     const causes = await deadLetterCauses(store.db, outbox.organization.organizationId);
     expect(causes.map(({ cause }) => cause).sort()).toEqual(['AttachmentsMissing', 'WaitedTooLong']);
-    await retryDeadLetters(store.db, outbox.organization.organizationId, {});
+    expect(await retryDeadLetters(store.db, outbox.organization, {})).toMatchObject({ mailboxIds: ['mailbox-1'] });
     expect(await outbox.statuses()).toEqual(['new owed', 'old owed', 'waits waiting']);
     expect(await expireDeliveries(store.db, request)).toBe(0);
   });
@@ -134,8 +136,7 @@ describe('dead letters', () => {
     ]);
     const { letters } = await listDeadLetters(store.db, outbox.organization, { limit: 9, answered: true });
     expect(letters).toMatchObject([{ messageId: 'wrong', answer: 'no such customer' }]);
-    const { organizationId } = outbox.organization;
-    expect(await retryDeadLetters(store.db, organizationId, { answered: true })).toMatchObject({ letters: 1 });
+    expect(await retryDeadLetters(store.db, outbox.organization, { answered: true })).toMatchObject({ letters: 1 });
     expect(await outbox.claim('worker')).toMatchObject([{ deliveryNo: wrong?.deliveryNo, replays: 1, attempts: 0 }]);
   });
 });
