@@ -11,6 +11,7 @@ import { dueIn } from '../store/deliveries.ts';
 import { dropDelivered } from '../store/delivery-counts.ts';
 import { listDestinations, loadDestination, type Destination } from '../store/destinations.ts';
 import { organizationOf } from '../store/organizations.ts';
+import { finishRemoval, removedDestinations } from '../store/removed-destinations.ts';
 import { dueDestinations, leaveTidying, mailboxesToWake, organizationsWaiting, takeTidying } from '../store/upkeep.ts';
 import { healthOf } from './destination-health.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -32,7 +33,10 @@ export interface UpkeepActivities {
   wakeDestinations(): Promise<UpkeepStep>;
   /** Wakes the readers of mailboxes of which messages wait for their attachments. */
   wakeWaitingReaders(): Promise<UpkeepStep>;
-  /** Makes dead letters of what has been owed for too long, and forgets what was delivered long ago. */
+  /**
+   * Makes dead letters of what has been owed for too long, and forgets what was delivered long ago, or to destinations
+   * whose removal was interrupted.
+   */
   clearDeliveries(): Promise<UpkeepStep>;
   /** Asks the destinations that are not paused how they are. */
   watchDestinations(): Promise<UpkeepStep>;
@@ -143,7 +147,14 @@ export function createUpkeepActivities(options: UpkeepActivitiesOptions): Upkeep
         idsOf: (organizationId) => ({ organizationId }),
         work: inTime(wakeReadersOf),
       }),
-    clearDeliveries: () => step(all, { idsOf, work: clear }),
+    async clearDeliveries() {
+      const cleared = await step(all, { idsOf, work: clear });
+      const removed = await step(() => removedDestinations(db), {
+        idsOf: (destinationNo) => ({ destinationNo }),
+        work: (destinationNo) => finishRemoval(db, destinationNo, { stretches: STRETCHES }),
+      });
+      return { done: cleared.done + removed.done, failed: cleared.failed + removed.failed };
+    },
     watchDestinations: () =>
       step(async () => (await all()).filter(({ status }) => status === 'active'), {
         idsOf,

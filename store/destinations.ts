@@ -14,6 +14,7 @@ import type { DestinationHealth } from './attendance.ts';
 import { openSecret, sealSecret } from './destination-secrets.ts';
 import { DestinationExists, UnknownOrganization, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
+import { REMOVED, countOwing, finishRemoval } from './removed-destinations.ts';
 import { lastNumber } from './told.ts';
 
 /** A destination as people may see it: all but its secret. */
@@ -48,6 +49,9 @@ const COLUMNS = `destination_no AS "destinationNo", destination_id AS id, organi
   settings, status, starts, fed_at IS NOT NULL AS fed, circuit, sealed_secret IS NOT NULL AS "hasSecret",
   health, health_at AS "healthAt", created_at AS "createdAt", changed_at AS "changedAt"`;
 
+/** It is not being removed: nobody is to see such a one, or to use it. */
+const STANDS = `status <> '${REMOVED}'`;
+
 /** Settings that were stored before there was one more have that one's default. */
 const shown = (row: Destination): Destination =>
   ({ ...row, settings: withDefaults<DestinationKind>(row.kind, row.settings) }) as Destination;
@@ -79,8 +83,8 @@ export async function createDestination(
 /** The destinations of an organization, or of all (`null`), in the order in which they were made. */
 export async function listDestinations(db: Database, organizationId: string | null): Promise<Destination[]> {
   const rows = await query<Destination>(db, {
-    text: `SELECT ${COLUMNS} FROM outhaul.destinations WHERE ($1::text IS NULL OR organization_id = $1)
-      ORDER BY destination_no`,
+    text: `SELECT ${COLUMNS} FROM outhaul.destinations
+      WHERE ($1::text IS NULL OR organization_id = $1) AND ${STANDS} ORDER BY destination_no`,
     values: [organizationId],
     prepared: true,
   });
@@ -95,7 +99,7 @@ export async function destinationById(
 ): Promise<Destination | undefined> {
   const [row] = await query<Destination>(db, {
     text: `SELECT ${COLUMNS} FROM outhaul.destinations
-      WHERE destination_id::text = lower($1) AND ($2::text IS NULL OR organization_id = $2)`,
+      WHERE destination_id::text = lower($1) AND ($2::text IS NULL OR organization_id = $2) AND ${STANDS}`,
     values: [id, organizationId],
   });
   return row && shown(row);
@@ -110,7 +114,8 @@ export async function loadDestination(
   id: string,
 ): Promise<{ readonly destination: Destination; readonly secret: DestinationSecret } | undefined> {
   const [row] = await query<Destination & { sealed: Buffer | null }>(db, {
-    text: `SELECT ${COLUMNS}, sealed_secret AS sealed FROM outhaul.destinations WHERE destination_id::text = lower($1)`,
+    text: `SELECT ${COLUMNS}, sealed_secret AS sealed FROM outhaul.destinations
+      WHERE destination_id::text = lower($1) AND ${STANDS}`,
     values: [id],
   });
   if (!row) return undefined;
@@ -167,7 +172,8 @@ async function update(
   { set, values }: { readonly set: string; readonly values: readonly unknown[] },
 ): Promise<Destination | undefined> {
   const [row] = await query<Destination>(db, {
-    text: `UPDATE outhaul.destinations SET ${set}, changed_at = now(), attended_until = NULL WHERE destination_id = $1 RETURNING ${COLUMNS}`,
+    text: `UPDATE outhaul.destinations SET ${set}, changed_at = now(), attended_until = NULL
+      WHERE destination_id = $1 AND ${STANDS} RETURNING ${COLUMNS}`,
     values: [id, ...values],
   }).catch(nameTaken);
   return row && shown(row);
@@ -182,30 +188,42 @@ export type DestinationRemoval =
 /**
  * Removes a destination and all that is known of what it was sent. Where something is owed still, or lies in the dead
  * letters, only with `drop`, for that is gone then: a dead letter without a destination could never be sent. Pages that
- * are being written are waited for; later ones owe it nothing.
+ * are being written are waited for. From then on nobody knows it, its name is free, its secret is gone, and the rest goes
+ * in stretches: pages that still owe to it are not kept waiting, and upkeep goes on where this is interrupted.
  */
-export const removeDestination = (
+export async function removeDestination(
   db: Database,
   { id }: Pick<Destination, 'id'>,
   { drop }: { readonly drop: boolean },
-): Promise<DestinationRemoval> =>
-  // All or nothing, however long it takes.
-  transaction({ ...db, pool: db.patientPool }, async (client) => {
-    const [row] = await run<{ no: number }>(client, {
-      text: 'SELECT destination_no AS no FROM outhaul.destinations WHERE destination_id = $1 FOR UPDATE',
-      values: [id],
+): Promise<DestinationRemoval> {
+  const [found] = await query<{ no: number }>(db, {
+    text: `SELECT destination_no AS no FROM outhaul.destinations WHERE destination_id = $1 AND ${STANDS}`,
+    values: [id],
+  });
+  if (!found) return { status: 'unknown' };
+  const { no } = found;
+  const patient = { ...db, pool: db.patientPool };
+  // Without a lock, for there may be millions.
+  const owing = await transaction(patient, (client) => countOwing(client, no));
+  if (owing > 0 && !drop) return { status: 'owing', owing };
+  const marked = await transaction(patient, async (client): Promise<DestinationRemoval> => {
+    const [row] = await run(client, {
+      text: `SELECT FROM outhaul.destinations WHERE destination_no = $1 AND ${STANDS} FOR UPDATE`,
+      values: [no],
     });
     if (!row) return { status: 'unknown' };
-    const [count] = await run<{ owing: number }>(client, {
-      text: `SELECT count(*) AS owing FROM outhaul.deliveries WHERE destination_no = $1 AND status <> 'delivered'`,
-      values: [row.no],
+    const late = drop ? 0 : await countOwing(client, no);
+    if (late > 0) return { status: 'owing', owing: late };
+    await run(client, {
+      text: `UPDATE outhaul.destinations SET status = '${REMOVED}', name = gen_random_uuid()::text, sealed_secret = NULL,
+          changed_at = now() WHERE destination_no = $1`,
+      values: [no],
     });
-    const owing = count?.owing ?? 0;
-    if (owing > 0 && !drop) return { status: 'owing', owing };
-    await run(client, { text: 'DELETE FROM outhaul.deliveries WHERE destination_no = $1', values: [row.no] });
-    await run(client, { text: 'DELETE FROM outhaul.destinations WHERE destination_no = $1', values: [row.no] });
     return { status: 'removed', dropped: owing };
   });
+  if (marked.status === 'removed') await finishRemoval(db, no);
+  return marked;
+}
 
 function nameTaken(error: unknown): never {
   if (sqlState(error) === '23505') throw new DestinationExists();

@@ -16,6 +16,7 @@ import { noteHealth } from '../../store/attendance.ts';
 import { putBlob } from '../../store/blob-rows.ts';
 import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
 import { createDestination, destinationById, pauseDestination } from '../../store/destinations.ts';
+import { removedDestinations } from '../../store/removed-destinations.ts';
 import { json, startReceiver, type Receiver } from '../destinations/support/receiver.ts';
 import { Outbox, batch, redisList, utility } from '../store/outbox-support.ts';
 import { unique, useStore } from '../store/support.ts';
@@ -162,6 +163,18 @@ describe('clearing deliveries', () => {
     for (const outbox of outboxes) {
       expect((await outbox.statuses()).sort()).toEqual(['in-time owed', 'late dead', 'lately delivered']);
     }
+  });
+});
+
+describe('removing destinations', () => {
+  it('finishes what was interrupted', async () => {
+    const outbox = await Outbox.of(store, utility);
+    const { destinationNo } = outbox.destination;
+    await outbox.owe(['a', 'b']);
+    await store.sql(`UPDATE outhaul.destinations SET status = 'removed' WHERE destination_no = $1`, [destinationNo]);
+    await stage().doing('clearDeliveries');
+    expect(await outbox.statuses()).toEqual([]);
+    expect(await removedDestinations(store.db)).not.toContain(destinationNo);
   });
 });
 
