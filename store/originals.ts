@@ -21,6 +21,7 @@ export type SettledOriginal = { readonly messageId: string } & (
 
 /** The original of a message, as far as it is known. */
 export interface Original {
+  readonly emailNo: number;
   readonly state: 'wanted' | 'stored' | 'quarantined';
   /** Graph's error code, where it cannot be read. */
   readonly reason: string | null;
@@ -144,6 +145,29 @@ function settledRow(original: SettledOriginal): object {
   return { ...name, sha256: original.blob.sha256, byte_size: original.blob.size };
 }
 
+/**
+ * The bytes of an original are lost: they are to be read from Graph once more. Does nothing where it refers to other bytes
+ * by now.
+ * @param sha256 the blob that was found missing or altered
+ * @returns the mailbox whose reader has to be woken; undefined where there is nothing to read
+ */
+export async function originalLost(
+  db: Database,
+  organization: Organization,
+  { emailNo, sha256 }: { readonly emailNo: number; readonly sha256: string },
+): Promise<{ readonly mailboxId: string } | undefined> {
+  const { schema } = organization;
+  const [lost] = await query<{ mailboxId: string }>(db, {
+    text: `WITH lost AS (
+        UPDATE ${schema}.originals SET state = 'wanted', sha256 = NULL, byte_size = NULL, reason = NULL, request_id = NULL
+        WHERE _email_no = $1 AND sha256 = $2 RETURNING _mailbox_no
+      ), dropped AS (SELECT $2::text AS sha256 FROM lost), ${looseBlobs(organization, 'dropped')}
+      SELECT m.id AS "mailboxId" FROM lost JOIN ${schema}.mailboxes m ON m.mailbox_no = lost._mailbox_no`,
+    values: [emailNo, sha256],
+  });
+  return lost;
+}
+
 /** What is known of the original of a message; undefined where nobody wanted it. */
 export async function originalOf(
   db: Database,
@@ -151,7 +175,7 @@ export async function originalOf(
   { mailboxId, messageId }: { readonly mailboxId: string; readonly messageId: string },
 ): Promise<Original | undefined> {
   const [original] = await query<Original>(db, {
-    text: `SELECT o.state, o.reason,
+    text: `SELECT o._email_no AS "emailNo", o.state, o.reason,
         CASE WHEN o.sha256 IS NOT NULL THEN json_build_object('sha256', o.sha256, 'size', o.byte_size) END AS blob
       FROM ${schema}.mailboxes m JOIN ${schema}.emails e ON e._mailbox_no = m.mailbox_no AND e.id = $2
         JOIN ${schema}.originals o ON o._email_no = e._no

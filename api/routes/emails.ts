@@ -3,13 +3,14 @@ import type { BlobRef } from '../../store/blobs/blob-store.ts';
 import { BlobMissing } from '../../store/blobs/errors.ts';
 import { deliveriesOfEmail, findEmail, wholeEmail, type EmailPlace } from '../../store/email-details.ts';
 import type { WholeEmail } from '../../store/email-lookup.ts';
+import { attachmentLost } from '../../store/lost-attachments.ts';
 import type { Organization } from '../../store/organizations.ts';
 import { recentResults } from '../../store/recent-results.ts';
 import { attachmentHeaders } from '../attachment-headers.ts';
 import { bytesOf } from '../byte-range.ts';
 import { attachmentEntry, deliveryEntry, detailsOf, resultOf } from '../email-form.ts';
 import { notFound, type HttpError } from '../errors.ts';
-import { lossTeller } from '../lost-attachment.ts';
+import { lossTeller } from '../lost-bytes.ts';
 import type { ApiParts } from '../parts.ts';
 import type { Principal } from '../principal.ts';
 import { route, type Route } from '../route.ts';
@@ -130,7 +131,11 @@ const contentRoute = (parts: ApiParts): Route =>
       const blob = storedBlob(attachment);
       const store = parts.blobs.of(organization);
       const { emailNo, id: attachmentId } = attachment;
-      const tellLoss = lossTeller(parts, organization, { emailNo, attachmentId, sha256: blob.sha256, log });
+      const lost = { emailNo, attachmentId, sha256: blob.sha256, deliveryNos: [] };
+      const tellLoss = lossTeller(parts, organization, {
+        note: () => attachmentLost(parts.db, organization, lost),
+        log,
+      });
       if (!(await store.has(blob))) {
         const missing = new BlobMissing(blob.sha256);
         tellLoss(missing);

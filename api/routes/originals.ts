@@ -1,9 +1,10 @@
 import { BlobMissing } from '../../store/blobs/errors.ts';
 import type { BlobRef } from '../../store/blobs/blob-store.ts';
-import { originalOf, type Original } from '../../store/originals.ts';
+import { originalLost, originalOf, type Original } from '../../store/originals.ts';
 import { attachmentHeaders } from '../attachment-headers.ts';
 import { bytesOf } from '../byte-range.ts';
 import { notFound } from '../errors.ts';
+import { lossTeller } from '../lost-bytes.ts';
 import type { ApiParts } from '../parts.ts';
 import { route, type Route } from '../route.ts';
 import { MessageParams, MessageQuery } from '../schemas/emails.ts';
@@ -12,7 +13,7 @@ import { located } from './emails.ts';
 /** As a file to be saved. The name says nothing of the message, which may be called anything. */
 const FILE = { kind: 'item', name: 'message.eml', contentType: 'message/rfc822', sniffedType: null } as const;
 
-export const originalRoute = ({ db, blobs }: ApiParts): Route =>
+export const originalRoute = ({ db, blobs, wakeReader }: ApiParts): Route =>
   route({
     method: 'get',
     path: '/email-details/{message_id}/mime',
@@ -29,21 +30,31 @@ export const originalRoute = ({ db, blobs }: ApiParts): Route =>
       304: { description: 'It is what `If-None-Match` names' },
     },
     errors: [404, 416],
-    async handle({ params, conditions, ...call }) {
+    async handle({ params, conditions, log, ...call }) {
       const { organization, place } = await located(db, { ...call, params });
       const { mailboxId } = place;
       const original = await originalOf(db, organization, { mailboxId, messageId: params.message_id });
-      const blob = storedBlob(original);
+      const { emailNo, blob } = stored(original);
+      const { sha256 } = blob;
       const store = blobs.of(organization);
-      if (!(await store.has(blob))) throw new BlobMissing(blob.sha256);
-      const headers = { ...attachmentHeaders(FILE), ETag: `"${blob.sha256}"`, 'Accept-Ranges': 'bytes' };
-      return bytesOf({ size: blob.size, headers, conditions }, (range) => store.open(blob, range && { range }));
+      const note = () => originalLost(db, organization, { emailNo, sha256 });
+      const tellLoss = lossTeller({ wakeReader }, organization, { note, log });
+      if (!(await store.has(blob))) {
+        const missing = new BlobMissing(sha256);
+        tellLoss(missing);
+        throw missing;
+      }
+      const headers = { ...attachmentHeaders(FILE), ETag: `"${sha256}"`, 'Accept-Ranges': 'bytes' };
+      return bytesOf({ size: blob.size, headers, conditions }, async (range) => {
+        const bytes = await store.open(blob, range && { range });
+        return bytes.once('error', tellLoss);
+      });
     },
   });
 
 /** @throws {HttpError} 404, and why */
-function storedBlob(original: Original | undefined): BlobRef {
-  if (original?.blob) return original.blob;
+function stored(original: Original | undefined): { readonly emailNo: number; readonly blob: BlobRef } {
+  if (original?.blob) return { emailNo: original.emailNo, blob: original.blob };
   const words = {
     none: 'no scan or session with filters.content "mime" has seen it',
     stored: 'it is not there',

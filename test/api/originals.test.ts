@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { putBlob } from '../../store/blob-rows.ts';
 import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
-import { settleOriginals } from '../../store/originals.ts';
+import { lackingOriginals, settleOriginals } from '../../store/originals.ts';
 import { writePage } from '../../store/pages.ts';
 import { message, startReading, type Reading } from '../store/support.ts';
 import { openApiStage, type ApiStage } from './support/stage.ts';
@@ -78,6 +78,27 @@ describe('originals of messages, over the API', () => {
     expect(await words()).toEqual([404, expect.stringMatching(/still to be read/)]);
     await settle();
     expect(await words()).toEqual([404, expect.stringMatching(/Graph cannot give it \(ErrorMimeContentInvalid\)/)]);
+  });
+
+  it.each([
+    ['altered', (file: string) => writeFile(file, 'x'.repeat(MIME.length))],
+    ['lost', (file: string) => rm(file)],
+  ])('that were %s in the blob store are read from Graph again', async (_, spoil) => {
+    await store('mime');
+    const sha256 = await settle(MIME);
+    const { organization, mailboxId } = reading;
+    await spoil(join(folder, organization.schema.replaceAll('"', ''), sha256.slice(0, 2), sha256));
+    const response = await download();
+    expect([response.status, await response.text()]).toEqual([503, expect.stringMatching(/are read from Graph again/)]);
+    await vi.waitFor(async () => {
+      const later = await download();
+      expect([later.status, await later.text()]).toEqual([404, expect.stringMatching(/still to be read/)]);
+    });
+    expect(await lackingOriginals(stage.db, organization, { mailboxId, limit: 9 })).toMatchObject([
+      { messageId: MESSAGE },
+    ]);
+    expect(await settle(MIME)).toBe(sha256);
+    expect((await download()).status).toBe(200);
   });
 
   it('of another organization are not told of', async () => {
