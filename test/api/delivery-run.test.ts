@@ -70,7 +70,7 @@ describe('mail handed on to a utility, by the API, with the real worker and the 
   }
   const stored = async (): Promise<string[]> => {
     const { body } = await ask('GET', `/api/v1/results/first/data?tableName=emails&limit=1000`);
-    const mail = listOf(body['data']?.['records']).filter((row) => row['is_draft'] !== true);
+    const mail = listOf(body['data']?.['records']).filter((row) => (row['is_draft'] as unknown) !== true);
     return mail.map((row) => textOf(row['id']));
   };
   const processed = (): Received[] => receiver.received.filter(({ url }) => url === '/process');
