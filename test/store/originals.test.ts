@@ -110,7 +110,7 @@ describe('originals', () => {
     await settle({ messageId: 'a', state: 'stored', blob: first });
     expect(await removeUnreferenced(store.db, organization, blobs, { graceMs: 0 })).toEqual({ blobs: 0, bytes: 0 });
     expect(await originalOf(store.db, organization, { mailboxId, messageId: 'a' })).toEqual({
-      ...{ state: 'stored', reason: null, blob: first },
+      ...{ emailNo: expect.any(Number) as number, state: 'stored', reason: null, blob: first },
     });
     const second = await put();
     await settle({ messageId: 'a', state: 'stored', blob: second });
