@@ -28,7 +28,7 @@ export interface HttpAnswer {
   readonly status: number;
   /** The body as JSON; undefined where it is empty, not JSON, too long, or did not come to its end. */
   readonly json: unknown;
-  /** Why there is no `json` although a body came. */
+  /** Why an answer was not read to its end. */
   readonly flaw?: string;
   readonly retryAfterMs?: number | undefined;
 }
@@ -197,7 +197,7 @@ async function readAnswer(body: Readable, signal: AbortSignal): Promise<Pick<Htt
   try {
     return { json: JSON.parse(Buffer.concat(chunks).toString()) as unknown };
   } catch {
-    return { json: undefined, flaw: 'Its answer is not JSON' };
+    return { json: undefined };
   }
 }
 

@@ -19,7 +19,8 @@ const LATER: ReadonlySet<number> = new Set([408, 425, 429]);
 const NOTE_CHARACTERS = 500;
 
 /**
- * - 2xx: accepted, with a note where the body says `"status": "error"`, or cannot be read as JSON
+ * - 2xx: accepted, with a note where the body says `"status": "error"`, or was not read to its end. Other
+ *   words, as `OK`, are no complaint
  * - 5xx: again later. So are 408, 425 and 429, whose meaning is that; `Retry-After` is handed on
  * - other 4xx: refused for good. That includes 413: the same body will be as large the next time
  * - 3xx: refused for good, since redirects are not followed
