@@ -104,8 +104,10 @@ class Drain {
   #noted: string | undefined;
 
   constructor(options: DrainOptions, claims: Claims) {
-    const { destination, pace, signal } = options;
-    this.#options = options;
+    const { destination, pace, signal, circuitLimits } = options;
+    // A receiver of batches is asked for one message at a time as soon as it fails: an attempt is lost by that one alone.
+    const failures = destination.kind === 'batch' ? { failures: 1 } : {};
+    this.#options = { ...options, circuitLimits: { ...failures, ...circuitLimits } };
     this.#claims = claims;
     this.#signal = AbortSignal.any([signal, claims.lost]);
     // Each request listens to it.

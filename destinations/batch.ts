@@ -4,7 +4,7 @@ import { HttpClient, type HttpSettings } from './http.ts';
 import { inBatches } from './in-batches.ts';
 import { textBody } from './json-body.ts';
 import { rejectionsIn } from './rejections.ts';
-import type { Item, Outcome, Sender } from './sender.ts';
+import type { Item, Outcome, RefusalCause, Sender } from './sender.ts';
 import { askHealth, verdictOf, verdictOnFault, type Verdict } from './verdict.ts';
 
 export interface BatchSettings extends HttpSettings {
@@ -20,6 +20,9 @@ const BATCH_ITEMS = 100;
 const BATCH_WAIT_MS = 2000;
 const BATCH_BYTES = 4 * 1024 * 1024;
 
+/** What a single message of a batch may be to blame for. */
+const HALVED: ReadonlySet<RefusalCause> = new Set(['too_large', 'server_error']);
+
 interface Entry {
   readonly item: Item;
   /** The message's metadata as JSON. */
@@ -29,8 +32,9 @@ interface Entry {
 /**
  * A batch receiver: `POST {endpoint}/batch-metadata` with `{batch_id, emails}`, one batch at a time, in order; an ordered
  * kind. Of the messages in an accepted batch, those that the answer names as refused (`rejections.ts`) are refused for
- * good. A batch that is too large for the receiver (413) is sent in halves. `batch_id`, which is also the idempotency key,
- * follows from the messages in the batch: the same messages, sent again, have the same.
+ * good. A batch that is too large for the receiver (413), or at which it fails (5xx), is sent in halves, down to the message
+ * that is to blame. `batch_id`, which is also the idempotency key, follows from the messages in the batch: the same
+ * messages, sent again, have the same.
  */
 export function openBatchReceiver(settings: BatchSettings): Sender {
   const { batchItems = BATCH_ITEMS, batchWaitMs = BATCH_WAIT_MS, batchBytes = BATCH_BYTES } = settings;
@@ -41,7 +45,7 @@ export function openBatchReceiver(settings: BatchSettings): Sender {
   async function* sendBatch(batch: readonly Entry[], signal: AbortSignal): AsyncGenerator<Outcome, boolean> {
     const { verdict, json } = await post(client, batch, signal);
     if (verdict.status === 'refused') {
-      if (verdict.cause !== 'too_large' || batch.length === 1) {
+      if (!HALVED.has(verdict.cause) || batch.length === 1) {
         for (const { item } of batch) yield { deliveryNo: item.deliveryNo, ...verdict };
         return !verdict.retry;
       }

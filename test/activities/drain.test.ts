@@ -246,6 +246,18 @@ describe('a batch receiver', () => {
     expect(ids).toEqual(named(100));
   });
 
+  it('that fails at one message has a dead letter of that one, and gets all others in order', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchItems: 20, batchWaitSeconds: 0.05 });
+    await outbox.owe(named(60));
+    receiver.answer = (response, { body }) => json(response, body.includes('"m0030"') ? 500 : 200, {});
+    await drainAll(outbox, { circuitLimits: BRIEF });
+    const rows = await outbox.rows(', cause');
+    expect(rows.filter(({ status }) => status !== 'delivered')).toMatchObject([
+      { id: 'm0030', status: 'dead', attempts: 3, cause: 'server_error' },
+    ]);
+    expect(rows.filter(({ attempts, id }) => attempts !== 1 && id !== 'm0030')).toEqual([]);
+  });
+
   it('gets what has failed before what came after, also where nothing else was on its way', async () => {
     const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchWaitSeconds: 0.05 });
     await outbox.owe(['first']);

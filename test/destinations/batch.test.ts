@@ -136,7 +136,7 @@ describe('a batch receiver', () => {
   });
 
   it('is sent nothing newer than what it is to be asked again', async () => {
-    receiver.answer = (response) => json(response, receiver.received.length === 2 ? 503 : 200, {});
+    receiver.answer = (response) => json(response, receiver.received.length === 2 ? 429 : 200, {});
     const { outcomes, thrown } = await outcomesOf(open({ batchItems: 2 }).send(stream(...mails(1, 6)), calm()));
     expect(thrown).toBeUndefined();
     expect(outcomes.map(({ deliveryNo, status }) => `${deliveryNo} ${status}`)).toEqual([
@@ -145,8 +145,20 @@ describe('a batch receiver', () => {
       '3 refused',
       '4 refused',
     ]);
-    expect(outcomes[3]).toMatchObject({ cause: 'server_error', retry: true });
+    expect(outcomes[3]).toMatchObject({ cause: 'throttled', retry: true });
     expect(receiver.received).toHaveLength(2);
+  });
+
+  it('is sent halves of what it fails at, until the one message that makes it fail is alone, and nothing after that', async () => {
+    receiver.answer = (response, { body }) => json(response, body.includes('"message-4"') ? 500 : 200, {});
+    const { outcomes } = await outcomesOf(open({ batchItems: 6 }).send(stream(...mails(1, 12)), calm()));
+    expect(outcomes.map(({ deliveryNo, status }) => `${deliveryNo} ${status}`)).toEqual([
+      '1 accepted',
+      '2 accepted',
+      '3 accepted',
+      '4 refused',
+    ]);
+    expect(outcomes[3]).toMatchObject({ cause: 'server_error', retry: true });
   });
 
   it('may refuse a batch for good, and gets the next one', async () => {
