@@ -65,6 +65,10 @@ export async function runDeliver(stage: Stage, { seed, minutes, say, signal }: R
   const scans = new Scans({ api, auth, seed, say, signal });
   await scans.untilEnded(await scans.start('full'));
   await untilNothingIsOwed(api, signal);
+  // Of what Graph refused once for good, as a fault that looks like that makes it, an operator has it tried again.
+  const retried = await api.insist('POST', `/api/v1/dead-letters/retry?organizationId=${ORGANIZATION}`, { all: true });
+  say(`Dead letters tried again: ${retried.status} ${JSON.stringify(retried.body)}`);
+  await untilNothingIsOwed(api, signal);
   const { messages, missing, duplicated, different } = await reconcile(stage, { say, signal });
   const organization = await withDatabase(stage, (db) => organizationOf(db, ORGANIZATION));
   const outbox = await readOutbox(stage.databaseUrl(), organization);
