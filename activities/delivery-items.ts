@@ -52,14 +52,14 @@ export class ContentFaults {
 }
 
 /**
- * Makes items of deliveries, in their order. The first messages are loaded at once, further ones when their turn comes, so
- * that only so many bodies stand in memory; attachments are opened by who sends them.
+ * Makes items of deliveries, in their order, group after group. The first messages are loaded at once, further ones when
+ * their turn comes, so that only so many bodies stand in memory; attachments are opened by who sends them.
  */
 export async function loadItems(
   options: ItemsOptions,
   deliveries: readonly OwedDelivery[],
   faults: ContentFaults,
-): Promise<AsyncIterable<ToSend>> {
+): Promise<AsyncIterable<readonly ToSend[]>> {
   const { db, organization, destination } = options;
   const emailNos = [...new Set(deliveries.map(({ emailNo }) => emailNo))];
   const [messages, attachments] = await Promise.all([
@@ -79,7 +79,7 @@ export async function loadItems(
   return (async function* () {
     for (const [index, group] of groups.entries()) {
       const texts = index === 0 ? first : await bodies(group);
-      for (const delivery of group) yield toSend(options, loaded, { delivery, texts, faults });
+      yield group.map((delivery) => toSend(options, loaded, { delivery, texts, faults }));
     }
   })();
 }

@@ -282,18 +282,20 @@ class Drain {
         ahead = this.#load(session);
         ahead.catch(() => undefined);
       }
-      for await (const one of toSend) {
-        if (ending.signal.aborted) return;
-        if ('lacks' in one) {
-          settler.lacks(one.delivery, one.lacks);
-          continue;
+      for await (const group of toSend) {
+        for (const one of group) {
+          if (ending.signal.aborted) return;
+          if ('lacks' in one) {
+            settler.lacks(one.delivery, one.lacks);
+            continue;
+          }
+          const isAlone = one.delivery.lost >= LOST_OFTEN;
+          if (isAlone) await settler.alone();
+          settler.sending(one.delivery);
+          yield one.item;
+          if (isAlone) await settler.alone();
+          if (send === 'one') return this.#end(session, { why: 'retry' });
         }
-        const isAlone = one.delivery.lost >= LOST_OFTEN;
-        if (isAlone) await settler.alone();
-        settler.sending(one.delivery);
-        yield one.item;
-        if (isAlone) await settler.alone();
-        if (send === 'one') return this.#end(session, { why: 'retry' });
       }
       if (send === 'one') ahead = this.#load(session);
     }
@@ -333,7 +335,7 @@ class Drain {
 }
 
 interface Loaded {
-  readonly toSend: AsyncIterable<ToSend> | false;
+  readonly toSend: AsyncIterable<readonly ToSend[]> | false;
   readonly askedAt: number;
 }
 

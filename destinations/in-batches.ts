@@ -3,54 +3,109 @@ export interface BatchBounds<T> {
   readonly bytes: number;
   /** How long a batch waits for more from its first on, in milliseconds. */
   readonly waitMs: number;
-  sizeOf(value: T): number;
+  readonly sizeOf: (value: T) => number;
 }
 
 /**
  * Gathers what comes into batches, in order: each is full by count or bytes, or has waited long enough, or is the last.
- * What is larger than `bytes` by itself makes a batch of its own.
+ * What is larger than `bytes` by itself makes a batch of its own. While one batch is being used the next is gathered.
  */
 export async function* inBatches<T>(source: AsyncIterable<T>, bounds: BatchBounds<T>): AsyncGenerator<T[]> {
   const iterator = source[Symbol.asyncIterator]();
-  const pull = (): Promise<IteratorResult<T>> => {
-    const next = iterator.next();
-    // It is awaited after the batch before it was taken.
-    next.catch(() => undefined);
-    return next;
-  };
-  let batch: T[] = [];
-  let bytes = 0;
-  let waited = Promise.resolve<undefined>(undefined);
-  let timer: NodeJS.Timeout | undefined;
-  const take = (): T[] => {
-    const taken = batch;
-    clearTimeout(timer);
-    batch = [];
-    bytes = 0;
-    return taken;
-  };
+  const gathering = new Gathering(bounds);
+  void gathering.fill(iterator);
   try {
-    for (let next = pull(); ;) {
-      const result = batch.length === 0 ? await next : await Promise.race([next, waited]);
-      if (result === undefined) {
-        yield take();
-        continue;
-      }
-      if (result.done === true) break;
-      const size = bounds.sizeOf(result.value);
-      if (batch.length > 0 && bytes + size > bounds.bytes) yield take();
-      if (batch.length === 0) {
-        waited = new Promise((resolve) => (timer = setTimeout(resolve, bounds.waitMs, undefined)));
-      }
-      batch.push(result.value);
-      bytes += size;
-      next = pull();
-      if (batch.length >= bounds.count || bytes >= bounds.bytes) yield take();
-    }
-    if (batch.length > 0) yield take();
+    for (let batch = await gathering.take(); batch.length > 0; batch = await gathering.take()) yield batch;
   } finally {
-    clearTimeout(timer);
+    gathering.close();
     // Not awaited: a source that waits for more answers after that.
     void iterator.return?.().catch(() => undefined);
+  }
+}
+
+/** One batch, which one side fills and the other takes. */
+class Gathering<T> {
+  readonly #bounds: BatchBounds<T>;
+  #batch: T[] = [];
+  #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** There is something to take: the batch, or the end. */
+  readonly #ready = new Flag();
+  readonly #taken = new Flag();
+  #end: 'open' | 'closed' | { readonly failure: unknown } = 'open';
+
+  constructor(bounds: BatchBounds<T>) {
+    this.#bounds = bounds;
+  }
+
+  /** Never fails: who takes hears of it, after what came before. */
+  async fill(iterator: AsyncIterator<T>): Promise<void> {
+    const { count, bytes, sizeOf } = this.#bounds;
+    try {
+      for (let next = await iterator.next(); next.done !== true && this.#end === 'open'; next = await iterator.next()) {
+        const size = sizeOf(next.value);
+        if (this.#batch.length > 0 && this.#bytes + size > bytes) await this.#full();
+        this.#add(next.value, size);
+        if (this.#batch.length >= count || this.#bytes >= bytes) await this.#full();
+      }
+      this.#end = 'closed';
+    } catch (failure) {
+      this.#end = { failure };
+    }
+    this.#ready.raise();
+  }
+
+  /** Waits for a batch, or the end, which is an empty one. @throws what the source failed with */
+  async take(): Promise<T[]> {
+    await this.#ready.raised();
+    if (this.#batch.length === 0 && typeof this.#end === 'object') throw this.#end.failure;
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#bytes = 0;
+    clearTimeout(this.#timer);
+    if (this.#end === 'open') this.#ready.lower();
+    this.#taken.raise();
+    return batch;
+  }
+
+  /** Nothing more is taken. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#end = 'closed';
+    this.#taken.raise();
+  }
+
+  #add(value: T, size: number): void {
+    if (this.#batch.length === 0) this.#timer = setTimeout(() => this.#ready.raise(), this.#bounds.waitMs);
+    this.#batch.push(value);
+    this.#bytes += size;
+  }
+
+  async #full(): Promise<void> {
+    this.#taken.lower();
+    this.#ready.raise();
+    await this.#taken.raised();
+  }
+}
+
+/** Can be waited for. */
+class Flag {
+  #raise: () => void = () => undefined;
+  #raised!: Promise<void>;
+
+  constructor() {
+    this.lower();
+  }
+
+  raise(): void {
+    this.#raise();
+  }
+
+  lower(): void {
+    this.#raised = new Promise((resolve) => (this.#raise = resolve));
+  }
+
+  raised(): Promise<void> {
+    return this.#raised;
   }
 }

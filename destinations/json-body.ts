@@ -2,12 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { readBase64, readSmall } from './content.ts';
 import type { ItemAttachment } from './sender.ts';
 
-/** Stands in a payload where an attachment's content goes. */
+/** Stands in a payload where an attachment's content goes, once or more often. */
 export class ContentPlace {
   readonly attachment: ItemAttachment;
+  /** In its place in the JSON text. No text of a mail can hold it, for it is new each time. */
+  readonly mark = randomUUID();
 
   constructor(attachment: ItemAttachment) {
     this.attachment = attachment;
+  }
+
+  toJSON(): string {
+    return this.mark;
   }
 }
 
@@ -39,28 +45,27 @@ export function textBody(text: string): Body {
  */
 export class JsonBody implements Body {
   readonly bytes: number;
-  readonly #parts: readonly (Buffer | ItemAttachment)[];
+  readonly #parts: readonly (string | ItemAttachment)[];
 
-  constructor(payload: object) {
-    this.#parts = split(payload);
+  /** @param places all that the payload has */
+  constructor(payload: object, places: readonly ContentPlace[]) {
+    this.#parts = split(JSON.stringify(payload), places);
     this.bytes = this.#parts.reduce((sum, part) => sum + lengthOf(part), 0);
   }
 
   async *chunks(signal: AbortSignal): AsyncGenerator<Buffer> {
     for (const part of this.#parts) {
-      if (Buffer.isBuffer(part)) yield part;
+      if (typeof part === 'string') yield Buffer.from(part);
       else yield* readBase64(part, signal);
     }
   }
 
   async toBuffer(signal: AbortSignal): Promise<Buffer> {
-    const [first] = this.#parts;
-    if (this.#parts.length === 1 && Buffer.isBuffer(first)) return first;
     const whole = Buffer.allocUnsafeSlow(this.bytes);
     let at = 0;
     for (const part of this.#parts) {
-      const small = Buffer.isBuffer(part) ? undefined : await readSmall(part, signal);
-      if (Buffer.isBuffer(part)) at += part.copy(whole, at);
+      const small = typeof part === 'string' ? undefined : await readSmall(part, signal);
+      if (typeof part === 'string') at += whole.write(part, at);
       else if (small) at += whole.write(small.toString('base64'), at, 'latin1');
       else for await (const chunk of readBase64(part, signal)) at += chunk.copy(whole, at);
     }
@@ -68,18 +73,15 @@ export class JsonBody implements Body {
   }
 }
 
-/** The text before, between and after the attachments. No text of a mail can hold the mark, which is new each time. */
-function split(payload: object): (Buffer | ItemAttachment)[] {
-  const mark = randomUUID();
-  const places: ItemAttachment[] = [];
-  const json = JSON.stringify(payload, (_, value: unknown) => {
-    if (!(value instanceof ContentPlace)) return value;
-    places.push(value.attachment);
-    return mark;
-  });
-  const [head = '', ...tails] = json.split(mark);
-  return [Buffer.from(head), ...tails.flatMap((tail, index) => [places[index]!, Buffer.from(tail)])];
-}
+/** The text before, between and after the attachments. */
+const split = (json: string, places: readonly ContentPlace[]): (string | ItemAttachment)[] =>
+  places.reduce<(string | ItemAttachment)[]>(
+    (parts, place) => parts.flatMap((part) => (typeof part === 'string' ? splitAt(part, place) : part)),
+    [json],
+  );
 
-const lengthOf = (part: Buffer | ItemAttachment): number =>
-  Buffer.isBuffer(part) ? part.length : Math.ceil(part.bytes / 3) * 4;
+const splitAt = (text: string, { mark, attachment }: ContentPlace): (string | ItemAttachment)[] =>
+  text.split(mark).flatMap((piece, index) => (index === 0 ? piece : [attachment, piece]));
+
+const lengthOf = (part: string | ItemAttachment): number =>
+  typeof part === 'string' ? Buffer.byteLength(part) : Math.ceil(part.bytes / 3) * 4;

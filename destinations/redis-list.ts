@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { toQueueItem } from '../model/queue-item.ts';
 import { inBatches } from './in-batches.ts';
+import { mapAhead } from './map-ahead.ts';
 import { ContentPlace, JsonBody } from './json-body.ts';
 import { RedisConnection, type RedisSettings } from './redis-connection.ts';
 import { RedisQueue, type QueueSettings } from './redis-queue.ts';
@@ -49,8 +50,10 @@ export class RedisList implements Sender {
     const { batchItems = BATCH_ITEMS, batchBytes = BATCH_BYTES } = this.#settings;
     const { maxAttachmentBytes = MAX_ATTACHMENT_BYTES } = this.#settings;
     const bounds = { count: batchItems, bytes: batchBytes, waitMs: GATHER_MS, sizeOf };
-    for await (const batch of inBatches(items, bounds)) {
-      const built = await Promise.all(batch.map((item) => build(item, maxAttachmentBytes, signal)));
+    const building = mapAhead(inBatches(items, bounds), (batch) =>
+      Promise.all(batch.map((item) => build(item, maxAttachmentBytes, signal))),
+    );
+    for await (const built of building) {
       const stop = built.findIndex((one) => 'refused' in one && one.refused.retry);
       const before = stop === -1 ? built : built.slice(0, stop);
       for (const one of before) if ('refused' in one) yield one.refused;
@@ -108,15 +111,15 @@ async function build(item: Item, maxBytes: number, signal: AbortSignal): Promise
   const content = new ContentPlace(attachment);
   const payload = toQueueItem({ taskId: taskId(item), message, attachment: metadata, content, bytes, createdAt });
   try {
-    return { deliveryNo, json: await new JsonBody(payload).toBuffer(signal) };
+    return { deliveryNo, json: await new JsonBody(payload, [content]).toBuffer(signal) };
   } catch (error) {
     if (!(error instanceof ContentError)) throw error;
     return { refused: contentRefusal(item, error) };
   }
 }
 
-/** Three words in the form that consumers know: of the message, of the attachment, of the delivery. */
-const taskId = ({ message, attachments, idempotencyKey }: Item): string =>
-  [message.email.id, attachments[0]?.metadata.id ?? '', idempotencyKey].map(word).join('_');
-
-const word = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
+/** Three words in the form that consumers know; the same for the same delivery. */
+function taskId({ idempotencyKey }: Item): string {
+  const hash = createHash('sha256').update(idempotencyKey).digest('hex');
+  return [hash.slice(0, 12), hash.slice(12, 24), hash.slice(24, 36)].join('_');
+}

@@ -22,11 +22,9 @@ export function openUtility(settings: UtilitySettings): Sender {
   const client = new HttpClient(settings, concurrency);
   const sendOne = async (item: Item, signal: AbortSignal): Promise<Outcome> => {
     const { deliveryNo, idempotencyKey, message } = item;
-    const attachments = item.attachments.map((attachment) => ({
-      metadata: attachment.metadata,
-      content: new ContentPlace(attachment),
-    }));
-    const body = new JsonBody(toUtilityPayload(message, attachments));
+    const places = item.attachments.map((attachment) => new ContentPlace(attachment));
+    const attachments = places.map((content) => ({ metadata: content.attachment.metadata, content }));
+    const body = new JsonBody(toUtilityPayload(message, attachments), places);
     try {
       return { deliveryNo, ...verdictOf(await client.post('/process', idempotencyKey, body, signal)) };
     } catch (error) {

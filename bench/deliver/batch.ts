@@ -25,6 +25,7 @@ export async function benchBatch(note: (line: string) => void): Promise<BatchFig
     await stage.drained(destination);
     note(`${MESSAGES} messages to a batch receiver …`);
     await stage.owe(destination, { first: first + WARM_UP, count: MESSAGES });
+    await stage.settle();
     const startedMs = Date.now();
     const cpu = await stage.workerCpuEach(MESSAGES, async () => {
       await stage.wake(destination);

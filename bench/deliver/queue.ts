@@ -37,6 +37,7 @@ export async function benchQueue(note: (line: string) => void): Promise<QueueFig
     await stage.drained(destination);
     note(`${ITEMS} items …`);
     await stage.owe(destination, { first: first + WARM_UP, count: ITEMS });
+    await stage.settle();
     const started = performance.now();
     let seconds = 0;
     const cpu = await stage.workerCpuEach(ITEMS, async () => {

@@ -39,6 +39,8 @@ export interface DeliverStage {
   ): Promise<Destination>;
   /** Has stored messages owed from a number on, as a page that is stored owes them. @returns when, ms since 1970 */
   owe(destination: Destination, messages: { readonly first: number; readonly count: number }): Promise<number>;
+  /** Lets PostgreSQL do what it would do at some time after so many new rows, so that it does not while it counts. */
+  settle(): Promise<void>;
   /** Has senders come, as who stores mail does after its commit. */
   wake(...destinations: readonly Destination[]): Promise<void>;
   /** CPU time of the worker until all of some work was done, µs for each of so many. */
@@ -95,6 +97,10 @@ export async function openDeliverStage(
         secret,
       }),
     owe: (destination, messages) => owe(db, organization, destination, messages),
+    async settle() {
+      await db.pool.query('VACUUM ANALYZE');
+      await db.pool.query('CHECKPOINT');
+    },
     wake: (...destinations) => wake(destinations.map(({ destinationNo }) => destinationNo)),
     async workerCpuEach(count, work) {
       const before = await worker.usage();

@@ -1,4 +1,4 @@
-import { close, open as openFile, read } from 'node:fs';
+import { closeSync, open as openFile, read } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { codeOf } from './errors.ts';
@@ -50,15 +50,23 @@ export const removeFile = (path: string): Promise<void> => rm(path, { force: tru
 
 /**
  * All of a file that should have so many bytes: as many, one more where there are more, or fewer. By callbacks, for the
- * objects and promises of every step would cost more than what is read.
+ * objects and promises of every step would cost more than what is read; and it is closed at once, for what was only read
+ * has nothing to be waited for.
  */
 export const readSized = (path: string, size: number): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     openFile(path, 'r', (failure, file) => {
       if (failure) return reject(failure);
       const bytes = Buffer.allocUnsafeSlow(size + 1);
-      const end = (error: Error | null, length: number): void =>
-        close(file, () => (error ? reject(error) : resolve(bytes.subarray(0, length))));
+      const end = (error: Error | null, length: number): void => {
+        try {
+          closeSync(file);
+        } catch (failure) {
+          error ??= failure as Error;
+        }
+        if (error) reject(error);
+        else resolve(bytes.subarray(0, length));
+      };
       const go = (at: number): void =>
         read(file, bytes, at, bytes.length - at, at, (error, count) => {
           if (error || count === 0 || at + count >= size) end(error, at + count);
