@@ -1,16 +1,13 @@
 import { attachmentById, attachmentsOfMessage, type StoredAttachment } from '../../store/attachment-lookup.ts';
 import type { BlobRef } from '../../store/blobs/blob-store.ts';
-import { BlobMissing } from '../../store/blobs/errors.ts';
 import { deliveriesOfEmail, findEmail, wholeEmail, type EmailPlace } from '../../store/email-details.ts';
 import type { WholeEmail } from '../../store/email-lookup.ts';
 import { attachmentLost } from '../../store/lost-attachments.ts';
 import type { Organization } from '../../store/organizations.ts';
 import { recentResults } from '../../store/recent-results.ts';
-import { attachmentHeaders } from '../attachment-headers.ts';
-import { bytesOf } from '../byte-range.ts';
+import { BLOB_ANSWERS, blobAnswer } from '../blob-answer.ts';
 import { attachmentEntry, deliveryEntry, detailsOf, resultOf } from '../email-form.ts';
 import { notFound, type HttpError } from '../errors.ts';
-import { lossTeller } from '../lost-bytes.ts';
 import type { ApiParts } from '../parts.ts';
 import type { Principal } from '../principal.ts';
 import { route, type Route } from '../route.ts';
@@ -113,14 +110,11 @@ const contentRoute = (parts: ApiParts): Route =>
     access: 'key',
     params: AttachmentParams,
     query: MessageQuery,
-    answers: {
-      200: { description: 'All of it', binary: true },
-      206: { description: 'The part that `Range` asks for', binary: true },
-      304: { description: 'It is what `If-None-Match` names' },
-    },
+    answers: BLOB_ANSWERS,
     errors: [404, 416],
-    async handle({ params, conditions, log, ...call }) {
-      const { organization, place } = await located(parts.db, { ...call, params });
+    async handle(call) {
+      const { params } = call;
+      const { organization, place } = await located(parts.db, call);
       const attachment = await attachmentById(parts.db, organization, {
         mailboxId: place.mailboxId,
         messageId: params.message_id,
@@ -129,23 +123,10 @@ const contentRoute = (parts: ApiParts): Route =>
       if (!attachment)
         throw notFound('The message has no attachment of this id, as far as its attachments were listed');
       const blob = storedBlob(attachment);
-      const store = parts.blobs.of(organization);
       const { emailNo, id: attachmentId } = attachment;
       const lost = { emailNo, attachmentId, sha256: blob.sha256, deliveryNos: [] };
-      const tellLoss = lossTeller(parts, organization, {
-        note: () => attachmentLost(parts.db, organization, lost),
-        log,
-      });
-      if (!(await store.has(blob))) {
-        const missing = new BlobMissing(blob.sha256);
-        tellLoss(missing);
-        throw missing;
-      }
-      const headers = { ...attachmentHeaders(attachment), ETag: `"${blob.sha256}"`, 'Accept-Ranges': 'bytes' };
-      return bytesOf({ size: blob.size, headers, conditions }, async (range) => {
-        const bytes = await store.open(blob, range && { range });
-        return bytes.once('error', tellLoss);
-      });
+      const noteLost = () => attachmentLost(parts.db, organization, lost);
+      return blobAnswer(parts, organization, { blob, file: attachment, noteLost }, call);
     },
   });
 

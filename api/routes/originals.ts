@@ -1,10 +1,7 @@
-import { BlobMissing } from '../../store/blobs/errors.ts';
 import type { BlobRef } from '../../store/blobs/blob-store.ts';
 import { originalLost, originalOf, type Original } from '../../store/originals.ts';
-import { attachmentHeaders } from '../attachment-headers.ts';
-import { bytesOf } from '../byte-range.ts';
+import { BLOB_ANSWERS, blobAnswer } from '../blob-answer.ts';
 import { notFound } from '../errors.ts';
-import { lossTeller } from '../lost-bytes.ts';
 import type { ApiParts } from '../parts.ts';
 import { route, type Route } from '../route.ts';
 import { MessageParams, MessageQuery } from '../schemas/emails.ts';
@@ -24,31 +21,15 @@ export const originalRoute = ({ db, blobs, wakeReader }: ApiParts): Route =>
     access: 'key',
     params: MessageParams,
     query: MessageQuery,
-    answers: {
-      200: { description: 'All of it', binary: true },
-      206: { description: 'The part that `Range` asks for', binary: true },
-      304: { description: 'It is what `If-None-Match` names' },
-    },
+    answers: BLOB_ANSWERS,
     errors: [404, 416],
-    async handle({ params, conditions, log, ...call }) {
-      const { organization, place } = await located(db, { ...call, params });
+    async handle(call) {
+      const { organization, place } = await located(db, call);
       const { mailboxId } = place;
-      const original = await originalOf(db, organization, { mailboxId, messageId: params.message_id });
+      const original = await originalOf(db, organization, { mailboxId, messageId: call.params.message_id });
       const { emailNo, blob } = stored(original);
-      const { sha256 } = blob;
-      const store = blobs.of(organization);
-      const note = () => originalLost(db, organization, { emailNo, sha256 });
-      const tellLoss = lossTeller({ wakeReader }, organization, { note, log });
-      if (!(await store.has(blob))) {
-        const missing = new BlobMissing(sha256);
-        tellLoss(missing);
-        throw missing;
-      }
-      const headers = { ...attachmentHeaders(FILE), ETag: `"${sha256}"`, 'Accept-Ranges': 'bytes' };
-      return bytesOf({ size: blob.size, headers, conditions }, async (range) => {
-        const bytes = await store.open(blob, range && { range });
-        return bytes.once('error', tellLoss);
-      });
+      const noteLost = () => originalLost(db, organization, { emailNo, sha256: blob.sha256 });
+      return blobAnswer({ blobs, wakeReader }, organization, { blob, file: FILE, noteLost }, call);
     },
   });
 
