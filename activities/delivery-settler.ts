@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from '../destinations/sender.ts';
 import { circuitAfter, type Circuit, type CircuitEvent, type CircuitLimits } from '../model/circuit.ts';
 import { ATTACHMENTS_MISSING, hasWaitedTooLong, retryIn } from '../model/delivery.ts';
-import { BlobAltered, BlobMissing, BlobsUnavailable } from '../store/blobs/errors.ts';
+import { BlobsUnavailable, isBlobLost } from '../store/blobs/errors.ts';
 import type { Database } from '../store/database.ts';
 import type { OwedDelivery, Settled } from '../store/deliveries.ts';
 import { tellCircuit } from '../store/destination-claims.ts';
@@ -181,7 +181,7 @@ export class Settler {
   async #withoutContent({ deliveryNo, error }: Refused): Promise<Settled> {
     const fault = this.#options.faults.take(deliveryNo);
     if (fault?.error instanceof BlobsUnavailable) return { deliveryNo, status: 'untouched', inMs: AGAIN_MS.disk };
-    if (fault?.error instanceof BlobMissing || fault?.error instanceof BlobAltered) {
+    if (fault && isBlobLost(fault.error)) {
       await this.#options.onLost(fault, deliveryNo);
       return { deliveryNo, status: 'waits' };
     }

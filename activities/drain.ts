@@ -5,7 +5,7 @@ import { FAILURES, mayAttempt, type Circuit, type CircuitLimits } from '../model
 import { KIND_TRAITS } from '../model/destination.ts';
 import { attend, noteHealth, type DestinationHealth } from '../store/attendance.ts';
 import type { BlobStore } from '../store/blobs/blob-store.ts';
-import { BlobAltered, BlobMissing } from '../store/blobs/errors.ts';
+import { isBlobLost } from '../store/blobs/errors.ts';
 import type { Database } from '../store/database.ts';
 import { dueIn } from '../store/deliveries.ts';
 import { circuitOf, tellCircuit } from '../store/destination-claims.ts';
@@ -256,7 +256,7 @@ class Drain {
   /** Has an attachment read again. A reader that cannot be woken now is woken by upkeep. */
   async #lost({ emailNo, attachmentId, error }: ContentFault, deliveryNo: number): Promise<void> {
     const { db, organization, wakeReader, log } = this.#options;
-    if (!(error instanceof BlobMissing || error instanceof BlobAltered)) return;
+    if (!isBlobLost(error)) return;
     log.warn({ err: error, deliveryNo }, 'An attachment is read again: its bytes were lost');
     const lost = { emailNo, attachmentId, sha256: error.sha256, deliveryNos: [deliveryNo] };
     const answer = await attachmentLost(db, organization, lost);

@@ -1,5 +1,5 @@
 import type { BlobRef } from '../store/blobs/blob-store.ts';
-import { BlobAltered, BlobMissing } from '../store/blobs/errors.ts';
+import { BlobMissing, isBlobLost } from '../store/blobs/errors.ts';
 import type { Organization } from '../store/organizations.ts';
 import { attachmentHeaders, type SentAttachment } from './attachment-headers.ts';
 import { bytesOf } from './byte-range.ts';
@@ -36,7 +36,7 @@ export async function blobAnswer(
 ): Promise<Answer> {
   const store = blobs.of(organization);
   const tellLoss = (error: unknown): void => {
-    if (!(error instanceof BlobMissing || error instanceof BlobAltered)) return;
+    if (!isBlobLost(error)) return;
     noteLost()
       .then((read) => read && wakeReader(organization.organizationId, read.mailboxId, 'incremental'))
       .catch((err: unknown) => log.warn({ err }, 'Lost bytes could not be asked for'));

@@ -3,7 +3,7 @@ import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 import { DestinationUnavailable } from '../destinations/sender.ts';
 import { SealError } from '../model/sealing.ts';
-import { BlobAltered, BlobMissing, BlobsUnavailable } from '../store/blobs/errors.ts';
+import { BlobsUnavailable, isBlobLost } from '../store/blobs/errors.ts';
 import {
   DestinationExists,
   IncompatibleDatabase,
@@ -45,7 +45,7 @@ export function toHttpError(error: unknown): HttpError {
 function fromStore(error: unknown): HttpError | undefined {
   if (error instanceof SealError) return new HttpError(500, unopened(error), { cause: error });
   if (error instanceof BlobsUnavailable) return unavailable(sentence(error), error);
-  if (error instanceof BlobMissing || error instanceof BlobAltered) return unavailable(BYTES_LOST, error);
+  if (isBlobLost(error)) return unavailable(BYTES_LOST, error);
   if (error instanceof StoreUnavailable) return unavailable('The database is out of reach: try again', error);
   if (error instanceof IncompatibleDatabase) return unavailable('The database belongs to another version', error);
   if (error instanceof DestinationExists || error instanceof ScanExists) return conflict(sentence(error));

@@ -40,6 +40,10 @@ export class BlobAltered extends StoreError {
   }
 }
 
+/** The bytes that should be there are lost: missing, or not what they were. */
+export const isBlobLost = (error: unknown): error is BlobMissing | BlobAltered =>
+  error instanceof BlobMissing || error instanceof BlobAltered;
+
 /** The bytes that came are not those that were expected; nothing was stored. */
 export class BlobMismatch extends StoreError {
   override readonly name = 'BlobMismatch';
