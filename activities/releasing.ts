@@ -1,4 +1,4 @@
-import { mayNeedBytes, needsBytes, owedOf } from '../model/destination-filters.ts';
+import { matchesAttachment, mayNeedBytes, needsBytes, owedOf } from '../model/destination-filters.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
 import { attachmentsOfEmails, type StoredAttachment } from '../store/attachment-lookup.ts';
 import { attachmentReads, wantAttachments, type AttachmentRead } from '../store/attachment-reads.ts';
@@ -88,7 +88,8 @@ function settled(
       wanted.push({ messageId, again: true });
     } else if (read.state === 'done' || read.state === 'quarantined') {
       for (const taker of takers) {
-        owed.push({ destinationNo: taker.destinationNo, emailNo, owed: owedTo(taker, read, own) });
+        const unwanted = own.filter((one) => turnsOutUnwanted(taker, one)).map(({ id }) => id);
+        owed.push({ destinationNo: taker.destinationNo, emailNo, owed: owedTo(taker, read, own), unwanted });
       }
     }
   }
@@ -107,10 +108,20 @@ function owedTo(
   if (state === 'quarantined' && mayNeedBytes(taker)) {
     return { missing: `Graph cannot list its attachments (${reason ?? 'for no reason that it told'})` };
   }
-  return owedOf(
+  const known = attachments.map((one) => ({ ...one, unreadable: one.state === 'quarantined' }));
+  const owed = owedOf(
     taker,
     KIND_TRAITS[taker.kind].owed === 'attachment'
-      ? attachments.filter((one) => one.state === 'stored' || one.state === 'quarantined')
-      : attachments,
+      ? known.filter((one) => one.state === 'stored' || one.unreadable)
+      : known,
   );
+  return owed === 'unknown' ? { missing: UNTOLD } : owed;
 }
+
+/** An attachment that was owed while nobody could tell of what type it is. */
+const turnsOutUnwanted = (taker: Destination, attachment: StoredAttachment): boolean =>
+  attachment.state === 'stored' &&
+  needsBytes(taker, attachment) &&
+  !matchesAttachment(taker.settings.filters, attachment);
+
+const UNTOLD = 'Graph cannot give an attachment of which only the bytes could tell whether the filter lets it through';

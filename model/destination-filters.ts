@@ -151,12 +151,29 @@ export function owingOf({ kind, settings }: KindSettings, message: FilteredMessa
 /** What is owed of a message that waited, now that its attachments are known: itself, some of them by id, or nothing. */
 export type OwedOfMessage = 'message' | readonly string[];
 
-/** Nothing is no attachments. */
-export function owedOf({ kind, settings }: KindSettings, attachments: readonly FilteredAttachment[]): OwedOfMessage {
-  const { filters } = settings;
-  const wanted = attachments.filter((attachment) => matchesAttachment(filters, attachment));
-  if (KIND_TRAITS[kind].owed === 'attachment') return wanted.map(({ id }) => id);
-  return filters.attachmentType && wanted.length === 0 ? [] : 'message';
+/** An attachment of a message that waited. */
+export interface AwaitedAttachment extends FilteredAttachment {
+  readonly kind: AttachmentKind;
+  /** Its bytes were wanted, and cannot be had. */
+  readonly unreadable: boolean;
+}
+
+/**
+ * Nothing is no attachments. One that cannot be read is owed also where only its bytes could tell whether it is wanted;
+ * `unknown`: whether the message is wanted hangs on such a one.
+ */
+export function owedOf(
+  destination: KindSettings,
+  attachments: readonly AwaitedAttachment[],
+): OwedOfMessage | 'unknown' {
+  const { filters } = destination.settings;
+  const isWanted = (one: AwaitedAttachment): boolean => matchesAttachment(filters, one);
+  const isUntold = (one: AwaitedAttachment): boolean => one.unreadable && needsBytes(destination, one);
+  if (KIND_TRAITS[destination.kind].owed === 'attachment') {
+    return attachments.filter((one) => isWanted(one) || isUntold(one)).map(({ id }) => id);
+  }
+  if (!filters.attachmentType || attachments.some(isWanted)) return 'message';
+  return attachments.some(isUntold) ? 'unknown' : [];
 }
 
 /**

@@ -88,21 +88,6 @@ export const waitingAmong = (
     prepared: true,
   });
 
-/** The next mailboxes that have messages which wait for their attachments, by id. Start after ''; an empty answer is the end. */
-export async function mailboxesWaiting(
-  db: Pick<Database, 'pool'>,
-  { organizationId, schema }: Organization,
-  { after, limit }: { readonly after: string; readonly limit: number },
-): Promise<string[]> {
-  const rows = await query<{ id: string }>(db, {
-    text: `SELECT id FROM ${schema}.mailboxes m WHERE id > $2 AND EXISTS (SELECT FROM outhaul.deliveries d
-        WHERE d.organization_id = $1 AND d.mailbox_no = m.mailbox_no AND d.status = 'waiting')
-      ORDER BY id LIMIT $3`,
-    values: [organizationId, after, limit],
-  });
-  return rows.map(({ id }) => id);
-}
-
 /** Notes why messages of a mailbox still wait for their attachments, as a code and in words. */
 export async function noteWaiting(
   db: Pick<Database, 'pool'>,
@@ -123,26 +108,31 @@ export interface NowOwed {
   readonly emailNo: number;
   /** `missing`: nobody can tell, and why, in words. */
   readonly owed: OwedOfMessage | { readonly missing: string };
+  /** Attachments that are not owed, now that their bytes have told what they are. Default: none. */
+  readonly unwanted?: readonly string[];
 }
 
 /**
  * The attachments of messages are there, or known not to come: the messages, or those attachments, are owed now, in the
  * place that the messages have in the order of arrival. To be called in the transaction that stores the attachments, if
- * there is one. A delivery of an attachment that waits because its bytes were lost is owed again. Where nobody can tell what
- * is owed, what waits becomes a dead letter. What does not wait (any more) stays as it is, so that a second call does no harm.
+ * there is one. A delivery of an attachment that waits because its bytes were lost is owed again; one that was a dead
+ * letter, because the bytes that would have told its type could not be read, goes where they turn out not to be wanted.
+ * Where nobody can tell what is owed, what waits becomes a dead letter. What does not wait (any more) stays as it is, so
+ * that a second call does no harm.
  * @returns the destinations that are owed something now
  */
 export async function releaseWaiting(client: Client, messages: readonly NowOwed[]): Promise<number[]> {
   if (messages.length === 0) return [];
-  const records = messages.map(({ destinationNo, emailNo, owed }) => ({
+  const records = messages.map(({ destinationNo, emailNo, owed, unwanted = [] }) => ({
     destination: destinationNo,
     email: emailNo,
     ...releasedAs(owed),
+    unwanted: unwanted.map(storableText),
   }));
   const rows = await run<{ destination_no: number }>(client, {
     text: `WITH given AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset($1::jsonb)
-          AS g(destination int, email bigint, itself boolean, attachments text[], missing text)
+          AS g(destination int, email bigint, itself boolean, attachments text[], missing text, unwanted text[])
       ), dead AS (
         UPDATE outhaul.deliveries d SET status = 'dead', dead_at = now(), cause = '${ATTACHMENTS_MISSING}', last_error = missing
         FROM given WHERE missing IS NOT NULL AND d.destination_no = given.destination AND d.email_no = given.email
@@ -167,10 +157,16 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
         FROM released CROSS JOIN LATERAL unnest(attachments) WITH ORDINALITY AS a(id, part)
         WHERE NOT itself ORDER BY owed_xid, email_no, a.part
         ON CONFLICT DO NOTHING RETURNING destination_no
+      ), unwanted AS (
+        DELETE FROM outhaul.deliveries d USING given
+        WHERE d.destination_no = given.destination AND d.email_no = given.email AND d.attachment_id = ANY(given.unwanted)
+          AND d.status = 'waiting' AND d.cause = '${ATTACHMENTS_MISSING}'
+        RETURNING d.delivery_no
       ), lost AS (
         UPDATE outhaul.deliveries d SET status = 'owed', next_at = now(), cause = NULL, last_error = NULL FROM given
         WHERE missing IS NULL AND d.destination_no = given.destination AND d.email_no = given.email
           AND d.attachment_id <> '' AND d.status = 'waiting'
+          AND d.delivery_no NOT IN (SELECT delivery_no FROM unwanted)
         RETURNING d.destination_no
       )
       SELECT DISTINCT destination_no FROM (

@@ -207,6 +207,35 @@ describe('attachments', () => {
     expect(await deliveries(id)).toHaveLength(3);
   });
 
+  it('that cannot be read, where only their bytes could tell their type, are missed by whoever filters by it', async () => {
+    const filters = { attachmentType: ['pdf'] };
+    const list = await destination(REDIS(filters));
+    await destination(UTILITY(filters));
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('a scan', 200, { contentType: 'application/octet-stream' })]);
+    const [{ id: attachment } = { id: '' }] = await truth(mailbox, id);
+    const effect = { type: 'poison' } as const;
+    stage.simulator.control.addFault({ mailbox, message: id, attachment, effect });
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    expect(await stored(mailbox, id)).toMatchObject([{ state: 'quarantined', sniffedType: null }]);
+    // The first becomes a dead letter as soon as its turn has come: `drain` finds nothing to send.
+    expect((await deliveries(id)).sort((one, other) => one.attachment.localeCompare(other.attachment))).toMatchObject([
+      { status: 'dead', attachment: '', cause: 'AttachmentsMissing' },
+      { status: 'owed', attachment },
+    ]);
+    await stage.store.sql(
+      `UPDATE outhaul.deliveries SET status = 'dead', dead_at = now(), cause = 'AttachmentsMissing'
+        WHERE destination_no = $1`,
+      [list.destinationNo],
+    );
+    stage.simulator.control.clearFaults();
+    await retryDeadLetters(stage.store.db, stage.organization, {});
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(await stored(mailbox, id)).toMatchObject([{ state: 'stored' }]);
+    // It was no PDF.
+    expect(await deliveries(id)).toEqual([]);
+  });
+
   it('that Graph cannot even list keep nobody else from his; who needs them has a dead letter', async () => {
     await destination(REDIS());
     await destination(UTILITY());

@@ -8,6 +8,7 @@ import {
   owedOf,
   owingOf,
   withContent,
+  type AwaitedAttachment,
   type DestinationFilters,
   type FilteredAttachment,
   type FilteredMessage,
@@ -42,6 +43,11 @@ const attachment = (name: string | null, contentType: string | null = null, size
   size,
   byteSize: size,
   sniffedType: null,
+});
+const awaited = (...given: Parameters<typeof attachment>): AwaitedAttachment => ({
+  ...attachment(...given),
+  kind: 'file',
+  unreadable: false,
 });
 const utility = (filters: DestinationFilters): KindSettings => ({
   kind: 'utility',
@@ -204,12 +210,25 @@ describe('what is owed of a message', () => {
   });
 
   it('is itself or its attachments, once these are known', () => {
-    const known = [attachment('a.pdf'), attachment('b.png')];
+    const known = [awaited('a.pdf'), awaited('b.png')];
     expect(owedOf(utility({}), [])).toBe('message');
     expect(owedOf(utility({ attachmentType: ['pdf'] }), known)).toBe('message');
     expect(owedOf(utility({ attachmentType: ['zip'] }), known)).toEqual([]);
     expect(owedOf(redisList({ attachmentType: ['pdf'] }), known)).toEqual(['id of a.pdf']);
     expect(owedOf(redisList({}), known)).toHaveLength(2);
+  });
+
+  it('is what cannot be read, where only the bytes could tell whether it is wanted', () => {
+    const pdf = { attachmentType: ['pdf'] };
+    const odd = { ...awaited('scan', 'application/octet-stream'), byteSize: null };
+    const unread = { ...odd, unreadable: true };
+    expect(owedOf(redisList(pdf), [odd])).toEqual([]);
+    expect(owedOf(redisList(pdf), [unread, awaited('b.png')])).toEqual([unread.id]);
+    expect(owedOf(redisList({ ...pdf, maxAttachmentBytes: 5 }), [{ ...unread, size: 1e6 }])).toEqual([]);
+    expect(owedOf(utility(pdf), [odd])).toEqual([]);
+    expect(owedOf(utility(pdf), [unread])).toBe('unknown');
+    expect(owedOf(utility(pdf), [unread, awaited('a.pdf')])).toBe('message');
+    expect(owedOf(utility({}), [unread])).toBe('message');
   });
 
   it('has attachments to look up where Graph says so, or the body shows one', () => {
