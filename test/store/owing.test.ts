@@ -4,8 +4,9 @@ import type { EmailRow } from '../../model/email.ts';
 import type { GraphMessage } from '../../model/mail.ts';
 import { transaction } from '../../store/database.ts';
 import { createDestination, removeDestination, type Destination } from '../../store/destinations.ts';
-import { mailboxesWaiting, releaseWaiting, waitingMessages, type NowOwed, type OwedTo } from '../../store/owing.ts';
+import { releaseWaiting, waitingMessages, type NowOwed, type OwedTo } from '../../store/owing.ts';
 import { writeMessages, writePage } from '../../store/pages.ts';
+import { mailboxesToWake } from '../../store/upkeep.ts';
 import { batch, Outbox, owes, redisList, utility } from './outbox-support.ts';
 import { message, openRound, unique, useStore } from './support.ts';
 
@@ -217,8 +218,7 @@ describe('messages that wait for their attachments', () => {
     const rest = await waitingMessages(store.db, organization, { mailboxId, after, limit: 2 });
     expect(rest.map(({ messageId }) => messageId)).toEqual(['c']);
     expect(await waitingMessages(store.db, organization, { mailboxId: 'other', after: 0, limit: 2 })).toEqual([]);
-    expect(await mailboxesWaiting(store.db, organization, { after: '', limit: 5 })).toEqual([mailboxId]);
-    expect(await mailboxesWaiting(store.db, organization, { after: mailboxId, limit: 5 })).toEqual([]);
+    expect(await mailboxesToWake(store.db, organization, { seconds: 0, limit: 5 })).toEqual([mailboxId]);
   });
 
   it('are owed themselves, or as their attachments, or not at all, and once only', async () => {
