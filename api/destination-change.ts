@@ -71,8 +71,8 @@ export async function changedSecret(
   return completeSecret(kind, Object.fromEntries(kept));
 }
 
-/** Undefined where the key ring does not open it. */
-async function storedSecret(db: Database, id: string): Promise<DestinationSecret | undefined> {
+/** A destination's secret as it is stored; undefined where the key ring does not open it. */
+export async function storedSecret(db: Database, id: string): Promise<DestinationSecret | undefined> {
   try {
     return (await loadDestination(db, id))?.secret;
   } catch (error) {

@@ -3,18 +3,12 @@ import type { Config } from '../config/config.ts';
 import type { Logger } from '../config/logging.ts';
 import { withDefaults, type DestinationSecret, type KindSettings } from '../model/destination.ts';
 import type { DestinationFilters } from '../model/destination-filters.ts';
-import { SealError } from '../model/sealing.ts';
 import { recordAudit } from '../store/audit.ts';
 import type { Database } from '../store/database.ts';
-import {
-  changeDestination,
-  createDestination,
-  listDestinations,
-  loadDestination,
-  type Destination,
-} from '../store/destinations.ts';
+import { changeDestination, createDestination, listDestinations, type Destination } from '../store/destinations.ts';
 import { DestinationExists } from '../store/errors.ts';
 import { ensureOrganization, listOrganizations, organizationOf, type Organization } from '../store/organizations.ts';
+import { storedSecret } from './destination-change.ts';
 import { HttpError } from './errors.ts';
 import { isAdministrator, type Principal } from './principal.ts';
 
@@ -149,7 +143,8 @@ async function change(
 ): Promise<void> {
   const { id, organizationId, name } = destination;
   const settings = merged(destination.settings, described.settings);
-  const before = await secretOf(db, id);
+  const before = await storedSecret(db, id);
+  // What the key ring does not open is written anew.
   if (isDeepStrictEqual([settings, described.secret], [destination.settings, before])) return;
   const secret = isDeepStrictEqual(described.secret, {}) ? null : described.secret;
   await changeDestination(db, destination, { settings, secret });
@@ -175,16 +170,6 @@ function overlaid(stored: Members, described: Members, names: readonly string[])
   const kept = Object.entries(stored).filter(([name]) => !names.includes(name));
   const taken = Object.entries(described).filter(([name]) => names.includes(name));
   return Object.fromEntries([...kept, ...taken]);
-}
-
-/** Undefined where the key ring does not open it: it is to be written anew. */
-async function secretOf(db: Database, id: string): Promise<DestinationSecret | undefined> {
-  try {
-    return (await loadDestination(db, id))?.secret;
-  } catch (error) {
-    if (error instanceof SealError) return undefined;
-    throw error;
-  }
 }
 
 const note = (db: Database, { id, organizationId, name, kind }: Destination, action: string): Promise<void> =>
