@@ -29,8 +29,25 @@ export const text = (max: number) =>
     .refine((value) => !/\p{Cc}|\p{Cs}/u.test(value), 'must not contain control characters');
 
 export const Time = z.iso.datetime().meta({ description: 'ISO 8601, UTC', example: '2026-11-21T09:00:00.000Z' });
+
+/** A time as a request gives it; becomes ISO 8601 in UTC. */
+export const When = z
+  .union([z.iso.datetime({ offset: true }), z.iso.date()], {
+    error: 'must be an ISO 8601 time, such as 2026-01-31T00:00:00Z, or a date',
+  })
+  .transform((value) => new Date(value).toISOString())
+  .meta({ type: 'string', anyOf: undefined, example: '2026-01-01T00:00:00Z' });
+
 export const Count = z.int().min(0);
 export const Success = z.literal(true);
+
+/** Where the next page of a list begins, as a query has it. */
+export const Cursor = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(100, 'must have at most 100 characters')
+  .optional()
+  .meta({ description: 'The `nextCursor` of the answer before' });
 
 export const ScanParams = z.object({ scanId: ScanId });
 export const OrganizationQuery = z.object({

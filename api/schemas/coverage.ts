@@ -1,15 +1,10 @@
 import { z } from 'zod';
 import { MAILBOX_REASONS, SCAN_STATUSES } from '../../model/scan.ts';
-import { Count, OrganizationId, OrganizationQuery, ScanId, Success, Time, wholeNumberOr } from './common.ts';
+import { Count, Cursor, OrganizationId, OrganizationQuery, ScanId, Success, Time, wholeNumberOr } from './common.ts';
 
 export const CoverageQuery = OrganizationQuery.extend({
   limit: wholeNumberOr(100, 1, 1000, 'Mailboxes to answer; a CSV answer has all of them'),
-  cursor: z
-    .string()
-    .min(1, 'must not be empty')
-    .max(100, 'must have at most 100 characters')
-    .optional()
-    .meta({ description: 'The `nextCursor` of the answer before' }),
+  cursor: Cursor,
   incomplete: z
     .enum(['true', 'false'], 'must be true or false')
     .optional()

@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { Count, OrganizationId, OrganizationQuery, Success, Time, text, wholeNumber, wholeNumberOr } from './common.ts';
+import {
+  Count,
+  Cursor,
+  OrganizationId,
+  OrganizationQuery,
+  Success,
+  Time,
+  text,
+  wholeNumber,
+  wholeNumberOr,
+} from './common.ts';
 import { DestinationId } from './destinations.ts';
 import { always } from './scan-start.ts';
 
@@ -13,12 +23,7 @@ export const DeadLetterQuery = OrganizationQuery.extend({
     description: 'Instead of dead letters: what was delivered, and answered with `"status": "error"`',
   }),
   limit: wholeNumberOr(100, 1, 1000, 'Dead letters to answer'),
-  cursor: z
-    .string()
-    .min(1, 'must not be empty')
-    .max(100, 'must have at most 100 characters')
-    .optional()
-    .meta({ description: 'The `nextCursor` of the answer before' }),
+  cursor: Cursor,
 });
 
 export const DeadLetterParams = z.object({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DESTINATION_STARTS, DESTINATION_STATUSES, type DestinationKind } from '../../model/destination.ts';
-import { Count, OrganizationId, Success, Time, text } from './common.ts';
+import { Count, OrganizationId, Success, Time, When, text } from './common.ts';
 import { givenSecret } from './destination-secrets.ts';
 import { givenSettings, shownSettings } from './destination-settings.ts';
 import { always } from './scan-start.ts';
@@ -71,13 +71,6 @@ export const RemovalQuery = z.object({
     .default('false')
     .meta({ default: 'false', description: 'Also with what it is owed, dead letters included: that is gone then' }),
 });
-
-const When = z
-  .union([z.iso.datetime({ offset: true }), z.iso.date()], {
-    error: 'must be an ISO 8601 time, such as 2026-01-31T00:00:00Z, or a date',
-  })
-  .transform((value) => new Date(value).toISOString())
-  .meta({ type: 'string', anyOf: undefined, example: '2026-01-01T00:00:00Z' });
 
 export const ReplayRequest = z
   .strictObject({

@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { Count, OrganizationId, OrganizationQuery, ScanId, Success, Time, text, wholeNumberOr } from './common.ts';
+import {
+  Count,
+  Cursor,
+  OrganizationId,
+  OrganizationQuery,
+  ScanId,
+  Success,
+  Time,
+  text,
+  wholeNumberOr,
+} from './common.ts';
 
 const filters = {
   messageId: text(4000).optional().meta({ description: "The message's id in Graph" }),
@@ -15,12 +25,7 @@ export const QuarantineQuery = OrganizationQuery.extend({
     .default('open')
     .meta({ default: 'open', description: '`resolved`: what has left the quarantine' }),
   limit: wholeNumberOr(100, 1, 1000, 'Messages to answer'),
-  cursor: z
-    .string()
-    .min(1, 'must not be empty')
-    .max(100, 'must have at most 100 characters')
-    .optional()
-    .meta({ description: 'The `nextCursor` of the answer before' }),
+  cursor: Cursor,
 });
 
 const Entry = z.strictObject({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { CONTENTS } from '../../model/content.ts';
 import { SCAN_MODES } from '../../model/scan.ts';
 import { certificateProblem, splitCertificate } from '../client-certificate.ts';
-import { OrganizationId, ScanId, Success, Time, text } from './common.ts';
+import { OrganizationId, ScanId, Success, Time, When, text } from './common.ts';
 
 const MIN_LENGTH = 10;
 
@@ -73,13 +73,6 @@ const MailboxNames = z
   .array(text(320))
   .max(5000, 'must have at most 5000 entries')
   .meta({ description: 'Addresses, domains or directory ids', example: ['contoso.example', 'legal@fabrikam.example'] });
-
-const When = z
-  .union([z.iso.datetime({ offset: true }), z.iso.date()], {
-    error: 'must be an ISO 8601 time, such as 2026-01-31T00:00:00Z, or a date',
-  })
-  .transform((value) => new Date(value).toISOString())
-  .meta({ type: 'string', anyOf: undefined, example: '2026-01-01T00:00:00Z' });
 
 export const Filters = z
   .strictObject({
