@@ -133,7 +133,7 @@ export class AttachmentFetcher {
 
   /** @returns those that are wanted, and did not come with the list */
   async #save(
-    { emailNo, messageId }: LackingMessage,
+    { emailNo, messageId, draftKey }: LackingMessage,
     takers: readonly Destination[] | undefined,
     found: readonly FoundRow[],
   ): Promise<readonly LackingAttachment[]> {
@@ -146,7 +146,7 @@ export class AttachmentFetcher {
         content ? put(async () => this.#stored(messageId, row.id, await this.#put(content))) : [],
       ),
     );
-    const list = { messageId, attachments: listed.map(asListed) };
+    const list = { messageId, attachments: listed.map(asListed), draftKey };
     await this.#writer.write({ emailNo, list, settled });
     return toPut.every(({ content }) => content) ? [] : await this.#stillLacking(messageId);
   }

@@ -34,7 +34,8 @@ export async function attendWaiting(
 
 /**
  * Messages that have waited for their attachments are owed now, where these are stored, or known not to come; where bytes
- * were left out that one of the destinations needs after all, they are wanted.
+ * were left out that one of the destinations needs after all, they are wanted. Those of a draft are listed anew once it is
+ * sent: they may have changed since they were listed.
  *
  * Whatever is released may be so once more: what a crash has prevented the next look does.
  */
@@ -84,6 +85,7 @@ function settled(
     const takers = destinationNos.flatMap((no) => byNo.get(no) ?? []);
     const leftOut = own.filter((attachment) => attachment.state === 'left_out');
     if (!read) wanted.push({ messageId, again: false });
+    else if (read.outdated) wanted.push({ messageId, again: true });
     else if (read.state === 'done' && leftOut.some((one) => takers.some((taker) => needsBytes(taker, one)))) {
       wanted.push({ messageId, again: true });
     } else if (read.state === 'done' || read.state === 'quarantined') {

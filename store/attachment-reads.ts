@@ -14,6 +14,8 @@ export interface LackingMessage {
   readonly everything: boolean;
   /** Those whose bytes are to be fetched, in Graph's order. */
   readonly attachments: readonly LackingAttachment[];
+  /** The version that is stored, where it is a draft: what is listed now may have changed by the time it is sent. */
+  readonly draftKey: string | null;
 }
 
 export interface LackingAttachment {
@@ -155,6 +157,9 @@ export const emailOf = (schema: string, id: string): string => `CROSS JOIN LATER
     SELECT _no, _folder, is_draft, change_key FROM ${schema}.emails
     WHERE _mailbox_no = lease.mailbox_no AND id = ${id} OFFSET 0) e`;
 
+/** SQL: the version of a message `e`, where it is a draft; else null. */
+export const DRAFT_KEY = `CASE WHEN e.is_draft THEN coalesce(e.change_key, '') END`;
+
 /** What a mailbox lacks, or some messages of it, in the order in which they were stored, after the number `after`. */
 export const lackingAttachments = (
   db: Database,
@@ -172,7 +177,7 @@ export const lackingAttachments = (
   },
 ): Promise<LackingMessage[]> =>
   query(db, {
-    text: `SELECT r.email_no AS "emailNo", e.id AS "messageId", r.state = 'wanted' AS unlisted, r.everything,
+    text: `SELECT r.email_no AS "emailNo", e.id AS "messageId", r.state = 'wanted' AS unlisted, r.everything, ${DRAFT_KEY} AS "draftKey",
         coalesce((SELECT json_agg(json_build_object('id', a.id, 'kind', a.kind, 'size', a.size) ORDER BY a.position)
           FROM ${schema}.attachments a WHERE a._email_no = r.email_no AND a.state = 'wanted'), '[]') AS attachments
       FROM ${schema}.mailboxes m
@@ -191,6 +196,8 @@ export interface AttachmentRead {
   readonly state: 'wanted' | 'listed' | 'done' | 'quarantined';
   /** Graph's error code, where they cannot be listed. */
   readonly reason: string | null;
+  /** It was a draft when they were listed, and is none any more: they may be others now. */
+  readonly outdated: boolean;
 }
 
 /** Of messages by the numbers of their rows; of one whose attachments nobody has wanted yet nothing is known. */
@@ -200,7 +207,10 @@ export const attachmentReads = (
   emailNos: readonly number[],
 ): Promise<AttachmentRead[]> =>
   query(db, {
-    text: `SELECT email_no AS "emailNo", state, reason FROM ${schema}.attachment_reads WHERE email_no = ANY($1::bigint[])`,
+    text: `SELECT r.email_no AS "emailNo", r.state, r.reason, r.draft_key IS NOT NULL AND e.is_draft IS NOT TRUE AS outdated
+      FROM ${schema}.attachment_reads r
+        CROSS JOIN LATERAL (SELECT is_draft FROM ${schema}.emails WHERE _no = r.email_no OFFSET 0) e
+      WHERE r.email_no = ANY($1::bigint[])`,
     values: [emailNos],
     prepared: true,
   });
@@ -218,12 +228,13 @@ export async function quarantineLists(
   const rows = messages.map((message) => ({ ...message, messageId: storableText(message.messageId) }));
   await queryHeld(db, organization, held, {
     text: `given AS MATERIALIZED (
-        SELECT e._no, g.reason, g."requestId" FROM lease
+        SELECT e._no, g.reason, g."requestId", ${DRAFT_KEY} AS draft_key FROM lease
           CROSS JOIN json_to_recordset($3::json) AS g("messageId" text, reason text, "requestId" text)
           ${emailOf(schema, 'g."messageId"')}
       ), answer AS (
         UPDATE ${schema}.attachment_reads r
-        SET state = 'quarantined', reason = given.reason, request_id = given."requestId", updated_at = now()
+        SET state = 'quarantined', reason = given.reason, request_id = given."requestId", draft_key = given.draft_key,
+          updated_at = now()
         FROM given WHERE r.email_no = given._no RETURNING r.email_no
       )`,
     values: [JSON.stringify(rows)],

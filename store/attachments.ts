@@ -1,6 +1,6 @@
 import type { AttachmentRow } from '../model/attachment.ts';
 import { storableText } from '../model/text.ts';
-import { emailOf } from './attachment-reads.ts';
+import { DRAFT_KEY, emailOf } from './attachment-reads.ts';
 import { holdBlobs, looseBlobs } from './blob-rows.ts';
 import type { BlobRef, BlobStore } from './blobs/blob-store.ts';
 import { run, transaction, type Client, type Database } from './database.ts';
@@ -13,6 +13,8 @@ import { messageKey } from './quarantine.ts';
 export interface AttachmentList {
   readonly messageId: string;
   readonly attachments: readonly ListedAttachment[];
+  /** The version of a draft that `lackingAttachments` told of before it was listed. Default: the one that is stored now. */
+  readonly draftKey?: string | null;
 }
 
 export interface ListedAttachment {
@@ -92,11 +94,16 @@ async function save(
       return { ...row, record: recordOf(row), message_id: messageId, key, position, state, reason: leftOut };
     }),
   );
-  const listed = [...messages].map(([messageId, attachments]) => ({ messageId, keys: [...attachments.keys()] }));
+  const draftKeys = new Map(lists.map(({ messageId, draftKey }) => [storableText(messageId), draftKey]));
+  const listed = [...messages].map(([messageId, attachments]) => ({
+    ...{ messageId, keys: [...attachments.keys()] },
+    draftKey: draftKeys.get(messageId),
+  }));
   const [answer] = await queryHeld<Settlement>(db, organization, held, {
     text: `listed AS MATERIALIZED (
-        SELECT l."messageId", e.*, ARRAY(SELECT decode(key, 'hex') FROM json_array_elements_text(keys) key) AS keys
-        FROM lease CROSS JOIN json_to_recordset($3::json) AS l("messageId" text, keys json)
+        SELECT l."messageId", e._no, coalesce(l."draftKey", ${DRAFT_KEY}) AS draft_key,
+          ARRAY(SELECT decode(key, 'hex') FROM json_array_elements_text(keys) key) AS keys
+        FROM lease CROSS JOIN json_to_recordset($3::json) AS l("messageId" text, keys json, "draftKey" text)
           ${emailOf(schema, 'l."messageId"')}
       ), given AS MATERIALIZED (
         SELECT e._no AS email_no, e._folder, a.*, decode(key, 'hex') AS _key
@@ -123,7 +130,7 @@ async function save(
         INSERT INTO ${schema}.attachment_reads (email_no, mailbox_no, state, draft_key)
         SELECT l._no, lease.mailbox_no,
           CASE WHEN l._no IN (SELECT _email_no FROM saved WHERE state = 'wanted') THEN 'listed' ELSE 'done' END,
-          CASE WHEN l.is_draft THEN l.change_key END
+          l.draft_key
         FROM lease CROSS JOIN listed l
         ON CONFLICT (email_no) DO UPDATE SET state = excluded.state, draft_key = excluded.draft_key, reason = NULL,
           request_id = NULL, updated_at = now()

@@ -283,6 +283,70 @@ describe('attachments', () => {
     ]);
   });
 
+  it('of a draft are listed anew once it is sent', async () => {
+    const { control } = stage.simulator;
+    const mailbox = stage.ownMailbox();
+    const [id, unlisted] = [
+      arrive(mailbox, [file('old.txt')], { isDraft: true }),
+      arrive(mailbox, [file('a.txt')], { isDraft: true }),
+    ];
+    const effect = { type: 'poison', members: ['attachments'] } as const;
+    control.addFault({ mailbox, message: unlisted, kind: 'attachments', effect });
+    const whole = await stage.addScan({ content: 'attachments' });
+    expect(await stage.read(mailbox, whole.scanNo)).toMatchObject(DONE);
+    expect((await stored(mailbox, id)).map(({ name }) => name)).toEqual(['old.txt']);
+    control.clearFaults();
+
+    await destination(REDIS());
+    await destination(UTILITY());
+    const [{ id: old } = { id: '' }] = await truth(mailbox, id);
+    control.attachments.remove({ mailbox, id, attachment: old });
+    for (const added of readAttachments([file('new.txt', 200), file('newer.txt', 300)])) {
+      control.attachments.add({ mailbox, id }, added);
+    }
+    for (const message of [id, unlisted]) control.changeMessage({ mailbox, id: message }, { isDraft: false });
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    const names = (await stored(mailbox, id)).map(({ name, state }) => [name, state]);
+    expect(names).toEqual([
+      ['new.txt', 'stored'],
+      ['newer.txt', 'stored'],
+    ]);
+    const owed = (await deliveries(id)).map(({ attachment, status }) => [attachment, status]);
+    const [one, other] = await truth(mailbox, id);
+    expect(owed.sort()).toEqual(
+      [
+        ['', 'owed'],
+        [one?.id, 'owed'],
+        [other?.id, 'owed'],
+      ].sort(),
+    );
+    expect((await deliveries(unlisted)).map(({ status }) => status)).toEqual(['owed', 'owed']);
+  });
+
+  it('of a draft that is sent while they are being listed are listed anew', async () => {
+    const { control } = stage.simulator;
+    const mailbox = stage.ownMailbox();
+    await destination(REDIS());
+    const id = arrive(mailbox, [file('old.txt')], { isDraft: true });
+    const { scanNo } = await stage.addScan({ content: 'attachments' });
+    const held = control.hold({ mailbox, kind: 'attachments' });
+    const reading = stage.read(mailbox, scanNo);
+    await held.reached();
+    await stage.store.sql(
+      `WITH sent AS (UPDATE ${stage.organization.schema}.emails SET is_draft = false WHERE id = $1 RETURNING *)
+        INSERT INTO outhaul.deliveries (destination_no, organization_id, mailbox_no, email_no, ordered, status, priority)
+        SELECT destination_no, organization_id, _mailbox_no, _no, true, 'waiting', 5 FROM sent, outhaul.destinations`,
+      [id],
+    );
+    control.clearHolds();
+    expect(await reading).toMatchObject(DONE);
+    expect(await deliveries(id)).toMatchObject([{ status: 'waiting' }]);
+    control.resetStats();
+    expect(await live.read(mailbox)).toMatchObject(DONE);
+    expect(control.stats().byKind).toMatchObject({ attachments: 1 });
+    expect(await deliveries(id)).toMatchObject([{ status: 'owed' }]);
+  });
+
   it('that could not be read are read once more when their dead letters are retried, or replayed', async () => {
     const to = await destination(REDIS());
     const mailbox = stage.ownMailbox();
