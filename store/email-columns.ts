@@ -42,6 +42,18 @@ const TYPES: Readonly<Record<keyof EmailRow, ColumnType>> = {
 
 export const EMAIL_COLUMNS = Object.keys(TYPES) as readonly (keyof EmailRow)[];
 
+/** The columns that say of a row of an organization's tables when, from where and for what it was read. */
+export const EXTRACTION_COLUMNS = [
+  '_extracted_at',
+  '_scan_id',
+  '_tenant_id',
+  '_user_email',
+  '_user_id',
+  '_user_display_name',
+  '_folder',
+  '_extraction_type',
+] as const;
+
 /** A row on its way into `emails`, and what its page says about it beside the message itself. */
 export interface PageRow {
   readonly row: EmailRow;

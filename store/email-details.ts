@@ -1,6 +1,6 @@
 import { storableText } from '../model/text.ts';
 import { query, type Database } from './database.ts';
-import { EMAIL_COLUMNS } from './email-columns.ts';
+import { EMAIL_COLUMNS, EXTRACTION_COLUMNS } from './email-columns.ts';
 import type { WholeEmail } from './email-lookup.ts';
 import type { Organization } from './organizations.ts';
 
@@ -33,18 +33,7 @@ export async function findEmail(
 }
 
 /** What stands on every row of `emails` beside what Graph said. */
-const OURS = [
-  '_extracted_at',
-  '_scan_id',
-  '_tenant_id',
-  '_user_email',
-  '_user_id',
-  '_user_display_name',
-  '_folder',
-  '_extraction_type',
-  '_content',
-  '_deleted_at',
-];
+const OURS = [...EXTRACTION_COLUMNS, '_content', '_deleted_at'];
 
 /** A message as it is stored, with all its columns but internal numbers. */
 export async function wholeEmail(

@@ -1,24 +1,11 @@
-import { EMAIL_COLUMNS, decodedRows } from './email-columns.ts';
+import { EMAIL_COLUMNS, EXTRACTION_COLUMNS, decodedRows } from './email-columns.ts';
 import { mayHaveAttachments, wantedPart } from './attachment-reads.ts';
 import type { Organization } from './organizations.ts';
 import { originalsPart } from './originals.ts';
 import { owedPart } from './owing.ts';
+import { REMOVED } from './removed-destinations.ts';
 
-const COLUMNS = [
-  ...EMAIL_COLUMNS,
-  '_mailbox_no',
-  '_folder_no',
-  '_removed_at',
-  '_extracted_at',
-  '_scan_id',
-  '_tenant_id',
-  '_user_email',
-  '_user_id',
-  '_user_display_name',
-  '_folder',
-  '_extraction_type',
-  '_content',
-];
+const COLUMNS = [...EMAIL_COLUMNS, '_mailbox_no', '_folder_no', '_removed_at', ...EXTRACTION_COLUMNS, '_content'];
 
 /**
  * How columns of a known message `e` are changed where that is not by what was read. Of a message that was read without
@@ -44,6 +31,8 @@ export interface PageAnswer {
   readonly updated: number;
   readonly unchanged: number;
   readonly restored: number;
+  /** Whether there is a destination that whoever stores does not know of; nothing was written then. */
+  readonly unknowing: boolean;
   /** Destinations to which something is owed now that can be sent; only of a page that owes. */
   readonly owed?: readonly number[] | null;
 }
@@ -61,6 +50,8 @@ export interface PageKind {
  * without the lease or the open round nothing is written at all.
  *
  * - `lease` locks the mailbox's row against whoever wants the lease: a successor's acquisition waits for this page.
+ * - `unknown` are destinations that whoever stores does not know of: without them it cannot be told what is owed, so nothing
+ *   is written. What a destination is to be owed is known, that way, from the moment on at which it is there.
  * - `turn` is the folder's open round; `forward` says whether this page has not been written before. Messages that were
  *   read by id belong to no round (no number): they are stored, and the round stays as it is.
  * - `fresh` are the messages that were not stored yet. What conflicts is `rest`, and `known` where it is found; only
@@ -72,7 +63,7 @@ export interface PageKind {
  *   does not say that a message has left where it never said that it came. Where such a message lies is not sure either
  *   when another folder says that it left.
  * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
- * - `owed`, of a page that owes (parameters 15 and 16): what is new is owed to the destinations named for it, and what was
+ * - `owed`, of a page that owes (parameters 17 and 18): what is new is owed to the destinations named for it, and what was
  *   stored as a draft and is none any more (`sent`), which is rewritten whatever its change key says.
  * - `listed` and `originals`, of a page whose attachments, or originals, are to be kept: they are wanted now.
  * - `kinds` tells apart what is new, was changed, came from another folder, or is back though it was deleted. A page that
@@ -84,20 +75,22 @@ export interface PageKind {
  *
  * Parameters: 1 mailbox id, 2 lease token, 3 folder id, 4 round (null: none), 5 next link (null: the round ends), 6 delta link,
  * 7 page size, 8 and 9 rows and their key, 10 ids removed, 11 scan numbers, 12 scan id, 13 folder path, 14 messages
- * excluded.
+ * excluded, 15 organization id, 16 destinations that are known (null: nobody asks).
  */
 export const pageStatement = (organization: Organization, { owes = false, keeps }: PageKind = {}): string => {
   const { schema } = organization;
   const seen = `(SELECT _no, id, change_key, may_have FROM fresh
     UNION ALL SELECT _no, id, change_key, ${mayHaveAttachments} FROM known)`;
   const isSent = 'e.is_draft IS TRUE AND rest.is_draft IS NOT TRUE';
-  const [orSent, sent, asDraft] = owes ? [`OR ${isSent}`, `, ${isSent} AS sent`, ', is_draft'] : ['', '', ''];
   const mail = `(SELECT mail._no, mail.id, mailbox_no FROM turn
     CROSS JOIN (SELECT _no, id FROM fresh UNION ALL SELECT _no, id FROM known WHERE sent) AS mail) AS message`;
   return `
 WITH lease AS MATERIALIZED (
   SELECT mailbox_no, id, _tenant_id, _user_email, display_name FROM ${schema}.mailboxes
   WHERE id = $1 AND _lease_token = $2 FOR SHARE
+), unknown AS MATERIALIZED (
+  SELECT destination_no FROM outhaul.destinations
+  WHERE organization_id = $15 AND status <> '${REMOVED}' AND destination_no <> ALL($16::int[]) LIMIT 1
 ), turn AS MATERIALIZED (
   SELECT lease.*, s.folder_no, s.round_started_at, s.from_nothing,
     $4::int IS NOT NULL AND s.method LIKE 'delta%' AS by_delta,
@@ -105,6 +98,7 @@ WITH lease AS MATERIALIZED (
     AND ($5::text IS NULL OR s.next_link IS DISTINCT FROM $5) AS forward
   FROM lease JOIN ${schema}.mail_folders f ON f.mailbox_no = lease.mailbox_no AND f.id = $3
     JOIN ${schema}.sync_state s ON s.folder_no = f.folder_no AND s.round_no = coalesce($4, s.round_no)
+  WHERE NOT EXISTS (SELECT FROM unknown)
   FOR NO KEY UPDATE OF s
 ), page AS MATERIALIZED (
   ${decodedRows('$8', '$9')}
@@ -119,10 +113,11 @@ WITH lease AS MATERIALIZED (
   SELECT rest.*, e._no, e._deleted_at IS NOT NULL AS deleted, e._folder_no IS DISTINCT FROM turn.folder_no AS moved,
     merged OR rest.change_key IS NULL OR e.change_key IS DISTINCT FROM rest.change_key AS edited,
     merged OR rest.change_key IS NULL OR e._deleted_at IS NOT NULL OR removed <> (e._removed_at IS NOT NULL)
-      OR e._content = 'headers' AND rest._content = 'full' ${orSent}
-      OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs${sent}
+      OR e._content = 'headers' AND rest._content = 'full' OR ${isSent}
+      OR (e.change_key, e._folder_no, e._folder) IS DISTINCT FROM (rest.change_key, turn.folder_no, $13::text) AS differs,
+    ${isSent} AS sent
   FROM rest CROSS JOIN turn CROSS JOIN LATERAL (
-    SELECT _no, change_key, _folder_no, _folder, _removed_at, _deleted_at, _content${asDraft} FROM ${schema}.emails
+    SELECT _no, change_key, _folder_no, _folder, _removed_at, _deleted_at, _content, is_draft FROM ${schema}.emails
     WHERE _mailbox_no = turn.mailbox_no AND id = rest.id OFFSET 0) e
 ), changed AS (
   INSERT INTO ${schema}.emails AS e (${COLUMNS.join(', ')})
@@ -177,9 +172,10 @@ WITH lease AS MATERIALIZED (
 ), mailbox AS (
   UPDATE outhaul.scan_mailboxes m SET records = m.records + tally.records, current_folder = $13, updated_at = now()
   FROM turn CROSS JOIN tally WHERE m.scan_no = tally.scan_no AND m.mailbox_id = $1
-)${owes ? owedPart(mail, '$15', '$16') : ''}
+)${owes ? owedPart(mail, '$17', '$18') : ''}
 ${keeps ? wantedPart(organization, seen, 'turn') : ''}${keeps === 'mime' ? originalsPart(organization, seen, 'turn', '$13') : ''}
 SELECT (SELECT count(*) FROM lease) AS held, (SELECT count(*) FROM turn) AS open,
+  EXISTS (SELECT FROM unknown) AS unknowing,
   (SELECT count(*) FROM fresh) AS inserted, count(*) FILTER (WHERE differs) AS updated,
   count(*) FILTER (WHERE NOT differs) AS unchanged, count(*) FILTER (WHERE deleted) AS restored
   ${owes ? ", (SELECT array_agg(DISTINCT destination_no) FROM owed WHERE status = 'owed') AS owed" : ''}

@@ -1,4 +1,4 @@
-import { EMAIL_COLUMNS } from './email-columns.ts';
+import { EMAIL_COLUMNS, EXTRACTION_COLUMNS } from './email-columns.ts';
 import { query, type Database } from './database.ts';
 import { InvalidCursor, UnknownTable } from './errors.ts';
 import { organizationOf, type Organization } from './organizations.ts';
@@ -44,19 +44,7 @@ interface TableSource {
   readonly count?: (scanNo: number) => string;
 }
 
-const EXTRACTED = [
-  '_extracted_at',
-  '_scan_id',
-  '_tenant_id',
-  '_user_email',
-  '_user_id',
-  '_user_display_name',
-  '_folder',
-  '_extraction_type',
-  '_deleted_at',
-];
-
-const CONTENT_OF_MESSAGES = EXTRACTED.filter((column) => column !== '_deleted_at');
+const EXTRACTED = [...EXTRACTION_COLUMNS, '_deleted_at'];
 
 /** Of the messages that the scan saw. */
 const ofMessages = (table: string) => ({
@@ -115,12 +103,12 @@ const SOURCES: Readonly<Record<ResultTable, TableSource>> = {
         'byte_size',
         'sniffed_type',
       ],
-      ...['record', ...CONTENT_OF_MESSAGES],
+      ...['record', ...EXTRACTION_COLUMNS],
     ],
     ...ofMessages('attachments'),
   },
   originals: {
-    columns: ['message_id', 'state', 'reason', 'request_id', 'sha256', 'byte_size', ...CONTENT_OF_MESSAGES],
+    columns: ['message_id', 'state', 'reason', 'request_id', 'sha256', 'byte_size', ...EXTRACTION_COLUMNS],
     ...ofMessages('originals'),
   },
 };
