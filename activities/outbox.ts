@@ -16,6 +16,8 @@ export interface OutboxesOptions {
 export interface Outbox {
   /** All of the organization's, at most 10 s old. Throws what the store throws: without them nothing can be stored. */
   destinations(): Promise<readonly Destination[]>;
+  /** The same, newer than these, which do not hold any more. */
+  renewed(outdated: readonly Destination[]): Promise<readonly Destination[]>;
   /**
    * Destinations are owed something that is committed and can be sent. Returns at once: reading waits for no destination.
    */
@@ -50,6 +52,16 @@ export class Outboxes {
       );
     return {
       destinations: () => this.#list(organizationId),
+      renewed: async (outdated) => {
+        const known = this.#lists.get(organizationId);
+        if (
+          (await known?.destinations.catch(() => outdated)) === outdated &&
+          this.#lists.get(organizationId) === known
+        ) {
+          this.#lists.delete(organizationId);
+        }
+        return this.#list(organizationId);
+      },
       wakes(destinationNos) {
         if (destinationNos.length === 0) return;
         for (const destinationNo of destinationNos) woken.add(destinationNo);

@@ -32,6 +32,14 @@ export class ClaimLost extends StoreError {
   }
 }
 
+/** There is a destination that whoever stores mail does not know of: read the list of them anew, and store again. */
+export class UnknownTaker extends StoreError {
+  override readonly name = 'UnknownTaker';
+  constructor() {
+    super('there is a destination that was not known when it was decided what is owed');
+  }
+}
+
 /** The organization has a destination of this name already. */
 export class DestinationExists extends StoreError {
   override readonly name = 'DestinationExists';

@@ -13,7 +13,7 @@ import {
   nameOf,
 } from './database.ts';
 import { EMAIL_COLUMNS, encodeRows, type PageRow } from './email-columns.ts';
-import { LeaseLost, RoundLost, StoreUnavailable, UnknownScan, sqlState } from './errors.ts';
+import { LeaseLost, RoundLost, StoreUnavailable, UnknownScan, UnknownTaker, sqlState } from './errors.ts';
 import type { Organization } from './organizations.ts';
 import { encodeOwed, type OwedTo } from './owing.ts';
 import { pageStatement, type PageAnswer } from './page-statement.ts';
@@ -41,6 +41,8 @@ export interface FolderMessages {
    * known now; it is asked of others as well. Default: to none.
    */
   readonly owes?: ((email: EmailRow) => readonly OwedTo[]) | undefined;
+  /** All of the organization's destinations that `owes` knows of, by number. Default: nobody asks whether there are more. */
+  readonly destinationNos?: readonly number[] | undefined;
 }
 
 /** One response of Graph, and where the reading of its folder stands after it. */
@@ -90,6 +92,7 @@ export interface PageResult {
  * @throws {LeaseLost} when the mailbox's lease is not held under the token; nothing is written
  * @throws {RoundLost} when the round is not the folder's open one; nothing is written
  * @throws {UnknownScan} when a scan was discarded or never ran
+ * @throws {UnknownTaker} when there is a destination of which `owes` knows nothing; nothing is written
  */
 export const writePage = (db: Database, organization: Organization, page: Page): Promise<PageResult> =>
   write(db, organization, page);
@@ -98,6 +101,7 @@ export const writePage = (db: Database, organization: Organization, page: Page):
  * Stores messages that were read by id, as `writePage` does; the round of their folder stays as it is.
  * @throws {LeaseLost} as `writePage` does
  * @throws {RoundLost} when the folder was never read
+ * @throws {UnknownTaker} as `writePage` does
  */
 export const writeMessages = (
   db: Database,
@@ -170,7 +174,7 @@ function statementOf(
   stored: ReadonlyMap<string, StoredRow>,
 ): NamedStatement {
   const { mailboxId, leaseToken, folder, scanNos, scanId, suspicious, owes, excluded = 0, progress } = page;
-  const { content = DEFAULT_CONTENT } = page;
+  const { content = DEFAULT_CONTENT, destinationNos = null } = page;
   const readAs = keepsBodies(content) ? 'full' : 'headers';
   const { round, next, pageSize } = progress ?? NO_PROGRESS;
   const removed = new Set(page.removed.map(({ id }) => storableText(id)));
@@ -207,6 +211,8 @@ function statementOf(
       scanId,
       storableText(folder.path),
       excluded,
+      organization.organizationId,
+      destinationNos,
       ...(owed.size > 0 ? encodeOwed(owed) : []),
     ],
   };
@@ -214,6 +220,7 @@ function statementOf(
 
 function resultOf({ mailboxId, folder }: Written, answer: PageAnswer | undefined): PageResult {
   if (!answer || answer.held === 0) throw new LeaseLost(mailboxId);
+  if (answer.unknowing) throw new UnknownTaker();
   if (answer.open === 0) throw new RoundLost(folder.id);
   const { inserted, updated, unchanged, restored, owed } = answer;
   return { inserted, updated, unchanged, restored, incomplete: [], refused: [], ...(owed && { owed }) };

@@ -1,8 +1,12 @@
 import { expect, it, vi } from 'vitest';
 import { Outboxes } from '../../activities/outbox.ts';
+import { storePage, type StoringContext } from '../../activities/storing.ts';
+import { URGENCY } from '../../model/delivery.ts';
 import { withDefaults, type GivenSettings } from '../../model/destination.ts';
 import { createDestination, listDestinations, type Destination } from '../../store/destinations.ts';
-import { unique } from '../store/support.ts';
+import { feedDestination } from '../../store/feeding.ts';
+import { Outbox, utility as utilityKind } from '../store/outbox-support.ts';
+import { message, unique } from '../store/support.ts';
 import { useMailboxes } from './stage.ts';
 
 const stage = useMailboxes({ seed: 71, mailboxes: 3, messagesPerMailbox: 30 });
@@ -83,6 +87,40 @@ it('owes a draft to nobody until it is sent, and then once', async () => {
   control.changeMessage({ mailbox, id }, { isRead: true });
   await read();
   expect(await owedTo(destination, mailbox)).toEqual(owed);
+});
+
+it('owes a draft that is sent as soon as a destination is there to that one as well, once', async () => {
+  const { store } = stage;
+  const box = await Outbox.of(store, utilityKind);
+  const { organization, reading } = box;
+  const list = vi.fn((organizationId: string) => listDestinations(store.db, organizationId));
+  const woken: number[] = [];
+  const wake = (destinationNos: readonly number[]): Promise<void> =>
+    Promise.resolve(void woken.push(...destinationNos));
+  const context: StoringContext = {
+    ...{ db: store.db, organization, leaseToken: reading.leaseToken, scanId: null, content: 'full' },
+    ...{ mailbox: { id: reading.mailboxId }, mailboxAddress: null, urgency: URGENCY.live },
+    outbox: new Outboxes({ list, wake, log: { warn() {} } }).of(organization),
+  };
+  await storePage(context, reading.page([message('draft', { isDraft: true }), message('old')]));
+  const settings = { ...utilityKind, name: 'new', starts: 'now' } as const;
+  const fresh = new Outbox(store, reading, await createDestination(store.db, organization, settings));
+  const sent = message('draft', { changeKey: 'sent', '@odata.etag': 'W/"sent"' });
+  const pages = await Promise.all([1, 2].map(() => storePage(context, reading.page([sent]))));
+  expect(pages.map(({ updated }) => updated).sort()).toEqual([0, 1]);
+  expect(await fresh.statuses()).toEqual(['draft owed']);
+  expect((await box.statuses()).sort()).toEqual(['draft owed', 'old owed']);
+  expect(woken).toContain(fresh.destination.destinationNo);
+  expect(list).toHaveBeenCalledTimes(2);
+
+  const { destinationNo } = fresh.destination;
+  await store.sql(
+    `UPDATE outhaul.destinations SET created_at = now() - interval '2 minutes' WHERE destination_no = $1`,
+    [destinationNo],
+  );
+  const feed = { destinationNo, limit: 100, owes: () => ({ owing: 'owed', urgency: URGENCY.stored }) as const };
+  expect(await feedDestination(store.db, organization, feed)).toMatchObject({ status: 'done', owed: 0 });
+  expect(await fresh.statuses()).toEqual(['draft owed']);
 });
 
 it('reads the list of destinations anew when it is 10 s old, and does not remember that it could not be read', async () => {

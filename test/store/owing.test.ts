@@ -3,6 +3,7 @@ import { URGENCY } from '../../model/delivery.ts';
 import type { EmailRow } from '../../model/email.ts';
 import type { GraphMessage } from '../../model/mail.ts';
 import { transaction } from '../../store/database.ts';
+import { UnknownTaker } from '../../store/errors.ts';
 import { createDestination, removeDestination, type Destination } from '../../store/destinations.ts';
 import { releaseWaiting, waitingMessages, type NowOwed, type OwedTo } from '../../store/owing.ts';
 import { writeMessages, writePage } from '../../store/pages.ts';
@@ -142,6 +143,23 @@ describe('a page that owes', () => {
     expect(result.refused).toHaveLength(1);
     expect(result.owed).toEqual([outbox.destination.destinationNo]);
     expect(await outbox.statuses()).toEqual(['a owed', 'c owed']);
+  });
+
+  it('is not stored while there is a destination of which whoever stores does not know', async () => {
+    const outbox = await Outbox.of(store, utility);
+    const { organization, reading, destination } = outbox;
+    const other = await Outbox.of(store, utility);
+    const gone = await createDestination(store.db, organization, { ...batch, name: 'gone', starts: 'now' });
+    const page = reading.page([message('a')], { owes: owes(destination) });
+    const { destinationNo } = destination;
+    for (const destinationNos of [[], [destinationNo], [gone.destinationNo, other.destination.destinationNo]]) {
+      await expect(writePage(store.db, organization, { ...page, destinationNos })).rejects.toThrow(UnknownTaker);
+    }
+    expect(await store.sql(`SELECT FROM ${organization.schema}.emails`)).toEqual([]);
+    await removeDestination(store.db, gone, { drop: false });
+    const { inserted } = await writePage(store.db, organization, { ...page, destinationNos: [destinationNo] });
+    expect(inserted).toBe(1);
+    expect(await outbox.statuses()).toEqual(['a owed']);
   });
 
   it('owes nothing, and stores nothing, where it is not committed', async () => {
