@@ -1,9 +1,9 @@
 import { ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import { contactsWorkflowId } from '../model/ids.ts';
 import { contactsChangedSignal, syncAskedSignal } from '../workflows/messages.ts';
-import { priorityOf } from '../workflows/policies.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
-import type { ContactsInput, syncContacts } from '../workflows/sync-contacts.ts';
+import { contactsDue, contactsStart } from '../workflows/starts.ts';
+import type { syncContacts } from '../workflows/sync-contacts.ts';
 
 /** What the API asks of Temporal about contacts. Every call has a deadline. */
 export interface ContactWorkflows {
@@ -26,19 +26,12 @@ export function createContactWorkflows(
   { orchestrationQueue: taskQueue }: { readonly orchestrationQueue: string },
 ): ContactWorkflows {
   const soon = <T>(call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + CALL_MS, call);
-  const startOf = (organizationId: string, input: ContactsInput) => ({
-    workflowId: contactsWorkflowId(organizationId),
-    taskQueue,
-    args: [input] as [ContactsInput],
-    typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
-    staticSummary: `Contacts of ${organizationId}`,
-  });
   return {
     async ask(organizationId, syncNo) {
       await soon(() =>
         client.workflow.signalWithStart<typeof syncContacts, [{ readonly syncNo: number }]>('syncContacts', {
-          ...startOf(organizationId, { organizationId }),
-          priority: priorityOf('incremental', organizationId),
+          ...contactsStart(organizationId),
+          taskQueue,
           signal: syncAskedSignal,
           signalArgs: [{ syncNo }],
         }),
@@ -47,8 +40,8 @@ export function createContactWorkflows(
     async count(organizationId) {
       await soon(() =>
         client.workflow.signalWithStart<typeof syncContacts, []>('syncContacts', {
-          ...startOf(organizationId, { organizationId }),
-          priority: priorityOf('incremental', organizationId),
+          ...contactsStart(organizationId),
+          taskQueue,
           signal: contactsChangedSignal,
         }),
       );
@@ -67,7 +60,8 @@ export function createContactWorkflows(
         const action = {
           type: 'startWorkflow' as const,
           workflowType: 'syncContacts',
-          ...startOf(organizationId, { organizationId, due: true }),
+          ...contactsDue(organizationId),
+          taskQueue,
         };
         const policies = { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP };
         const typedSearchAttributes = [{ key: organizationIdKey, value: organizationId }];

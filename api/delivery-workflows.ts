@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import type { KindSettings } from '../model/destination.ts';
-import { deliverWorkflowId, feedWorkflowId, replayWorkflowId } from '../model/ids.ts';
+import { replayWorkflowId } from '../model/ids.ts';
 import type { Destination } from '../store/destinations.ts';
 import type { deliver } from '../workflows/deliver.ts';
 import type { feedDestination } from '../workflows/feed-destination.ts';
-import { owedSignal } from '../workflows/messages.ts';
 import { priorityOf } from '../workflows/policies.ts';
 import type { replayDestination } from '../workflows/replay-destination.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
+import { deliverStart, feedStart } from '../workflows/starts.ts';
 
 /** Which destination, and whose. */
 export type DestinationName = Pick<Destination, 'id' | 'organizationId'>;
@@ -34,46 +34,32 @@ const CALL_MS = 5_000;
 
 export function createDeliveryWorkflows(
   client: Client,
-  { orchestrationQueue }: { readonly orchestrationQueue: string },
+  { orchestrationQueue: taskQueue }: { readonly orchestrationQueue: string },
 ): DeliveryWorkflows {
   const call = <T>(work: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + CALL_MS, work);
-  const of = ({ organizationId }: DestinationName, urgency: Parameters<typeof priorityOf>[0]) => ({
-    taskQueue: orchestrationQueue,
-    priority: priorityOf(urgency, organizationId),
-    typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
-  });
   return {
     async wake(destination) {
-      const { id: destinationId, kind, settings } = destination;
-      const urgency = kind === 'utility' ? settings.priority : 'medium';
+      const { kind, settings } = destination;
+      const priority = kind === 'utility' ? settings.priority : 'medium';
       await call(() =>
         client.workflow.signalWithStart<typeof deliver>('deliver', {
-          ...of(destination, urgency),
-          workflowId: deliverWorkflowId(destinationId),
-          signal: owedSignal,
-          args: [{ destinationId }],
-          staticSummary: `Sender to destination ${destinationId}`,
+          ...deliverStart(destination, priority),
+          taskQueue,
         }),
       );
     },
     async feed(destination) {
-      const { id: destinationId } = destination;
       await call(() =>
-        client.workflow.start<typeof feedDestination>('feedDestination', {
-          ...of(destination, 'full'),
-          workflowId: feedWorkflowId(destinationId),
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          args: [{ destinationId }],
-          staticSummary: `Feeds destination ${destinationId}`,
-        }),
+        client.workflow.start<typeof feedDestination>('feedDestination', { ...feedStart(destination), taskQueue }),
       );
     },
-    async replay(destination, { since, until }) {
-      const { id: destinationId } = destination;
+    async replay({ id: destinationId, organizationId }, { since, until }) {
       const requestId = randomUUID();
       await call(() =>
         client.workflow.start<typeof replayDestination>('replayDestination', {
-          ...of(destination, 'full'),
+          taskQueue,
+          priority: priorityOf('full', organizationId),
+          typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
           workflowId: replayWorkflowId(destinationId, requestId),
           args: [{ destinationId, since, until }],
           staticSummary: `Replays to destination ${destinationId}`,

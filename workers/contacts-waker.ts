@@ -1,12 +1,10 @@
 import type { Client } from '@temporalio/client';
 import type { MailboxActivities } from '../activities/mailbox-activities.ts';
-import { contactsWorkflowId } from '../model/ids.ts';
 import { countingIsDue, noteCountingWoken } from '../store/contact-counting.ts';
 import type { Database } from '../store/database.ts';
 import { organizationOf } from '../store/organizations.ts';
 import { contactsChangedSignal, syncAskedSignal } from '../workflows/messages.ts';
-import { priorityOf } from '../workflows/policies.ts';
-import { organizationIdKey } from '../workflows/search-attributes.ts';
+import { contactsStart } from '../workflows/starts.ts';
 import type { syncContacts } from '../workflows/sync-contacts.ts';
 
 const DEADLINE_MS = 10_000;
@@ -31,14 +29,6 @@ export function contactsWaker(
   }: { readonly db: Database; readonly client: Client; readonly log: { warn(fields: object, message: string): void } },
   { taskQueue }: { readonly taskQueue: string },
 ): ContactsWaker {
-  const startOf = (organizationId: string) => ({
-    workflowId: contactsWorkflowId(organizationId),
-    taskQueue,
-    args: [{ organizationId }] as [{ organizationId: string }],
-    priority: priorityOf('incremental', organizationId),
-    typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
-    staticSummary: `Contacts of ${organizationId}`,
-  });
   const soon = async (call: () => Promise<unknown>): Promise<void> =>
     void (await client.withDeadline(Date.now() + DEADLINE_MS, call));
   return {
@@ -48,7 +38,8 @@ export function contactsWaker(
         if (!(await countingIsDue(db, organization))) return;
         await soon(() =>
           client.workflow.signalWithStart<typeof syncContacts, []>('syncContacts', {
-            ...startOf(organizationId),
+            ...contactsStart(organizationId),
+            taskQueue,
             signal: contactsChangedSignal,
           }),
         );
@@ -60,7 +51,8 @@ export function contactsWaker(
     ask: (organizationId, syncNo) =>
       soon(() =>
         client.workflow.signalWithStart<typeof syncContacts, [{ readonly syncNo: number }]>('syncContacts', {
-          ...startOf(organizationId),
+          ...contactsStart(organizationId),
+          taskQueue,
           signal: syncAskedSignal,
           signalArgs: [{ syncNo }],
         }),

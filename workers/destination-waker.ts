@@ -1,12 +1,9 @@
 import type { Client } from '@temporalio/client';
 import { PRIORITIES } from '../model/destination.ts';
-import { deliverWorkflowId } from '../model/ids.ts';
 import { unattended, type Sleeper } from '../store/attendance.ts';
 import type { Database } from '../store/database.ts';
 import type { deliver } from '../workflows/deliver.ts';
-import { owedSignal } from '../workflows/messages.ts';
-import { priorityOf } from '../workflows/policies.ts';
-import { organizationIdKey } from '../workflows/search-attributes.ts';
+import { deliverStart } from '../workflows/starts.ts';
 
 const DEADLINE_MS = 10_000;
 /** Between two looks at who attends a destination: pages come faster than it would ever have to be woken. */
@@ -64,15 +61,10 @@ const settledAndRested = ({ done }: Wake): Promise<void> =>
     done.then(rest, rest);
   });
 
-const signal = (client: Client, taskQueue: string, { id, organizationId, priority }: Sleeper): Promise<unknown> =>
-  client.withDeadline(Date.now() + DEADLINE_MS, () =>
-    client.workflow.signalWithStart<typeof deliver, []>('deliver', {
-      workflowId: deliverWorkflowId(id),
-      taskQueue,
-      signal: owedSignal,
-      args: [{ destinationId: id }],
-      priority: priorityOf(PRIORITIES.find((known) => known === priority) ?? 'medium', organizationId),
-      typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
-      staticSummary: `Sender to destination ${id}`,
-    }),
+const signal = (client: Client, taskQueue: string, sleeper: Sleeper): Promise<unknown> => {
+  const priority = PRIORITIES.find((known) => known === sleeper.priority) ?? 'medium';
+  const start = { ...deliverStart(sleeper, priority), taskQueue };
+  return client.withDeadline(Date.now() + DEADLINE_MS, () =>
+    client.workflow.signalWithStart<typeof deliver, []>('deliver', start),
   );
+};

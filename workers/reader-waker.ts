@@ -1,9 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { mailboxWorkflowId } from '../model/ids.ts';
-import { readRequestedSignal } from '../workflows/messages.ts';
-import { priorityOf } from '../workflows/policies.ts';
 import type { ReadRequest } from '../workflows/requests.ts';
-import { organizationIdKey } from '../workflows/search-attributes.ts';
+import { readerStart } from '../workflows/starts.ts';
 import type { syncMailbox } from '../workflows/sync-mailbox.ts';
 
 const DEADLINE_MS = 10_000;
@@ -18,14 +15,8 @@ export const readerWaker =
   async (organizationId: string, mailboxId: string): Promise<void> => {
     await client.withDeadline(Date.now() + DEADLINE_MS, () =>
       client.workflow.signalWithStart<typeof syncMailbox, [ReadRequest]>('syncMailbox', {
-        workflowId: mailboxWorkflowId(organizationId, mailboxId),
+        ...readerStart(organizationId, mailboxId, 'incremental'),
         taskQueue,
-        signal: readRequestedSignal,
-        signalArgs: [{ urgency: 'incremental' }],
-        args: [{ organizationId, mailboxId, reads: { begun: [], asked: [] } }],
-        priority: priorityOf('incremental', organizationId),
-        typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
-        staticSummary: `Reader of mailbox ${mailboxId}`,
       }),
     );
   };

@@ -1,9 +1,8 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { mailboxWorkflowId, sessionWorkflowId } from '../../model/ids.ts';
-import { readRequestedSignal, sessionNudgedSignal } from '../../workflows/messages.ts';
-import { priorityOf } from '../../workflows/policies.ts';
+import { sessionWorkflowId } from '../../model/ids.ts';
+import { sessionNudgedSignal } from '../../workflows/messages.ts';
 import type { ReadRequest } from '../../workflows/requests.ts';
-import { organizationIdKey } from '../../workflows/search-attributes.ts';
+import { readerStart } from '../../workflows/starts.ts';
 import type { syncMailbox } from '../../workflows/sync-mailbox.ts';
 
 /** What the receiver asks of Temporal. */
@@ -18,19 +17,13 @@ const CALL_MS = 5_000;
 
 export const createNotificationWorkflows = (
   client: Client,
-  { orchestrationQueue }: { readonly orchestrationQueue: string },
+  { orchestrationQueue: taskQueue }: { readonly orchestrationQueue: string },
 ): NotificationWorkflows => ({
   async wakeReader(organizationId, mailboxId, urgency) {
     await client.withDeadline(Date.now() + CALL_MS, () =>
       client.workflow.signalWithStart<typeof syncMailbox, [ReadRequest]>('syncMailbox', {
-        workflowId: mailboxWorkflowId(organizationId, mailboxId),
-        taskQueue: orchestrationQueue,
-        signal: readRequestedSignal,
-        signalArgs: [{ urgency }],
-        args: [{ organizationId, mailboxId, reads: { begun: [], asked: [] } }],
-        priority: priorityOf(urgency, organizationId),
-        typedSearchAttributes: [{ key: organizationIdKey, value: organizationId }],
-        staticSummary: `Reader of mailbox ${mailboxId}`,
+        ...readerStart(organizationId, mailboxId, urgency),
+        taskQueue,
       }),
     );
   },
