@@ -69,7 +69,13 @@ export const feedDestination = (
     return { status: done ? 'done' : 'more', read: emails.length, owed };
   });
 
-/** A window of time, by when messages were received; and where to go on. */
+/**
+ * SQL: when a message arrived, as well as that is known. Graph does not always say when it was received; then when it was
+ * sent, else when it was made, else when the store got it as it is now.
+ */
+const ARRIVED_AT = 'coalesce(received_date_time, sent_date_time, created_date_time, _extracted_at)';
+
+/** A window of time, by when messages arrived (`ARRIVED_AT`); and where to go on. */
 export interface ReplayRequest {
   readonly destinationNo: number;
   /** ISO 8601; the first moment of the window, and the first one after it. */
@@ -94,7 +100,7 @@ export async function replayBegins(db: Pick<Database, 'pool'>): Promise<string> 
 }
 
 /**
- * Owes a destination once more what was received in a window of time, the next stretch of it: what was delivered, or lies
+ * Owes a destination once more what arrived in a window of time, the next stretch of it: what was delivered, or lies
  * in the dead letters, under another idempotency key; and what it was never owed. What is still owed stays as it is. A
  * stretch that is asked for again changes nothing.
  * @returns where to go on; `after` is null at the end
@@ -108,7 +114,7 @@ export const replayWindow = (
     const { since, until, begunAt, after, limit } = request;
     const [last] = await run<{ no: number }>(client, { text: `SELECT ${lastNumber(organization.schema)} AS no` });
     const stretch = { after, until: after + limit };
-    const window = 'received_date_time >= $3 AND received_date_time < $4';
+    const window = `${ARRIVED_AT} >= $3 AND ${ARRIVED_AT} < $4`;
     const emails = await storedEmails(client, organization, stretch, window, [since, until]);
     const owed = await owe(client, organization, request, emails, begunAt);
     return { read: emails.length, owed, after: stretch.until >= (last?.no ?? 0) ? null : stretch.until };

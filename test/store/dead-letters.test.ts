@@ -230,6 +230,35 @@ describe('a new destination', () => {
     expect(await outbox.statuses()).toEqual(['meanwhile owed']);
   });
 
+  it('can have replayed what was received at no known time: when it was sent, made or stored counts', async () => {
+    const outbox = await Outbox.of(store, batch);
+    const { organization, destination } = outbox;
+    const received = { receivedDateTime: '2024-05-01T00:00:00Z', sentDateTime: '2020-01-01T00:00:00Z' };
+    const none = { receivedDateTime: null, sentDateTime: null, createdDateTime: null };
+    await keep(outbox, ['received'], received);
+    await keep(outbox, ['sent'], { ...none, sentDateTime: '2024-05-02T00:00:00Z' });
+    await keep(outbox, ['made'], { ...none, createdDateTime: '2024-05-03T00:00:00Z' });
+    await keep(outbox, ['stored'], none);
+    const replay = async (since: string, until: string) => {
+      const begunAt = await replayBegins(store.db);
+      const request = {
+        destinationNo: destination.destinationNo,
+        since,
+        until,
+        begunAt,
+        after: 0,
+        limit: 100,
+        owes: all,
+      };
+      const { read } = await replayWindow(store.db, organization, request);
+      return [read, (await outbox.statuses()).map((row) => row.split(' ')[0])];
+    };
+    expect(await replay('2020-01-01T00:00:00Z', '2020-02-01T00:00:00Z')).toEqual([0, []]);
+    expect(await replay('2024-05-02T00:00:00Z', '2024-05-03T00:00:00Z')).toEqual([1, ['sent']]);
+    expect(await replay('2024-05-01T00:00:00Z', '2024-06-01T00:00:00Z')).toEqual([3, ['sent', 'received', 'made']]);
+    expect(await replay('2025-01-01T00:00:00Z', '2999-01-01T00:00:00Z')).toMatchObject([1, { length: 4 }]);
+  });
+
   it('can have a window of time replayed: what was sent under another key, and what it never got', async () => {
     const outbox = await Outbox.of(store, batch);
     const { organization, destination } = outbox;
