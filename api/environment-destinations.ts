@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../config/logging.ts';
-import { withDefaults, type DestinationSecret, type KindSettings } from '../model/destination.ts';
+import { withDefaults, type DestinationKind, type DestinationSecret, type KindSettings } from '../model/destination.ts';
 import type { DestinationFilters } from '../model/destination-filters.ts';
 import { recordAudit } from '../store/audit.ts';
 import type { Database } from '../store/database.ts';
@@ -16,14 +16,23 @@ import { isAdministrator, type Principal } from './principal.ts';
 export const ENVIRONMENT_NAMES = { redis_list: 'redis-queue', folder: 'attachments-folder' } as const;
 
 /**
- * Refuses these names to all but administrators: what has one of them is given the address, and the password, that the
- * environment names.
- * @throws {HttpError} 403
+ * Refuses these names to all but administrators, and to these for another kind: what has one of them is given the address,
+ * and the password, that the environment names.
+ * @throws {HttpError} 403 or 422
  */
-export function refuseEnvironmentNames(principal: Principal, name: string): void {
-  if (isAdministrator(principal) || !Object.values<string>(ENVIRONMENT_NAMES).includes(name)) return;
-  const words = `Only an administrator's key may name a destination ${name}: the environment of the API may describe it`;
-  throw new HttpError(403, `${words}; choose another name`);
+export function refuseEnvironmentNames(
+  principal: Principal,
+  { name, kind }: { readonly name: string; readonly kind: DestinationKind },
+): void {
+  const [itsKind] = Object.entries(ENVIRONMENT_NAMES).find(([, kept]) => kept === name) ?? [];
+  if (itsKind === undefined) return;
+  if (!isAdministrator(principal)) {
+    const words = `Only an administrator's key may name a destination ${name}: the environment of the API may describe it`;
+    throw new HttpError(403, `${words}; choose another name`);
+  }
+  if (kind === itsKind) return;
+  const words = `Only a destination of kind ${itsKind} may be named ${name}: the environment of the API may describe it`;
+  throw new HttpError(422, `${words}; choose another name`);
 }
 
 /** A destination as the environment describes it. */
@@ -111,7 +120,8 @@ async function settleOne(
   described: Described,
 ): Promise<void> {
   const { name, kind } = described;
-  const owner = (await listDestinations(db, null)).find((one) => one.name === name && one.kind === kind);
+  const named = (await listDestinations(db, null)).filter((one) => one.name === name);
+  const owner = named.find((one) => one.kind === kind);
   if (owner) {
     await change({ db, log }, owner, described);
     return;
@@ -125,6 +135,13 @@ async function settleOne(
     return;
   }
   const { organizationId } = only;
+  if (named.some((one) => one.organizationId === organizationId)) {
+    log.warn(
+      { organizationId, destination: name },
+      `The environment describes the destination ${name}, and another kind of destination has this name: have it renamed, and start the API again`,
+    );
+    return;
+  }
   const { secret, ...settings } = described;
   const made = await createDestination(db, await organizationOf(db, organizationId), {
     ...settings,

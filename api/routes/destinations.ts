@@ -50,7 +50,7 @@ const createRoute = (parts: ApiParts): Route =>
       const { db, workflows, deliveries } = parts;
       const { name, kind, starts } = body;
       const asked = { kind, settings: withDefaults(kind, body.settings as never) } as KindSettings;
-      refuseEnvironmentNames(caller.principal, name);
+      refuseEnvironmentNames(caller.principal, { name, kind });
       refuseOperators(caller.principal, asked);
       await checkAddress(asked);
       const organization = await organizationMeant(db, caller.principal, body.organizationId);
@@ -118,7 +118,8 @@ const changeRoute = (parts: ApiParts): Route =>
     async handle({ body: { name, settings, secret }, ...call }) {
       const { db } = parts;
       const before = await find(parts, call);
-      if (name !== undefined && name !== before.name) refuseEnvironmentNames(call.principal, name);
+      if (name !== undefined && name !== before.name)
+        refuseEnvironmentNames(call.principal, { name, kind: before.kind });
       const after = settings && changedSettings(before, settings);
       if (after) {
         refuseOperators(call.principal, after, before);

@@ -331,15 +331,25 @@ describe('destinations, over the API', () => {
     expect((await ask('PATCH', `${PATH}/${id}`, given)).status).toBe(200);
   });
 
-  it.each(['redis-queue', 'attachments-folder'])('are named %s by an administrator only', async (name) => {
+  it.each([
+    ['redis-queue', { kind: 'redis_list', settings: { url: 'redis://localhost:6379', allowPrivate: true } }],
+    ['attachments-folder', { kind: 'folder', settings: { directory: '/srv/attachments' } }],
+  ])('are named %s by an administrator only, and only where they are of its kind', async (name, own) => {
     const refused = { status: 403, body: { message: expect.stringMatching(/administrator.*another name/) as string } };
     expect(await create({ name })).toMatchObject(refused);
     const id = idOf(await create());
     const rename = (body: object) => ask('PATCH', `${PATH}/${id}`, body);
     expect(await rename({ name })).toMatchObject(refused);
-    const renamed = await stage.call('PATCH', `${PATH}/${id}`, { body: { name } });
-    expect(renamed).toMatchObject({ status: 200, body: { destination: { name } } });
-    expect((await rename({ name, settings: { attempts: 9 } })).status).toBe(200);
+    const byAdministrator = await stage.call('PATCH', `${PATH}/${id}`, { body: { name } });
+    const another = {
+      status: 422,
+      body: { message: expect.stringMatching(/Only .* of kind .*another name/) as string },
+    };
+    expect(byAdministrator).toMatchObject(another);
+    expect(await createFreely({ name, kind: 'utility', settings: { endpoint: ENDPOINT } })).toMatchObject(another);
+    const made = idOf(await createFreely({ name, ...own }));
+    const { status } = await ask('PATCH', `${PATH}/${made}`, { name, settings: { attempts: 9 } });
+    expect(status).toBe(200);
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startApi } from '../../api/main.ts';
 import { loadConfig } from '../../config/config.ts';
 import { createLogger } from '../../config/logging.ts';
+import { withDefaults } from '../../model/destination.ts';
 import { query } from '../../store/database.ts';
 import { changeDestination, createDestination, listDestinations, loadDestination } from '../../store/destinations.ts';
 import { ensureOrganization } from '../../store/organizations.ts';
@@ -122,5 +123,18 @@ describe('destinations that the environment describes', () => {
     expect(await destinations()).toMatchObject([
       { id: made.id, organizationId: owner, settings: { url: 'redis://localhost:6379/0', maxLength: 500 } },
     ]);
+  });
+
+  it('are not made where another kind of destination has the name, and whoever starts the API is told', async () => {
+    stage = await openApiStage();
+    const organizationId = stage.organization();
+    await stage.keyOf(organizationId);
+    const made = await createDestination(stage.db, await ensureOrganization(stage.db, organizationId), {
+      ...{ name: 'redis-queue', kind: 'utility', starts: 'now' },
+      settings: withDefaults('utility', { endpoint: 'https://utility.example' }),
+    });
+    const warned = (await restarted(REDIS)).find((line) => line.includes('another kind'));
+    expect(warned).toContain('redis-queue');
+    expect(await destinations()).toMatchObject([{ id: made.id, kind: 'utility' }]);
   });
 });
