@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
+import { healthOf } from '../destinations/health-of.ts';
 import type { Sender } from '../destinations/sender.ts';
 import type { DestinationSecret } from '../model/destination.ts';
 import { noteHealth } from '../store/attendance.ts';
@@ -13,7 +14,6 @@ import { listDestinations, loadDestination, type Destination } from '../store/de
 import { organizationOf } from '../store/organizations.ts';
 import { finishRemoval, removedDestinations } from '../store/removed-destinations.ts';
 import { dueDestinations, leaveTidying, mailboxesToWake, organizationsWaiting, takeTidying } from '../store/upkeep.ts';
-import { healthOf } from './destination-health.ts';
 import { whileBeating } from './heartbeat.ts';
 import { inTurn, type Turns } from './in-turn.ts';
 import type { WakeMailboxes } from './waking.ts';
@@ -75,8 +75,9 @@ const TIDYING_MS = 20_000;
 /** How long a run goes on beginning with others. */
 const STEP_MS = 120_000;
 const ABANDONED_MS = DAY_MS;
-/** Destinations that are asked how they are at a time. */
+/** Destinations that are asked how they are at a time, and how long each has to say so. */
 const ASKED_AT_ONCE = 20;
+const HEALTH_MS = 5_000;
 
 export function createUpkeepActivities(options: UpkeepActivitiesOptions): UpkeepActivities {
   const { db, blobs, wake, feed, wakeMailboxes, openSender, log, keptDays = 30, blobGraceMs } = options;
@@ -101,7 +102,7 @@ export function createUpkeepActivities(options: UpkeepActivitiesOptions): Upkeep
     const loaded = await loadDestination(db, id);
     if (!loaded) return;
     const { destination, secret } = loaded;
-    const health = await healthOf(() => openSender(destination, secret), signal);
+    const health = await healthOf(() => openSender(destination, secret), { signal, patienceMs: HEALTH_MS });
     // Whoever sends knows better, and says when it takes something again: a full disk looks well from outside.
     const isRefusing = destination.health?.reason !== undefined && (await dueIn(db, destinationNo)) !== null;
     if (!health.healthy || !isRefusing) await noteHealth(db, destinationNo, health);

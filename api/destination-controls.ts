@@ -1,12 +1,12 @@
+import { healthOf } from '../destinations/health-of.ts';
 import { openSender } from '../destinations/open-sender.ts';
-import { DestinationUnavailable, type Health, type Sender } from '../destinations/sender.ts';
+import type { Health } from '../destinations/sender.ts';
 import { recordAudit } from '../store/audit.ts';
 import { destinationById, loadDestination, type Destination } from '../store/destinations.ts';
 import { shownEntry } from './destination-form.ts';
 import { notFound } from './errors.ts';
 import type { ApiParts } from './parts.ts';
 import type { Caller } from './route.ts';
-import { within } from './within.ts';
 
 interface CallOfOne extends Caller {
   readonly params: { readonly id: string };
@@ -46,18 +46,9 @@ const TEST_MS = 20_000;
  * How a destination is, asked from here.
  * @throws {SealError} when the key ring does not open its secret
  */
-export async function healthOf({ db, closing }: ApiParts, id: string): Promise<Health> {
+export async function tested({ db, closing }: ApiParts, id: string): Promise<Health> {
   const loaded = await loadDestination(db, id);
   if (!loaded) throw unknown(id);
-  let sender: Sender | undefined;
-  try {
-    sender = openSender(loaded.destination, loaded.secret);
-    const late = (): Error => new DestinationUnavailable('away', `No answer within ${TEST_MS / 1000} s`);
-    return await within(TEST_MS, sender.health(closing), late);
-  } catch (error) {
-    if (!(error instanceof DestinationUnavailable)) throw error;
-    return { healthy: false, latencyMs: 0, detail: error.message };
-  } finally {
-    await sender?.close();
-  }
+  const { destination, secret } = loaded;
+  return healthOf(() => openSender(destination, secret), { signal: closing, patienceMs: TEST_MS });
 }

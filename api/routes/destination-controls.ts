@@ -1,6 +1,6 @@
 import { pauseDestination, resumeDestination } from '../../store/destinations.ts';
 import { recordAudit } from '../../store/audit.ts';
-import { answer, find, healthOf, record, unknown } from '../destination-controls.ts';
+import { answer, find, record, tested, unknown } from '../destination-controls.ts';
 import type { ApiParts } from '../parts.ts';
 import { route, type Route } from '../route.ts';
 import {
@@ -72,7 +72,7 @@ const testRoute = (parts: ApiParts): Route =>
     errors: [404],
     async handle(call) {
       const { id, organizationId } = await find(parts, call);
-      const health = await healthOf(parts, id);
+      const health = await tested(parts, id);
       const { actor } = call.principal;
       const details = { healthy: health.healthy };
       await recordAudit(parts.db, { actor, organizationId, action: 'destination.test', target: id, details });
