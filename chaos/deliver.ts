@@ -65,18 +65,22 @@ export async function runDeliver(stage: Stage, { seed, minutes, say, signal }: R
   const scans = new Scans({ api, auth, seed, say, signal });
   await scans.untilEnded(await scans.start('full'));
   await untilNothingIsOwed(api, signal);
+  const organization = await withDatabase(stage, (db) => organizationOf(db, ORGANIZATION));
+  const before = await readOutbox(stage.databaseUrl(), organization);
   // Of what Graph refused once for good, as a fault that looks like that makes it, an operator has it tried again.
   const retried = await api.insist('POST', `/api/v1/dead-letters/retry?organizationId=${ORGANIZATION}`, { all: true });
   say(`Dead letters tried again: ${retried.status} ${JSON.stringify(retried.body)}`);
   await untilNothingIsOwed(api, signal);
   for (const line of await deadLetterLines(api)) say(line);
   const { messages, missing, duplicated, different } = await reconcile(stage, { say, signal });
-  const organization = await withDatabase(stage, (db) => organizationOf(db, ORGANIZATION));
   const outbox = await readOutbox(stage.databaseUrl(), organization);
   const result = handedOn(outbox, {
     receipts: await receivers.receipts(),
     list: await readList(receivers.redisUrl, LIST),
     files: await readFolder(receivers.folder),
+    triedAgain: new Set(
+      before.deliveries.filter(({ status }) => status === 'dead').map(({ deliveryNo }) => deliveryNo),
+    ),
   });
   const attachments = await compareAttachments(stage, organization, signal);
   const { peakMailboxConcurrency, mailboxPeak } = await simulator.stats();

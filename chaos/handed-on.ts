@@ -7,6 +7,11 @@ export interface Arrived {
   readonly list: readonly ListedItem[];
   /** SHA-256 of the files. */
   readonly files: readonly string[];
+  /**
+   * Numbers of dead letters that were tried again: they stand at the end of the line since, and may have arrived in their
+   * old place, unanswered.
+   */
+  readonly triedAgain: ReadonlySet<number>;
 }
 
 /** What became of all that was owed. */
@@ -36,7 +41,7 @@ const HOLD_MS = 60_000;
 const nameOf = (messageId: string, attachmentId: string | null): string => JSON.stringify([messageId, attachmentId]);
 
 /** Compares what was owed with what has arrived. */
-export function handedOn({ deliveries, unowed }: Outbox, { receipts, list, files }: Arrived): HandedOn {
+export function handedOn({ deliveries, unowed }: Outbox, { receipts, list, files, triedAgain }: Arrived): HandedOn {
   const of = (kind: Kind): Delivery[] => deliveries.filter((one) => one.kind === kind);
   const sentTo = (path: string): Receipt[] => receipts.filter((one) => one.path === path);
   const utility = sentTo('/process').flatMap(({ key, messages }) =>
@@ -46,6 +51,7 @@ export function handedOn({ deliveries, unowed }: Outbox, { receipts, list, files
   const items = list.map(({ messageId, attachmentId }) => nameOf(messageId, attachmentId));
   const arrived = { utility: utility.map(({ name }) => name), batch, redis_list: items };
   const kinds = ['utility', 'batch', 'redis_list'] as const;
+  const inLine = (kind: Kind): Delivery[] => of(kind).filter(({ deliveryNo }) => !triedAgain.has(deliveryNo));
   const countOf = (status: string): number => deliveries.filter((one) => one.status === status).length;
   const [delivered, deadLetters] = [countOf('delivered'), countOf('dead')];
   return {
@@ -55,7 +61,7 @@ export function handedOn({ deliveries, unowed }: Outbox, { receipts, list, files
     altered: alteredIn(of('redis_list'), list),
     again: sum(kinds.map((kind) => arrived[kind].length - new Set(arrived[kind]).size)),
     twoKeys: keysBeyondOne(utility),
-    outOfOrder: outOfOrder(of('batch'), batch) + outOfOrder(of('redis_list'), items),
+    outOfOrder: outOfOrder(inLine('batch'), batch) + outOfOrder(inLine('redis_list'), items),
   };
 }
 

@@ -13,7 +13,7 @@ const batch = (...messages: string[]) => ({ at: 0, path: '/batch-metadata', key:
 const item = (messageId: string, attachmentId: string, sha256 = `hash of ${attachmentId}`) => ({
   ...{ messageId, attachmentId, sha256 },
 });
-const nothing: Arrived = { receipts: [], list: [], files: [] };
+const nothing: Arrived = { receipts: [], list: [], files: [], triedAgain: new Set() };
 const judge = (deliveries: readonly Delivery[], arrived: Partial<Arrived>) =>
   handedOn({ deliveries, unowed: 0 }, { ...nothing, ...arrived });
 
@@ -70,6 +70,12 @@ describe('what was handed on', () => {
     expect(judge(deliveries, { receipts: [batch('m1', 'm2'), batch('m1')] })).toMatchObject({ outOfOrder: 0 });
     const later = [delivery('batch', 'm1', null), delivery('batch', 'm2', null, { deliveredAt: 61_000 })];
     expect(judge(later, { receipts: [batch('m2', 'm1')] })).toMatchObject({ outOfOrder: 0 });
+  });
+
+  it('is not out of order for a dead letter that was tried again, and had arrived in its old place', () => {
+    const deliveries = [delivery('batch', 'm1', null), delivery('batch', 'm2', null, { deliveryNo: 2 })];
+    const receipts = [batch('m2', 'm1'), batch('m2')];
+    expect(judge(deliveries, { receipts, triedAgain: new Set([2]) })).toMatchObject({ outOfOrder: 0, lost: 0 });
   });
 });
 
