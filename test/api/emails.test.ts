@@ -1,22 +1,20 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { rm, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { toAttachmentRow } from '../../model/attachment.ts';
 import { URGENCY } from '../../model/delivery.ts';
 import { withDefaults } from '../../model/destination.ts';
 import type { Json } from '../../model/mail.ts';
 import { saveAttachments, settleAttachments } from '../../store/attachments.ts';
 import { putBlob } from '../../store/blob-rows.ts';
-import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
 import { createDestination } from '../../store/destinations.ts';
 import { writePage } from '../../store/pages.ts';
 import { message, startReading, type Reading } from '../store/support.ts';
-import { listOf, openApiStage, textOf, type ApiStage } from './support/stage.ts';
+import { useMailStage } from './support/mail-stage.ts';
+import { listOf, textOf } from './support/stage.ts';
 
 /** Characters of Graph's ids that mean something in a path. */
 const MESSAGE = 'AAMk/a+b=_-c==';
@@ -24,77 +22,55 @@ const FILE = 'att/1+=';
 const BYTES = Buffer.from('0123456789');
 
 describe('stored messages, over the API', () => {
-  let folder: string;
-  let stage: ApiStage;
-  let organizationId: string;
-  let key: string;
-  let reading: Reading;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'outhaul-emails-'));
-    stage = await openApiStage({ environment: { OUTHAUL_BLOBS_DIR: folder } });
-  });
-  afterAll(async () => {
-    await stage?.close();
-    await rm(folder, { recursive: true, force: true });
-  });
-  beforeEach(async () => {
-    organizationId = stage.organization();
-    key = await stage.keyOf(organizationId);
-    reading = await startReading(stage.db, { organizationId });
-  });
+  const mail = useMailStage();
 
-  const ask = (path: string, headers: Record<string, string> = {}) => stage.call('GET', path, { key, headers });
+  const ask = (path: string, headers: Record<string, string> = {}) =>
+    mail.stage.call('GET', path, { key: mail.key, headers });
   const pathOf = (attachmentId: string): string =>
     `/email-details/${encodeURIComponent(MESSAGE)}/attachments/${encodeURIComponent(attachmentId)}`;
   const held = ({ mailboxId, leaseToken }: Reading) => ({ mailboxId, leaseToken, scanId: 'scan' });
   const store = (...messages: Parameters<Reading['page']>[0]) =>
-    writePage(stage.db, reading.organization, reading.page(messages));
+    writePage(mail.stage.db, mail.reading.organization, mail.reading.page(messages));
 
   /** Stores a message with one attachment; without bytes it stays to be read. */
   async function storeFile(bytes: Buffer | undefined, more: Record<string, Json> = {}): Promise<string> {
-    const { db } = stage;
-    const { organization } = reading;
-    const blobs = folderBlobStores(folder).of(organization);
+    const { db } = mail.stage;
+    const { organization } = mail.reading;
     await store(message(MESSAGE, { hasAttachments: true }));
     const graph = {
       '@odata.type': '#microsoft.graph.fileAttachment',
       ...{ id: FILE, name: 'Größe.pdf', contentType: 'application/pdf', size: 12, isInline: false, ...more },
     };
     const attachments = [{ row: toAttachmentRow(graph, false) }];
-    await saveAttachments(db, organization, { ...held(reading), lists: [{ messageId: MESSAGE, attachments }] });
+    await saveAttachments(db, organization, { ...held(mail.reading), lists: [{ messageId: MESSAGE, attachments }] });
     if (!bytes) return '';
-    const { sha256, size } = await putBlob(db, organization, blobs, Readable.from([bytes]));
+    const { sha256, size } = await putBlob(db, organization, mail.blobs, Readable.from([bytes]));
     const settled = { messageId: MESSAGE, id: FILE, state: 'stored', blob: { sha256, size } } as const;
-    await settleAttachments(db, organization, blobs, {
-      ...held(reading),
+    await settleAttachments(db, organization, mail.blobs, {
+      ...held(mail.reading),
       attachments: [{ ...settled, sniffedType: null }],
     });
     return sha256;
   }
-  const fileOf = (sha256: string): string =>
-    join(folder, reading.organization.schema.replaceAll('"', ''), sha256.slice(0, 2), sha256);
   const download = async (headers: Record<string, string> = {}, method = 'GET') => {
-    const response = await fetch(`${stage.api.url}${pathOf(FILE)}`, {
-      method,
-      headers: { Authorization: `Bearer ${key}`, ...headers },
-    });
+    const response = await mail.fetch(pathOf(FILE), headers, method);
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
 
   it('are shown in short, the newest first, with what became of them', async () => {
-    const destination = await createDestination(stage.db, reading.organization, {
+    const destination = await createDestination(mail.stage.db, mail.reading.organization, {
       name: 'utility',
       kind: 'utility',
       settings: withDefaults('utility', { endpoint: 'https://utility.example' }),
       starts: 'now',
     });
     const owes = () => [{ destinationNo: destination.destinationNo, owing: 'owed', urgency: URGENCY.live } as const];
-    await writePage(stage.db, reading.organization, reading.page([message('m1')], { owes }));
+    await writePage(mail.stage.db, mail.reading.organization, mail.reading.page([message('m1')], { owes }));
     await storeFile(BYTES);
     const { status, body } = await ask('/recent-results');
     expect(status).toBe(200);
     expect(body).toMatchObject({
-      organization_id: organizationId,
+      organization_id: mail.organizationId,
       count: 2,
       results: [
         {
@@ -141,15 +117,17 @@ describe('stored messages, over the API', () => {
   });
 
   it('are shown whole, as they are stored', async () => {
-    const { db } = stage;
+    const { db } = mail.stage;
     await writePage(
       db,
-      reading.organization,
-      reading.page([message(MESSAGE, { body: { contentType: 'html', content: '<b>whole</b>' }, unknownMember: [1] })]),
+      mail.reading.organization,
+      mail.reading.page([
+        message(MESSAGE, { body: { contentType: 'html', content: '<b>whole</b>' }, unknownMember: [1] }),
+      ]),
     );
     const { body } = await ask(`/email-json/${encodeURIComponent(MESSAGE)}`);
     expect(body).toMatchObject({
-      organization_id: organizationId,
+      organization_id: mail.organizationId,
       mailbox_id: 'mailbox-1',
       message: {
         id: MESSAGE,
@@ -166,9 +144,9 @@ describe('stored messages, over the API', () => {
 
   it('are, of several mailboxes, those that came last, or those of the mailbox that is named', async () => {
     await store(message('same', { subject: 'older', receivedDateTime: '2024-01-01T00:00:00Z' }));
-    const other = await startReading(stage.db, { organizationId, mailboxId: 'mailbox-2' });
+    const other = await startReading(mail.stage.db, { organizationId: mail.organizationId, mailboxId: 'mailbox-2' });
     const newer = message('same', { subject: 'newer', receivedDateTime: '2024-02-01T00:00:00Z' });
-    await writePage(stage.db, other.organization, other.page([newer]));
+    await writePage(mail.stage.db, other.organization, other.page([newer]));
     const subject = async (query: string) => textOf((await ask(`/email-details/same${query}`)).body['subject']);
     expect(await subject('')).toBe('newer');
     expect(await subject('?mailbox=mailbox-1')).toBe('older');
@@ -178,19 +156,19 @@ describe('stored messages, over the API', () => {
 
   it('are 404 where they are not stored, or are those of another organization', async () => {
     await storeFile(BYTES);
-    const foreign = await stage.keyOf(stage.organization());
+    const foreign = await mail.stage.keyOf(mail.stage.organization());
     const paths = [`/email-details/${encodeURIComponent(MESSAGE)}`, `/email-json/${encodeURIComponent(MESSAGE)}`];
     for (const path of [...paths, pathOf(FILE)]) {
-      expect((await stage.call('GET', path, { key: foreign })).status, path).toBe(404);
-      expect((await stage.call('GET', `${path}?organizationId=${organizationId}`)).status, path).toBe(200);
-      const named = await stage.call('GET', `${path}?organizationId=${organizationId}`, { key: foreign });
+      expect((await mail.stage.call('GET', path, { key: foreign })).status, path).toBe(404);
+      expect((await mail.stage.call('GET', `${path}?organizationId=${mail.organizationId}`)).status, path).toBe(200);
+      const named = await mail.stage.call('GET', `${path}?organizationId=${mail.organizationId}`, { key: foreign });
       expect(named.status, path).toBe(404);
     }
     expect((await ask('/email-details/unknown')).status).toBe(404);
     expect((await ask('/email-json/%00')).status).toBe(400);
     expect((await ask('/email-details/%E0%A4%A')).status).toBe(400);
     expect((await ask(`/email-details/${'x'.repeat(3000)}`)).status).toBe(400);
-    expect((await stage.call('GET', '/recent-results', { key: foreign })).body).toMatchObject({ results: [] });
+    expect((await mail.stage.call('GET', '/recent-results', { key: foreign })).body).toMatchObject({ results: [] });
   });
 
   it('have attachments that are sent as files, under a type that no browser runs', async () => {
@@ -247,8 +225,8 @@ describe('stored messages, over the API', () => {
     });
     expect((await ask(pathOf('unknown'))).status).toBe(404);
     const quarantined = { messageId: MESSAGE, id: FILE, state: 'quarantined', reason: 'ErrorItemCorrupt' } as const;
-    await settleAttachments(stage.db, reading.organization, folderBlobStores(folder).of(reading.organization), {
-      ...held(reading),
+    await settleAttachments(mail.stage.db, mail.reading.organization, mail.blobs, {
+      ...held(mail.reading),
       attachments: [quarantined],
     });
     expect((await ask(pathOf(FILE))).body).toMatchObject({
@@ -262,7 +240,7 @@ describe('stored messages, over the API', () => {
     ['lost', (file: string) => rm(file)],
   ])('say so where the bytes of an attachment were %s, and have them read again', async (_, spoil) => {
     const sha256 = await storeFile(BYTES);
-    await spoil(fileOf(sha256));
+    await spoil(mail.fileOf(sha256));
     const answer = await ask(pathOf(FILE));
     const words =
       /^The stored bytes are missing from the blob store, or were altered there: they are read from Graph again/;
@@ -277,26 +255,26 @@ describe('stored messages, over the API', () => {
   it('cut the connection where bytes turn out altered when many of them were sent', async () => {
     const bytes = Buffer.alloc(3 << 20, 'abc');
     const sha256 = await storeFile(bytes);
-    const whole = await fetch(`${stage.api.url}${pathOf(FILE)}`, { headers: { Authorization: `Bearer ${key}` } });
+    const whole = await mail.fetch(pathOf(FILE));
     const got = await buffer(whole.body!);
     expect(createHash('sha256').update(got).digest('hex')).toBe(sha256);
 
-    await writeFile(fileOf(sha256), Buffer.alloc(3 << 20, 'abd'));
+    await writeFile(mail.fileOf(sha256), Buffer.alloc(3 << 20, 'abd'));
     await expect(download()).rejects.toThrow();
-    expect(stage.lines.join('')).toContain('An answer was cut');
+    expect(mail.stage.lines.join('')).toContain('An answer was cut');
     expect((await ask('/recent-results')).status).toBe(200);
   });
 
   it('go on when a client leaves in the middle of an attachment', async () => {
     await storeFile(Buffer.alloc(8 << 20, 'abc'));
-    const before = stage.lines.length;
-    const { hostname, port } = new URL(stage.api.url);
+    const before = mail.stage.lines.length;
+    const { hostname, port } = new URL(mail.stage.api.url);
     const socket = connect(Number(port), hostname);
-    const lines = [`GET ${pathOf(FILE)} HTTP/1.1`, `Host: ${hostname}`, `Authorization: Bearer ${key}`, '', ''];
+    const lines = [`GET ${pathOf(FILE)} HTTP/1.1`, `Host: ${hostname}`, `Authorization: Bearer ${mail.key}`, '', ''];
     socket.write(lines.join('\r\n'));
     await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
     expect((await ask('/recent-results')).status).toBe(200);
-    expect(stage.lines.slice(before).join('')).not.toContain('"level":"error"');
+    expect(mail.stage.lines.slice(before).join('')).not.toContain('"level":"error"');
   });
 });

@@ -1,51 +1,35 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm, writeFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { putBlob } from '../../store/blob-rows.ts';
-import { folderBlobStores } from '../../store/blobs/folder-blobs.ts';
 import { lackingOriginals, settleOriginals } from '../../store/originals.ts';
 import { writePage } from '../../store/pages.ts';
-import { message, startReading, type Reading } from '../store/support.ts';
-import { openApiStage, type ApiStage } from './support/stage.ts';
+import { message } from '../store/support.ts';
+import { useMailStage } from './support/mail-stage.ts';
 
 const MESSAGE = 'AAMk/a+b=_-c==';
 const MIME = Buffer.from('Subject: Hello\r\nContent-Type: text/html\r\n\r\n<script>alert(1)</script>');
 
 describe('originals of messages, over the API', () => {
-  let folder: string;
-  let stage: ApiStage;
-  let key: string;
-  let reading: Reading;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'outhaul-originals-'));
-    stage = await openApiStage({ environment: { OUTHAUL_BLOBS_DIR: folder } });
-  });
-  afterAll(async () => {
-    await stage?.close();
-    await rm(folder, { recursive: true, force: true });
-  });
-  beforeEach(async () => {
-    const organizationId = stage.organization();
-    key = await stage.keyOf(organizationId);
-    reading = await startReading(stage.db, { organizationId });
-  });
+  const mail = useMailStage();
   const download = (headers: Record<string, string> = {}) =>
-    fetch(`${stage.api.url}/email-details/${encodeURIComponent(MESSAGE)}/mime`, {
-      headers: { Authorization: `Bearer ${key}`, ...headers },
-    });
+    mail.fetch(`/email-details/${encodeURIComponent(MESSAGE)}/mime`, headers);
   const store = (content: 'full' | 'mime') =>
-    writePage(stage.db, reading.organization, reading.page([message(MESSAGE)], { content }));
+    writePage(mail.stage.db, mail.reading.organization, mail.reading.page([message(MESSAGE)], { content }));
   async function settle(bytes?: Buffer): Promise<string> {
-    const { organization, mailboxId, leaseToken } = reading;
-    const blobs = folderBlobStores(folder).of(organization);
-    const put = bytes && (await putBlob(stage.db, organization, blobs, Readable.from([bytes])));
+    const { organization, mailboxId, leaseToken } = mail.reading;
+    const { blobs } = mail;
+    const put = bytes && (await putBlob(mail.stage.db, organization, blobs, Readable.from([bytes])));
     const blob = put && { sha256: put.sha256, size: put.size };
     const original = blob
       ? ({ messageId: MESSAGE, state: 'stored', blob } as const)
       : ({ messageId: MESSAGE, state: 'quarantined', reason: 'ErrorMimeContentInvalid' } as const);
-    await settleOriginals(stage.db, organization, blobs, { mailboxId, leaseToken, originals: [original], scanId: 's' });
+    await settleOriginals(mail.stage.db, organization, blobs, {
+      mailboxId,
+      leaseToken,
+      originals: [original],
+      scanId: 's',
+    });
     return blob?.sha256 ?? '';
   }
 
@@ -86,15 +70,15 @@ describe('originals of messages, over the API', () => {
   ])('that were %s in the blob store are read from Graph again', async (_, spoil) => {
     await store('mime');
     const sha256 = await settle(MIME);
-    const { organization, mailboxId } = reading;
-    await spoil(join(folder, organization.schema.replaceAll('"', ''), sha256.slice(0, 2), sha256));
+    const { organization, mailboxId } = mail.reading;
+    await spoil(mail.fileOf(sha256));
     const response = await download();
     expect([response.status, await response.text()]).toEqual([503, expect.stringMatching(/are read from Graph again/)]);
     await vi.waitFor(async () => {
       const later = await download();
       expect([later.status, await later.text()]).toEqual([404, expect.stringMatching(/still to be read/)]);
     });
-    expect(await lackingOriginals(stage.db, organization, { mailboxId, limit: 9 })).toMatchObject([
+    expect(await lackingOriginals(mail.stage.db, organization, { mailboxId, limit: 9 })).toMatchObject([
       { messageId: MESSAGE },
     ]);
     expect(await settle(MIME)).toBe(sha256);
@@ -104,7 +88,7 @@ describe('originals of messages, over the API', () => {
   it('of another organization are not told of', async () => {
     await store('mime');
     await settle(MIME);
-    key = await stage.keyOf(stage.organization());
+    mail.key = await mail.stage.keyOf(mail.stage.organization());
     expect((await download()).status).toBe(404);
   });
 });
