@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { URGENCY } from '../../model/delivery.ts';
 import { withDefaults, type KindSettings } from '../../model/destination.ts';
 import { readAttachments } from '../../simulator/control/read-attachment.ts';
-import { attachmentsOfMessage } from '../../store/attachment-lookup.ts';
 import { BlobsUnavailable } from '../../store/blobs/errors.ts';
 import type { BlobStore, BlobStores } from '../../store/blobs/blob-store.ts';
 import { replayBegins, replayWindow } from '../../store/feeding.ts';
@@ -12,10 +11,10 @@ import { listDeadLetters, retryDeadLetters } from '../../store/dead-letters.ts';
 import { createDestination, type Destination } from '../../store/destinations.ts';
 import { attachmentLost } from '../../store/lost-attachments.ts';
 import { unique } from '../store/support.ts';
+import { DONE, attachedMailOn, file } from './attached-mail.ts';
 import { liveOn } from './live-stage.ts';
 import { useMailboxes } from './stage.ts';
 
-const DONE = { done: true, outcome: 'completed' };
 const REDIS = (filters: object = {}): KindSettings => ({
   kind: 'redis_list',
   settings: withDefaults('redis_list', { url: 'redis://redis.example', filters }),
@@ -38,6 +37,7 @@ describe('attachments', () => {
     { maxRetries: 0 },
   );
   const live = liveOn(stage);
+  const { arrive, stored, truth } = attachedMailOn(stage);
   afterEach(async () => {
     stage.simulator.control.clearFaults();
     stage.simulator.control.clearHolds();
@@ -47,20 +47,8 @@ describe('attachments', () => {
 
   const destination = (settings: KindSettings): Promise<Destination> =>
     createDestination(stage.store.db, stage.organization, { ...settings, name: unique('to'), starts: 'now' });
-  /** A message with these attachments arrives in a mailbox. */
-  const arrive = (mailbox: string, attachments: readonly object[], message = {}): string =>
-    stage.simulator.control.addMessage(
-      { mailbox, folder: 'inbox' },
-      { subject: 'With attachments', hasAttachments: attachments.length > 0, ...message },
-      readAttachments(attachments),
-    ).id;
-  const file = (name: string, bytes = 100, more = {}) => ({ kind: 'file', name, bytes, seed: bytes, ...more });
   const scan = async (mailbox: string, how: Parameters<typeof stage.read>[2] = {}) =>
     stage.read(mailbox, (await stage.addScan()).scanNo, how);
-  const stored = (mailboxId: string, messageId: string) =>
-    attachmentsOfMessage(stage.store.db, stage.organization, { mailboxId, messageId });
-  const truth = async (mailbox: string, message: string) =>
-    (await stage.simulator.control.attachments.truth.page({ mailbox, message })).value;
   const deliveries = (messageId: string): Promise<Delivery[]> =>
     stage.store.sql<Delivery>(
       `SELECT delivery_no AS no, status, attachment_id AS attachment, cause FROM outhaul.deliveries

@@ -2,14 +2,12 @@ import { createHash } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Content } from '../../model/content.ts';
-import { readAttachments } from '../../simulator/control/read-attachment.ts';
-import { attachmentsOfMessage } from '../../store/attachment-lookup.ts';
 import { originalOf } from '../../store/originals.ts';
 import { contentsOfScan } from '../../store/scan-contents.ts';
+import { DONE, attachedMailOn, file } from './attached-mail.ts';
 import { liveOn } from './live-stage.ts';
 import { useMailboxes } from './stage.ts';
 
-const DONE = { done: true, outcome: 'completed' };
 const NONE = {
   ...{ attachments: 0, attachmentsLeftOut: 0, attachmentsQuarantined: 0 },
   ...{ originals: 0, originalsQuarantined: 0 },
@@ -21,24 +19,16 @@ describe('what scans and sessions keep beside messages', () => {
     { maxRetries: 0 },
   );
   const live = liveOn(stage);
+  const { arrive, truth, ...mail } = attachedMailOn(stage);
   afterEach(() => stage.simulator.control.clearFaults());
 
-  const file = (name: string, bytes = 100) => ({ kind: 'file', name, bytes, seed: bytes });
-  const arrive = (mailbox: string, attachments: readonly object[], message = {}): string =>
-    stage.simulator.control.addMessage(
-      { mailbox, folder: 'inbox' },
-      { subject: 'With attachments', hasAttachments: attachments.length > 0, ...message },
-      readAttachments(attachments),
-    ).id;
   const scan = async (mailbox: string, content: Content, mode: 'full' | 'incremental' = 'full', how = {}) => {
     const { scanNo } = await stage.addScan({ content }, mode);
     expect(await stage.read(mailbox, scanNo, how)).toMatchObject(DONE);
     return scanNo;
   };
   const stored = async (mailboxId: string, messageId: string) =>
-    (await attachmentsOfMessage(stage.store.db, stage.organization, { mailboxId, messageId })).map(
-      ({ name, state, byteSize }) => ({ name, state, byteSize }),
-    );
+    (await mail.stored(mailboxId, messageId)).map(({ name, state, byteSize }) => ({ name, state, byteSize }));
   const counted = (scanNo: number) => contentsOfScan(stage.store.db, stage.organization, scanNo);
   const original = async (mailboxId: string, messageId: string): Promise<Buffer | undefined> => {
     const found = await originalOf(stage.store.db, stage.organization, { mailboxId, messageId });
@@ -147,7 +137,7 @@ describe('what scans and sessions keep beside messages', () => {
   it('tries attachments again with the next scan that Graph could not give', async () => {
     const mailbox = stage.ownMailbox();
     const id = arrive(mailbox, [file('a.pdf'), file('b.pdf')]);
-    const [attachment] = (await stage.simulator.control.attachments.truth.page({ mailbox, message: id })).value;
+    const [attachment] = await truth(mailbox, id);
     stage.simulator.control.addFault({
       ...{ mailbox, message: id, attachment: attachment?.id ?? '' },
       effect: { type: 'poison' },
