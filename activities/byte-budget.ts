@@ -3,13 +3,29 @@ const FIRST_GUESS = 4096;
 /** How much a page counts for in the average of all before it. */
 const WEIGHT = 0.1;
 
+/** Whose turn it is where several wait: the more urgent first, and of these who began first. */
+interface Turn {
+  /** 0 is the most urgent. */
+  readonly urgency: number;
+  readonly no: number;
+}
+
+interface Waiter {
+  readonly amount: number;
+  readonly turn: Turn;
+  readonly grant: () => void;
+}
+
+const ANY_TURN: Turn = { urgency: 0, no: 0 };
+
 /**
- * Bounds what is held at a time. Whoever wants some of it waits while it is used up, first come first served.
+ * Bounds what is held at a time. Whoever wants some of it waits while it is used up, first come first served unless some
+ * have an earlier turn.
  */
 export class Budget {
   readonly #limit: number;
   #used = 0;
-  readonly #waiting: { amount: number; grant: () => void }[] = [];
+  readonly #waiting: Waiter[] = [];
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -19,28 +35,24 @@ export class Budget {
    * Resolves with a reservation once there is room. One that is larger than the whole budget is granted when it is
    * alone, so that nothing waits for ever.
    */
-  async reserve(amount: number, signal: AbortSignal): Promise<Reservation> {
+  async reserve(amount: number, signal: AbortSignal, turn = ANY_TURN): Promise<Reservation> {
     signal.throwIfAborted();
-    if (this.#waiting.length > 0 || !this.#fits(amount)) {
-      await new Promise<void>((resolve, reject) => {
-        const waiter = {
-          amount,
-          grant: () => {
-            signal.removeEventListener('abort', abort);
-            resolve();
-          },
-        };
-        const abort = (): void => {
-          this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-          reject(signal.reason as Error);
-          this.#grant();
-        };
-        signal.addEventListener('abort', abort, { once: true });
-        this.#waiting.push(waiter);
-      });
-    } else {
-      this.#used += amount;
-    }
+    await new Promise<void>((resolve, reject) => {
+      const grant = (): void => {
+        signal.removeEventListener('abort', abort);
+        resolve();
+      };
+      const waiter = { amount, turn, grant };
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        reject(signal.reason as Error);
+        this.#grant();
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      const behind = this.#waiting.findIndex((other) => isBefore(turn, other.turn));
+      this.#waiting.splice(behind === -1 ? this.#waiting.length : behind, 0, waiter);
+      this.#grant();
+    });
     return new Reservation(amount, (change) => {
       this.#used += change;
       this.#grant();
@@ -64,22 +76,50 @@ export class Budget {
   }
 }
 
+const isBefore = (one: Turn, other: Turn): boolean =>
+  one.urgency < other.urgency || (one.urgency === other.urgency && one.no < other.no);
+
 /**
  * Bounds the memory that pages take: the bodies being fetched, parsed and stored, in bytes, over all slices of a worker.
  * A parsed page takes about four times as much as its body.
  */
-export class ByteBudget extends Budget {
+export class ByteBudget {
+  readonly #bytes: Budget;
   #bytesEach = FIRST_GUESS;
+  #readers = 0;
 
-  /** Bytes of a message, by the pages that this worker has seen lately. */
-  get bytesEach(): number {
-    return this.#bytesEach;
+  constructor(limit: number) {
+    this.#bytes = new Budget(limit);
   }
 
-  /** Takes a page into the average. */
-  learn(messages: number, bytes: number): void {
+  /**
+   * The budget as a reader uses it that begins now. While it is used up, pages of urgent readers come first, and of these
+   * pages of who began first: mailboxes end one by one, and others begin, where all of them would end at the same time.
+   * @param urgency 0 is the most urgent
+   */
+  forReader(urgency: number): PageBudget {
+    const turn = { urgency, no: ++this.#readers };
+    const bytesEach = (): number => this.#bytesEach;
+    return {
+      reserve: (amount, signal) => this.#bytes.reserve(amount, signal, turn),
+      learn: (messages, bytes) => this.#learn(messages, bytes),
+      get bytesEach() {
+        return bytesEach();
+      },
+    };
+  }
+
+  #learn(messages: number, bytes: number): void {
     if (messages > 0) this.#bytesEach += WEIGHT * (bytes / messages - this.#bytesEach);
   }
+}
+
+/** What one reader sees of the budget for pages. */
+export interface PageBudget extends Pick<Budget, 'reserve'> {
+  /** Bytes of a message, by the pages that this worker has seen lately. */
+  readonly bytesEach: number;
+  /** Takes a page into the average. */
+  learn(messages: number, bytes: number): void;
 }
 
 /** What of a budget is held for one page. */

@@ -9,7 +9,7 @@ import type { TimeWindow } from '../model/time-window.ts';
 import type { Database } from '../store/database.ts';
 import type { Organization } from '../store/organizations.ts';
 import { resetRound, type ReadMethod, type Round } from '../store/sync-state.ts';
-import type { Budget, ByteBudget } from './byte-budget.ts';
+import type { Budget, PageBudget } from './byte-budget.ts';
 import type { CompletePage } from './completion.ts';
 import type { Outbox } from './outbox.ts';
 import { MessageAtFault, PageSource } from './page-source.ts';
@@ -28,7 +28,7 @@ export interface ReadingContext extends TimeWindow {
   readonly mailboxAddress: string | null;
   readonly leaseToken: string;
   readonly signal: AbortSignal;
-  readonly budget: ByteBudget;
+  readonly budget: PageBudget;
   /** Pages of the mailbox that are asked for or held at a time. */
   readonly pagesAtOnce: Budget;
   /** How many messages a page may have. */

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { GraphError } from '../graph/errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { contentOf, keepsAttachments } from '../model/content.ts';
-import { URGENCY } from '../model/delivery.ts';
+import { URGENCY, type Urgency } from '../model/delivery.ts';
 import { isPollId } from '../model/ids.ts';
 import { MailboxPageLimit } from '../model/page-size.ts';
 import type { BlobStore } from '../store/blobs/blob-store.ts';
@@ -12,7 +12,7 @@ import { rememberPageLimit } from '../store/mailbox-memory.ts';
 import { finishReading } from '../store/scan-mailboxes.ts';
 import { lastMessageNo } from '../store/told.ts';
 import type { Scan } from '../store/scans.ts';
-import { Budget, type ByteBudget } from './byte-budget.ts';
+import { Budget, type ByteBudget, type PageBudget } from './byte-budget.ts';
 import { ContentsBeside, readContents, type ContentsReading } from './contents.ts';
 import { attemptFolder } from './folder-attempt.ts';
 import { FOLDERS_AT_ONCE, readFolder, type FolderEnd, type ReadingContext } from './folder-reader.ts';
@@ -69,6 +69,7 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
   const slice: Slice = {
     ...request,
     pageLimit,
+    pageBudget: request.budget.forReader(request.scans.length === 0 ? URGENCY.live : urgencyOf(request.scans)),
     pagesAtOnce: new Budget(PAGES_AT_ONCE),
     quarantine: { occupied: quarantined > 0 },
   };
@@ -87,6 +88,7 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
 
 /** A slice, with what its reads share: how large pages may be, and how many, and whether messages are in quarantine. */
 interface Slice extends SliceRequest {
+  readonly pageBudget: PageBudget;
   readonly pageLimit: MailboxPageLimit;
   readonly pagesAtOnce: Budget;
   readonly quarantine: QuarantineState;
@@ -212,8 +214,7 @@ async function readUnattended(slice: Slice): Promise<boolean> {
 }
 
 function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
-  const { db, organization, graph, mailboxId, scans, lease, budget, pageLimit, pagesAtOnce, quarantine, outbox } =
-    slice;
+  const { db, organization, graph, mailboxId, scans, lease, pageLimit, pagesAtOnce, quarantine, outbox } = slice;
   const [first] = scans;
   return {
     db,
@@ -222,13 +223,12 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
     mailboxAddress: lease.memory.address,
     leaseToken: lease.token,
     signal,
-    budget,
+    budget: slice.pageBudget,
     pageLimit,
     pagesAtOnce,
     quarantine,
     outbox,
-    // What somebody waits for is as good as new mail.
-    urgency: scans.some(({ scanId }) => isPollId(scanId)) ? URGENCY.live : URGENCY.scanned,
+    urgency: urgencyOf(scans),
     scanNos: scans.map(({ scanNo }) => scanNo),
     scanId: first?.scanId ?? null,
     mode: first?.mode ?? 'incremental',
@@ -240,3 +240,7 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
     onPage: (messages) => slice.onPage(messages),
   };
 }
+
+/** What somebody waits for is as good as new mail. */
+const urgencyOf = (scans: readonly Scan[]): Urgency =>
+  scans.some(({ scanId }) => isPollId(scanId)) ? URGENCY.live : URGENCY.scanned;

@@ -102,7 +102,7 @@ export class PageSource {
     return { page, held: [place, room] };
   }
 
-  async #reserve(budget: Budget, amount: number): Promise<Reservation> {
+  async #reserve(budget: Pick<Budget, 'reserve'>, amount: number): Promise<Reservation> {
     const reservation = await budget.reserve(amount, this.#signal);
     this.#held.add(reservation);
     // What is granted as the page is abandoned would be held for ever.
