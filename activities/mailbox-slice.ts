@@ -69,7 +69,7 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
   const slice: Slice = {
     ...request,
     pageLimit,
-    pageBudget: request.budget.forReader(request.scans.length === 0 ? URGENCY.live : urgencyOf(request.scans)),
+    budget: request.budget.forReader(request.scans.length === 0 ? URGENCY.live : urgencyOf(request.scans)),
     pagesAtOnce: new Budget(PAGES_AT_ONCE),
     quarantine: { occupied: quarantined > 0 },
   };
@@ -87,8 +87,8 @@ export async function readSlice(request: SliceRequest): Promise<Omit<SliceResult
 }
 
 /** A slice, with what its reads share: how large pages may be, and how many, and whether messages are in quarantine. */
-interface Slice extends SliceRequest {
-  readonly pageBudget: PageBudget;
+interface Slice extends Omit<SliceRequest, 'budget'> {
+  readonly budget: PageBudget;
   readonly pageLimit: MailboxPageLimit;
   readonly pagesAtOnce: Budget;
   readonly quarantine: QuarantineState;
@@ -214,7 +214,8 @@ async function readUnattended(slice: Slice): Promise<boolean> {
 }
 
 function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
-  const { db, organization, graph, mailboxId, scans, lease, pageLimit, pagesAtOnce, quarantine, outbox } = slice;
+  const { db, organization, graph, mailboxId, scans, lease, budget, pageLimit, pagesAtOnce, quarantine, outbox } =
+    slice;
   const [first] = scans;
   return {
     db,
@@ -223,7 +224,7 @@ function contextOf(slice: Slice, signal: AbortSignal): ReadingContext {
     mailboxAddress: lease.memory.address,
     leaseToken: lease.token,
     signal,
-    budget: slice.pageBudget,
+    budget,
     pageLimit,
     pagesAtOnce,
     quarantine,
