@@ -35,12 +35,16 @@ export async function completed(
     ),
   );
   const found = await readWanted(context, folder, wanted);
+  const messages = page.messages.flatMap((message) => {
+    if (wanted.has(message.id)) return found.messages.get(message.id) ?? [];
+    return isBare(message) ? { id: message.id, changeKey: changeKeyOf(message) } : message;
+  });
+  page.held?.release();
   return {
     ...page,
-    messages: page.messages.flatMap((message) => {
-      if (wanted.has(message.id)) return found.messages.get(message.id) ?? [];
-      return isBare(message) ? { id: message.id, changeKey: changeKeyOf(message) } : message;
-    }),
+    // The body does not say all of them.
+    held: undefined,
+    messages,
     unreadable: found.unreadable,
     bytes: page.bytes + found.bytes,
     suspicious: page.suspicious || wanted.size > 0,

@@ -151,7 +151,9 @@ async function store(
 ): Promise<void> {
   const { scanNos } = context;
   const { removed, unreadable, suspicious } = page;
+  const { length: found } = page.messages;
   const messages = (await context.choose?.(page.messages)) ?? page.messages;
+  const { length: chosen } = messages;
   const next =
     page.next !== undefined
       ? { link: page.next }
@@ -162,8 +164,10 @@ async function store(
   const { session } = context;
   const seen = (await session?.sees(messages)) ?? [];
   const withSession = session && seen.length > 0 ? [...scanNos, session.scanNo] : scanNos;
-  const written = { folder, scanNos, messages, removed, suspicious };
-  const seesAll = seen.length === messages.length;
+  const seesAll = seen.length === chosen;
+  // What is stored in two parts, or in part, the body does not say.
+  const held = messages === page.messages && (seen.length === 0 || seesAll) ? page.held : undefined;
+  const written = { folder, scanNos, messages, held, removed, suspicious };
   // In this order: what is interrupted between the two is read again.
   if (seen.length > 0 && !seesAll) {
     await storeMessages(context, { ...written, scanNos: withSession, messages: seen, removed: [] });
@@ -171,10 +175,10 @@ async function store(
   const { refused } = await storePage(context, {
     ...written,
     scanNos: seesAll ? withSession : scanNos,
-    excluded: page.messages.length - messages.length,
+    excluded: found - chosen,
     progress: { round: round.round, next, pageSize },
   });
   if (refused.length > 0) context.quarantine.occupied = true;
-  await release(context, messages, [...unreadable, ...refused]);
-  context.onPage(messages.length);
+  await release(context, written, [...unreadable, ...refused]);
+  context.onPage(chosen);
 }

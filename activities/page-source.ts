@@ -143,6 +143,7 @@ export class PageSource {
         since,
         until,
         select: method.endsWith('_ids') ? IDS : membersOf(content),
+        held: keepsBodies(content),
       },
       this.#signal,
     );

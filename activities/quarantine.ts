@@ -1,5 +1,4 @@
 import { moreOf } from '../model/content.ts';
-import type { GraphMessage } from '../model/mail.ts';
 import { isBounded } from '../model/time-window.ts';
 import {
   notFoundBy,
@@ -10,6 +9,7 @@ import {
   type QuarantinedMessage,
   type UnreadableMessage,
 } from '../store/quarantine.ts';
+import { messagesOf, type FolderMessages } from '../store/pages.ts';
 import { markDeleted } from '../store/settlement.ts';
 import type { ReadingContext } from './folder-reader.ts';
 import { storeMessages } from './storing.ts';
@@ -39,12 +39,14 @@ export async function quarantine(
 /** Messages that were stored whole leave the quarantine, should they be in it; `except` were not. */
 export async function release(
   { db, organization, mailbox, leaseToken, quarantine: state }: ReadingContext,
-  messages: readonly GraphMessage[],
+  stored: Pick<FolderMessages, 'messages' | 'held'>,
   except: readonly { readonly id: string }[],
 ): Promise<void> {
   if (!state.occupied) return;
   const kept = new Set(except.map(({ id }) => id));
-  const ids = messages.map(({ id }) => id).filter((id) => !kept.has(id));
+  const ids = messagesOf(stored)
+    .map(({ id }) => id)
+    .filter((id) => !kept.has(id));
   if (ids.length === 0) return;
   await resolveMessages(db, organization, { mailboxId: mailbox.id, leaseToken, ids, resolution: 'stored' });
 }
@@ -78,7 +80,7 @@ export async function storeFound(
   const messages = ids.flatMap((id) => found.messages.get(id) ?? []);
   const { refused } = await storeMessages(context, { folder, scanNos, messages, removed: [], suspicious: true });
   if (refused.length > 0) state.occupied = true;
-  await release(context, messages, [...faults, ...refused]);
+  await release(context, { messages }, [...faults, ...refused]);
   return new Set(refused.map(({ id }) => id));
 }
 
@@ -164,7 +166,7 @@ async function tryAgain(
         .map(({ id }) => ({ id, reason: 'changed' })),
       suspicious: true,
     });
-    await release(context, messages, [...still, ...written.refused]);
+    await release(context, { messages }, [...still, ...written.refused]);
   }
   if (gone.length > 0) {
     await markDeleted(db, organization, { ...held, scanId, ids: gone });

@@ -29,6 +29,8 @@ export interface GraphCall {
   readonly throttledBy?: ((answer: GraphAnswer) => GraphError | undefined) | undefined;
   /** Called right before the request goes out; throws where it must not any more. */
   readonly permit?: (() => void) | undefined;
+  /** Whether the answer keeps its body beside what was parsed from it. Default: no. */
+  readonly keepsBody?: boolean | undefined;
   /** `text` for the few answers that are no JSON; default `json`. */
   readonly expects?: 'json' | 'text' | undefined;
   /** Takes the body of an answer of success while it comes, whatever its size; once for each attempt. Default: it is parsed. */
@@ -48,12 +50,22 @@ export class GraphAnswer extends Response {
   readonly bytes: number;
   /** Whether the JSON holds escapes of NUL or of surrogates, so that strings may need cleaning before they are stored. */
   readonly suspicious: boolean;
+  #kept: Buffer | undefined;
 
-  constructor(status: number, content: unknown, bytes: number, suspicious: boolean) {
+  /** @param kept the body, where the call is for keeping it */
+  constructor(status: number, content: unknown, bytes: number, suspicious: boolean, kept?: Buffer) {
     super(null, { status });
     this.content = content;
     this.bytes = bytes;
     this.suspicious = suspicious;
+    this.#kept = kept;
+  }
+
+  /** The body that was kept; once, for an answer may grow old with the request. */
+  takeKept(): Buffer | undefined {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    return kept;
   }
 }
 

@@ -98,6 +98,7 @@ type Shared = Pick<
   | 'shrinks'
   | 'throttledBy'
   | 'expects'
+  | 'keepsBody'
   | 'receive'
   | 'maxBodyBytes'
   | 'signal'

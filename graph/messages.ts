@@ -1,5 +1,6 @@
 import { MESSAGE_MEMBERS, type GraphMessage, type RemovedMessage } from '../model/mail.ts';
 import { exchangeError, GraphError } from './errors.ts';
+import { HeldMessages } from './held-messages.ts';
 import { graphErrorFrom } from './refusal.ts';
 import type { MailboxClient } from './mailbox.ts';
 import { collectionOf, text, type Collection } from './pages.ts';
@@ -28,10 +29,15 @@ export interface PageRequest {
   readonly since?: string | undefined;
   /** Only messages received before this time, RFC 3339. List mode only. */
   readonly until?: string | undefined;
+  /** Whether the page's messages can be let go of, and had again. Default: no. */
+  readonly held?: boolean | undefined;
 }
 
 export interface MessagesPage {
+  /** Emptied when they are let go of, and with the page. */
   readonly messages: GraphMessage[];
+  /** Of a page that was asked for so. */
+  readonly held?: HeldMessages | undefined;
   readonly removed: RemovedMessage[];
   /** Where the next page lies. Delta: exactly one of this and `deltaLink`. */
   readonly next?: string;
@@ -56,12 +62,12 @@ export async function readPage(
   request: PageRequest,
   signal: AbortSignal,
 ): Promise<MessagesPage> {
-  const { link, mode, pageSize } = request;
+  const { link, mode, pageSize, held: keepsBody } = request;
   const shrinks = pageSize > 1;
   const prefer =
     mode === 'delta' || link !== undefined ? `${IMMUTABLE_IDS}, odata.maxpagesize=${pageSize}` : IMMUTABLE_IDS;
   const where = link === undefined ? { path: firstPath(request) } : { link: usableLink(mailbox, link) };
-  const shared = { kind: 'messages', target: 'folder', headers: { prefer }, shrinks, signal } as const;
+  const shared = { kind: 'messages', target: 'folder', headers: { prefer }, shrinks, keepsBody, signal } as const;
   const answer = await mailbox.send({ ...shared, ...where });
   const { bytes, suspicious } = answer;
   const page = collectionOf(answer);
@@ -72,8 +78,12 @@ export async function readPage(
   if (next !== undefined && next === link) {
     throw linkLoop();
   }
+  const { messages, removed } = sorted(page);
+  const body = answer.takeKept();
   return {
-    ...sorted(page),
+    messages,
+    removed,
+    ...(body && { held: new HeldMessages(messages, body, messagesIn) }),
     ...(next !== undefined && { next: mailbox.ownLink(next) }),
     ...(next === undefined && deltaLink !== undefined && { deltaLink: mailbox.ownLink(deltaLink) }),
     ...(count !== undefined && { count }),
@@ -196,6 +206,9 @@ function sorted({ value }: Collection): { messages: GraphMessage[]; removed: Rem
   return { messages: entries as GraphMessage[], removed };
 }
 
+const messagesIn = (body: Buffer): GraphMessage[] =>
+  sorted(collectionOf({ content: JSON.parse(body.toString('utf8')), status: 200 })).messages;
+
 /**
  * Empties a page that has been dealt with. The promises that brought it here have grown old with the request, and what
  * an old object points to is copied by each young collection until a full one comes: a third of the CPU time of reading.
@@ -203,6 +216,7 @@ function sorted({ value }: Collection): { messages: GraphMessage[]; removed: Rem
 export function releasePage(page: MessagesPage): void {
   page.messages.length = 0;
   page.removed.length = 0;
+  page.held?.release();
 }
 
 function reasonOf(removal: unknown): string {

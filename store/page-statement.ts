@@ -54,7 +54,7 @@ export interface PageKind {
  *   is written. What a destination is to be owed is known, that way, from the moment on at which it is there.
  * - `turn` is the folder's open round; `forward` says whether this page has not been written before. Messages that were
  *   read by id belong to no round (no number): they are stored, and the round stays as it is.
- * - `fresh` are the messages that were not stored yet. What conflicts is `rest`, and `known` where it is found; only
+ * - `fresh` are the messages that were not stored yet. What conflicts, if anything does, is `rest`, and `known` where it is found; only
  *   what differs is rewritten. A message that another folder's page inserts at this very moment is neither: that page
  *   counts it, and if it lies here now, the other folder's delta will say that it left.
  * - `gone` are messages of which nobody knows where they are now: those that the page says to have left, also where they
@@ -62,7 +62,8 @@ export interface PageKind {
  *   round has not named (`untold`) although they were put into its folder before, by id or from a list (`placed`): a delta
  *   does not say that a message has left where it never said that it came. Where such a message lies is not sure either
  *   when another folder says that it left.
- * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes.
+ * - `marked` is what the scans have not seen before, so that counters count a message once, however often it comes; what is
+ *   new nobody can have seen, so `marked_fresh` need not look.
  * - `owed`, of a page that owes (parameters 17 and 18): what is new is owed to the destinations named for it, and what was
  *   stored as a draft and is none any more (`sent`), which is rewritten whatever its change key says.
  * - `listed` and `originals`, of a page whose attachments, or originals, are to be kept: they are wanted now.
@@ -108,7 +109,8 @@ WITH lease AS MATERIALIZED (
   ON CONFLICT (_mailbox_no, id) DO NOTHING
   RETURNING _no, id${keeps ? `, change_key, ${mayHaveAttachments} AS may_have` : ''}
 ), rest AS MATERIALIZED (
-  SELECT * FROM page WHERE id NOT IN (SELECT id FROM fresh)
+  SELECT * FROM page
+  WHERE (SELECT count(*) FROM fresh) < (SELECT count(*) FROM page) AND id NOT IN (SELECT id FROM fresh)
 ), known AS MATERIALIZED (
   SELECT rest.*, e._no, e._deleted_at IS NOT NULL AS deleted, e._folder_no IS DISTINCT FROM turn.folder_no AS moved,
     merged OR rest.change_key IS NULL OR e.change_key IS DISTINCT FROM rest.change_key AS edited,
@@ -144,13 +146,16 @@ WITH lease AS MATERIALIZED (
     CROSS JOIN (SELECT _no FROM fresh UNION ALL SELECT _no FROM known WHERE moved OR deleted) put
   WHERE NOT turn.by_delta AND (turn.has_delta OR $4::int IS NULL)
   ON CONFLICT (email_no) DO UPDATE SET folder_no = excluded.folder_no, placed_at = excluded.placed_at
+), marked_fresh AS (
+  INSERT INTO outhaul.scan_messages (scan_no, email_no)
+  SELECT scan_no, _no FROM unnest($11::int[]) scan_no CROSS JOIN fresh
 ), marked AS (
   INSERT INTO outhaul.scan_messages (scan_no, email_no)
-  SELECT scan_no, _no FROM unnest($11::int[]) scan_no CROSS JOIN (SELECT _no FROM fresh UNION ALL SELECT _no FROM known) seen
+  SELECT scan_no, _no FROM unnest($11::int[]) scan_no CROSS JOIN known
   ON CONFLICT DO NOTHING
   RETURNING scan_no
 ), tally AS MATERIALIZED (
-  SELECT scan_no, (SELECT count(*) FROM marked WHERE marked.scan_no = scans.scan_no) AS records
+  SELECT scan_no, (SELECT count(*) FROM fresh) + (SELECT count(*) FROM marked WHERE marked.scan_no = scans.scan_no) AS records
   FROM unnest($11::int[]) AS scans(scan_no)
 ), kinds AS MATERIALIZED (
   SELECT (SELECT count(*) FROM fresh) AS added, count(*) FILTER (WHERE edited AND NOT moved AND NOT deleted) AS changed,

@@ -18,7 +18,7 @@ import type { Organization } from './organizations.ts';
 import { encodeOwed, type OwedTo } from './owing.ts';
 import { pageStatement, type PageAnswer } from './page-statement.ts';
 import { quarantineStatement } from './quarantine.ts';
-import { byId } from './values.ts';
+import { byId, handedOver } from './values.ts';
 
 /** Messages of one folder, as Graph sent them. */
 export interface FolderMessages {
@@ -31,6 +31,11 @@ export interface FolderMessages {
   readonly scanId: string | null;
   /** Of several with one id, the last counts. */
   readonly messages: readonly GraphMessage[];
+  /**
+   * Lets go of the messages (`messages` is empty then) when they are on their way to PostgreSQL, and brings them back where
+   * they are needed again. Default: they stay.
+   */
+  readonly held?: HeldList | undefined;
   readonly removed: readonly RemovedMessage[];
   /** What was read of the messages: without bodies, those that are stored stay. Default: `full`. */
   readonly content?: Content | undefined;
@@ -44,6 +49,16 @@ export interface FolderMessages {
   /** All of the organization's destinations that `owes` knows of, by number. Default: nobody asks whether there are more. */
   readonly destinationNos?: readonly number[] | undefined;
 }
+
+/** A list that need not stand in memory while it is waited with. */
+export interface HeldList {
+  letGo(): void;
+  again(): readonly GraphMessage[];
+}
+
+/** Messages, also where they have been let go of. */
+export const messagesOf = ({ messages, held }: Pick<FolderMessages, 'messages' | 'held'>): readonly GraphMessage[] =>
+  messages.length === 0 && held ? held.again() : messages;
 
 /** One response of Graph, and where the reading of its folder stands after it. */
 export interface Page extends FolderMessages {
@@ -74,8 +89,6 @@ export interface PageResult {
   readonly unchanged: number;
   /** Of the updated: those that had been taken for deleted. */
   readonly restored: number;
-  /** Ids of partial records whose messages were not stored yet: the rows hold what was said, and no more. */
-  readonly incomplete: readonly string[];
   /** Messages that the database refuses, each with its SQLSTATE. They are in quarantine now. */
   readonly refused: readonly { readonly id: string; readonly code: string }[];
   /** Destinations that are owed something now which can be sent, by number; absent where nothing was to be owed. */
@@ -127,26 +140,27 @@ async function write(db: Database, organization: Organization, page: Written): P
 }
 
 async function writeWhole(db: Database, organization: Organization, page: Written): Promise<PageResult> {
-  const messages = byId(page.messages);
-  const partial = [...messages].filter(([, message]) => isPartial(message, page.content)).map(([id]) => id);
-  if (partial.length === 0) {
-    const statement = statementOf(organization, page, messages, new Map());
-    const [answer] = await withClient(db.pool, (client) => runPrepared<PageAnswer>(client, statement));
-    return resultOf(page, answer);
-  }
-  return transaction(db, (client) => writeMerged(client, organization, page, messages, partial));
+  const statement = wholeStatement(organization, page);
+  if (!statement) return transaction(db, (client) => writeMerged(client, organization, page));
+  const [answer] = await withClient(db.pool, (client) => runPrepared<PageAnswer>(client, statement));
+  return resultOf(page, answer);
 }
 
-async function writeMerged(
-  client: Client,
-  organization: Organization,
-  page: Written,
-  messages: ReadonlyMap<string, GraphMessage>,
-  partial: readonly string[],
-): Promise<PageResult> {
+/** The statement of a page without partial records, whose messages are let go of; undefined where there are some. */
+function wholeStatement(organization: Organization, page: Written): NamedStatement | undefined {
+  const messages = byId(messagesOf(page));
+  for (const message of messages.values()) if (isPartial(message, page.content)) return undefined;
+  const statement = statementOf(organization, page, messages, new Map());
+  page.held?.letGo();
+  return statement;
+}
+
+async function writeMerged(client: Client, organization: Organization, page: Written): Promise<PageResult> {
+  const messages = byId(messagesOf(page));
+  const partial = [...messages].filter(([, message]) => isPartial(message, page.content)).map(([id]) => id);
   const stored = await storedRows(client, organization, page.mailboxId, partial);
   const [answer] = await runPrepared<PageAnswer>(client, statementOf(organization, page, messages, stored));
-  return { ...resultOf(page, answer), incomplete: partial.filter((id) => !stored.has(id)) };
+  return resultOf(page, answer);
 }
 
 type StoredRow = Pick<PageRow, 'row' | 'content'>;
@@ -204,7 +218,7 @@ function statementOf(
       'link' in next ? next.link : null,
       'deltaLink' in next ? next.deltaLink : null,
       pageSize,
-      text,
+      handedOver(text),
       key,
       [...removed],
       scanNos,
@@ -223,7 +237,7 @@ function resultOf({ mailboxId, folder }: Written, answer: PageAnswer | undefined
   if (answer.unknowing) throw new UnknownTaker();
   if (answer.open === 0) throw new RoundLost(folder.id);
   const { inserted, updated, unchanged, restored, owed } = answer;
-  return { inserted, updated, unchanged, restored, incomplete: [], refused: [], ...(owed && { owed }) };
+  return { inserted, updated, unchanged, restored, refused: [], ...(owed && { owed }) };
 }
 
 /**
@@ -234,26 +248,26 @@ const writeSingly = (db: Database, organization: Organization, page: Written): P
   transaction(db, async (client) => {
     const results: PageResult[] = [];
     const refused: { id: string; code: string }[] = [];
-    for (const [id, message] of byId(page.messages)) {
-      const single = { ...page, messages: [message], removed: [], excluded: 0 };
+    for (const [id, message] of byId(messagesOf(page))) {
+      const single = { ...page, messages: [message], held: undefined, removed: [], excluded: 0 };
       await run(client, { text: 'SAVEPOINT message' });
       try {
-        results.push(await writeMerged(client, organization, single, new Map([[id, message]]), [id]));
+        results.push(await writeMerged(client, organization, single));
       } catch (error) {
         if (!isDataFault(error)) throw error;
         await run(client, { text: 'ROLLBACK TO message' });
         refused.push({ id, code: sqlState(error) ?? 'RangeError' });
       }
     }
-    results.push(await writeMerged(client, organization, { ...page, messages: [] }, new Map(), []));
+    results.push(await writeMerged(client, organization, { ...page, messages: [], held: undefined }));
     const { mailboxId, leaseToken, folder, scanNos } = page;
     const messages = refused.map(({ id, code }) => ({ id, cause: code, unreadable: [], stored: false }));
     const entries = { mailboxId, leaseToken, folder, scanNo: scanNos[0] ?? null, messages };
     if (refused.length > 0) await run(client, quarantineStatement(organization, entries));
-    return { ...sumOf(results), incomplete: results.flatMap(({ incomplete }) => incomplete), refused };
+    return { ...sumOf(results), refused };
   });
 
-const sumOf = (results: readonly PageResult[]): Omit<PageResult, 'incomplete' | 'refused'> => ({
+const sumOf = (results: readonly PageResult[]): Omit<PageResult, 'refused'> => ({
   ...(results.some(({ owed }) => owed) && { owed: [...new Set(results.flatMap(({ owed }) => owed ?? []))] }),
   inserted: results.reduce((sum, { inserted }) => sum + inserted, 0),
   updated: results.reduce((sum, { updated }) => sum + updated, 0),

@@ -17,3 +17,19 @@ export const types: pg.CustomTypesConfig = {
 /** Items by id, in the order of their first appearance; of several with one id the last stays. */
 export const byId = <Item extends { readonly id: string }>(items: readonly Item[]): Map<string, Item> =>
   new Map(items.map((item) => [storableText(item.id), item]));
+
+/**
+ * A large text as a parameter, which nobody holds any more once it has been sent: `pg` asks for it as it writes the
+ * statement (https://node-postgres.com/features/queries), but keeps the parameters until the answer has come.
+ */
+export function handedOver(text: string): { toPostgres(): string } {
+  let whole: string | undefined = text;
+  return {
+    toPostgres() {
+      if (whole === undefined) throw new Error('The text has been handed over already');
+      const taken = whole;
+      whole = undefined;
+      return taken;
+    },
+  };
+}

@@ -29,7 +29,7 @@ export function transport({ dispatcher, origin, maxBodyBytes, userAgent }: Trans
       throw graphErrorFrom({ status, headers: answer.headers, body: jsonOrNothing(text), target: call.target });
     }
     const content = call.expects === 'text' || status === 204 ? text : parse(text, answer);
-    return new GraphAnswer(status, content, bytes.length, isSuspicious(text));
+    return new GraphAnswer(status, content, bytes.length, isSuspicious(text), call.keepsBody ? bytes : undefined);
   };
 }
 

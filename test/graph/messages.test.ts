@@ -84,8 +84,30 @@ describe('A page of messages', () => {
       { id: 'changed', reason: 'changed' },
       { id: 'odd', reason: 'deleted' },
     ]);
+    expect(page).not.toHaveProperty('held');
     releasePage(page);
     expect(page).toMatchObject({ messages: [], removed: [] });
+  });
+
+  test('can be let go of, and had again until it is released', async () => {
+    const value = [
+      { id: 'gone', '@removed': { reason: 'deleted' } },
+      { id: 'a', subject: 'Grüße \u{1f48c}' },
+    ];
+    await using server = await scripted(({ headers }, response) =>
+      json(response, 200, { value, '@odata.deltaLink': linkTo(headers['host'], '/d') }),
+    );
+    await using opened = open(server.url);
+    const request = { folderId: 'f', mode: 'delta', pageSize: 9, held: true } as const;
+    const page = await opened.graph.mailbox('u').messages(request, unhurried());
+    const [, message] = value;
+    expect(page.messages).toEqual([message]);
+    page.held?.letGo();
+    expect(page.messages).toEqual([]);
+    expect([page.held?.again(), page.held?.again()]).toEqual([[message], [message]]);
+    expect(page.removed).toHaveLength(1);
+    releasePage(page);
+    expect(() => page.held?.again()).toThrow('The page has been released');
   });
 
   test.each([

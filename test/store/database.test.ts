@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { closeDatabase, openDatabase, query, runPrepared, transaction, withClient } from '../../store/database.ts';
 import { StoreUnavailable, toStoreError } from '../../store/errors.ts';
 import { health, whenDatabaseAnswers } from '../../store/health.ts';
+import { handedOver } from '../../store/values.ts';
 import { log, sealer, useStore } from './support.ts';
 
 const store = useStore();
@@ -209,5 +210,14 @@ describe('an error', () => {
   it('that is none, or the store’s own, stays what it is', () => {
     const own = new StoreUnavailable('x');
     for (const each of [own, 'text', undefined, new TypeError('x')]) expect(toStoreError(each)).toBe(each);
+  });
+});
+
+describe('A text that is handed over', () => {
+  it('arrives as a parameter, once', async () => {
+    const text = handedOver('Grüße \u{1f48c}');
+    const statement = { text: 'SELECT $1::text AS text', values: [text] };
+    expect(await query(store.db, statement)).toEqual([{ text: 'Grüße \u{1f48c}' }]);
+    await expect(query(store.db, statement)).rejects.toThrow('handed over already');
   });
 });

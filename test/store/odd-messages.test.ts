@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { GraphMessage, Json } from '../../model/mail.ts';
 import { query } from '../../store/database.ts';
 import { EMAIL_COLUMNS } from '../../store/email-columns.ts';
@@ -122,7 +122,7 @@ describe('whatever Graph sends', () => {
   it('is stored with nothing but an id', async () => {
     const reading = await startReading(store.db);
     const result = await writePage(store.db, reading.organization, reading.page([{ id: 'bare' }]));
-    expect(result).toMatchObject({ inserted: 1, incomplete: ['bare'] });
+    expect(result).toMatchObject({ inserted: 1 });
     expect(await stored(reading)).toMatchObject([{ id: 'bare', subject: null, record: null }]);
   });
 
@@ -194,6 +194,21 @@ describe('a message that the database refuses', () => {
     expect(ended.status).toBe('completed_with_errors');
   });
 
+  it('is refused alone also of a page whose messages were let go of and had to be brought back', async () => {
+    const reading = await startReading(store.db);
+    const sent = [message('before'), message(endlessId), message('after')];
+    const messages = [...sent];
+    const letGo = vi.fn(() => void (messages.length = 0));
+    const again = vi.fn(() => sent);
+    const page = { ...reading.page(messages), held: { letGo, again } };
+    const result = await writePage(store.db, reading.organization, page);
+    expect(result).toMatchObject({ inserted: 2, refused: [{ id: endlessId, code: '54000' }] });
+    expect(messages).toEqual([]);
+    expect(letGo).toHaveBeenCalled();
+    expect(again).toHaveBeenCalled();
+    expect((await stored(reading)).map(({ id }) => id)).toEqual(['before', 'after']);
+  });
+
   it('is refused alone when an operator has added a check to the table', async () => {
     const reading = await startReading(store.db);
     await store.sql(
@@ -222,7 +237,7 @@ describe('a partial delta record', () => {
     const [before] = await stored(reading);
     const partial = { id: 'a', '@odata.etag': 'W/"newer"', isRead: true, subject: null, extra: 2, toRecipients: [] };
     const result = await writePage(store.db, reading.organization, reading.page([partial]));
-    expect(result).toMatchObject({ updated: 1, incomplete: [] });
+    expect(result).toMatchObject({ updated: 1 });
     expect(await stored(reading)).toEqual([
       {
         ...before,

@@ -162,6 +162,21 @@ describe('a page that owes', () => {
     expect(await outbox.statuses()).toEqual(['a owed']);
   });
 
+  it('is stored again with the messages that were let go of, once the destination is known', async () => {
+    const { organization, reading, destination } = await Outbox.of(store, utility);
+    const sent = [message('a')];
+    const messages = [...sent];
+    const held = { letGo: () => void (messages.length = 0), again: () => sent };
+    const page = { ...reading.page(messages, { owes: owes(destination) }), held };
+    const { destinationNo } = destination;
+    await expect(writePage(store.db, organization, { ...page, destinationNos: [] })).rejects.toThrow(UnknownTaker);
+    expect(messages).toEqual([]);
+    expect(await writePage(store.db, organization, { ...page, destinationNos: [destinationNo] })).toMatchObject({
+      inserted: 1,
+      owed: [destinationNo],
+    });
+  });
+
   it('owes nothing, and stores nothing, where it is not committed', async () => {
     const outbox = await Outbox.of(store, utility);
     const { organization, reading, destination } = outbox;

@@ -32,7 +32,7 @@ const differences = async ({ scanNo }: Reading, folderId = 'inbox-id'): Promise<
   return row;
 };
 
-const nothing = { inserted: 0, updated: 0, unchanged: 0, restored: 0, incomplete: [], refused: [] };
+const nothing = { inserted: 0, updated: 0, unchanged: 0, restored: 0, refused: [] };
 
 describe('writePage', () => {
   it('stores new messages in the columns of the contract, with where they come from', async () => {
