@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { GraphError } from '../graph/errors.ts';
 import type { BlobStore } from '../store/blobs/blob-store.ts';
 import { BlobsUnavailable } from '../store/blobs/errors.ts';
+import { lacksContents } from '../store/lacking-contents.ts';
 import { noteWaiting } from '../store/owing.ts';
 import { AttachmentReading, wantSeen } from './attachment-reading.ts';
 import type { FolderEnd, ReadingContext } from './folder-reader.ts';
@@ -29,7 +30,9 @@ export async function readContents(reading: ContentsReading): Promise<FolderEnd>
 
 async function readAll(reading: ContentsReading): Promise<FolderEnd> {
   const { context, wantedBy = [] } = reading;
+  const { db, organization, mailbox } = context;
   if (wantedBy.length > 0) await wantSeen(context, wantedBy);
+  else if (!(await lacksContents(db, organization, mailbox.id))) return 'finished';
   const attachments = new AttachmentReading(reading);
   await attachments.begin();
   const listed = await attachments.end();
