@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Outcome } from '../destinations/sender.ts';
 import { circuitAfter, type Circuit, type CircuitEvent, type CircuitLimits } from '../model/circuit.ts';
 import { ATTACHMENTS_MISSING, hasWaitedTooLong, retryIn } from '../model/delivery.ts';
+import { KIND_TRAITS } from '../model/destination.ts';
 import { BlobsUnavailable, isBlobLost } from '../store/blobs/errors.ts';
 import type { Database } from '../store/database.ts';
 import type { OwedDelivery, Settled } from '../store/deliveries.ts';
@@ -28,8 +29,6 @@ export interface SettlerOptions {
   readonly claims: Claims;
   readonly faults: ContentFaults;
   readonly circuitLimits?: CircuitLimits | undefined;
-  /** Asks the destination whether it is well. */
-  readonly isWell: () => Promise<boolean>;
   /** An attachment's bytes are lost: has them read again. */
   readonly onLost: (fault: ContentFault, deliveryNo: number) => Promise<void>;
   /** What the destination has shown of itself: `detail` where it failed. */
@@ -39,8 +38,9 @@ export interface SettlerOptions {
 
 /**
  * Records what became of deliveries, many at a time. A failure counts as an attempt while everything is sent. Once so many
- * have failed that the circuit is open the destination as a whole is away, and nothing counts; of a probe, only where the
- * destination says of itself that it is well, for then the failure is the delivery's own.
+ * have failed that the circuit is open the destination as a whole is away, and nothing counts. What a destination says of
+ * its own health proves nothing: the failure of a probe is its own only where another delivery gets through meanwhile. Of
+ * a kind without an order that closes the circuit, and all count again; of an ordered one the failure is `ownFault`.
  */
 export class Settler {
   readonly #options: SettlerOptions;
@@ -50,6 +50,7 @@ export class Settler {
   #settled: Settled[] = [];
   #running: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
+  readonly #toBlame = new Set<number>();
   /** As far as it is known here; while it is closed and nothing fails there is nothing to tell. */
   #circuit: Circuit;
 
@@ -68,6 +69,11 @@ export class Settler {
   add(outcome: Outcome): void {
     this.#outcomes.push(outcome);
     this.#run();
+  }
+
+  /** Its failure, which is added next, is its own: what came after it was accepted. No other attempt follows. */
+  ownFault(deliveryNo: number): void {
+    this.#toBlame.add(deliveryNo);
   }
 
   /** One that cannot be sent as it is. */
@@ -152,7 +158,7 @@ export class Settler {
     for (const outcome of outcomes) {
       const event = eventOf(outcome);
       if (outcome.status === 'accepted') judged.push(accepted(outcome));
-      else judged.push(await this.#refused(outcome, event === 'failed' ? circuit : undefined));
+      else judged.push(await this.#refused(outcome, event === 'failed' ? { circuit, now } : undefined));
       if (event) circuit = circuitAfter(circuit, event, now, circuitLimits);
     }
     if (events.length > 0) {
@@ -162,20 +168,30 @@ export class Settler {
     return judged;
   }
 
-  /** @param failedIn where it is a failure of the destination: how the circuit was when it came */
-  async #refused(outcome: Refused, failedIn: Circuit | undefined): Promise<Settled> {
+  /** @param failed where it is a failure of the destination: how the circuit was when it came, and the time */
+  async #refused(outcome: Refused, failed: { circuit: Circuit; now: number } | undefined): Promise<Settled> {
     const { deliveryNo, cause, error, httpStatus, retry, retryAfterMs } = outcome;
     if (cause === 'content') return this.#withoutContent(outcome);
     if (cause === 'throttled') return { deliveryNo, status: 'untouched', inMs: retryAfterMs ?? AGAIN_MS.away };
-    if (failedIn && failedIn.state !== 'closed') {
-      const isItsOwn = failedIn.state === 'half_open' && (await this.#options.isWell());
-      if (!isItsOwn) return { deliveryNo, status: 'untouched', inMs: AGAIN_MS.away };
+    if (this.#toBlame.delete(deliveryNo)) {
+      const words = `${error}; what came after it was accepted`;
+      return { deliveryNo, status: 'refused', cause, error: words, httpStatus, retryInMs: null };
+    }
+    if (failed && failed.circuit.state !== 'closed') {
+      return { deliveryNo, status: 'untouched', inMs: this.#untouchedMs(failed) };
     }
     const { attempts, maxWaitSeconds } = this.#options.destination.settings;
     const delivery = this.#sent.get(deliveryNo);
     const isTooOld = delivery && hasWaitedTooLong(Date.parse(delivery.owedAt), Date.now(), maxWaitSeconds);
     const refusal = { deliveryNo, attempts: delivery?.attempts ?? 0, retry: retry && !isTooOld, retryAfterMs };
     return { deliveryNo, status: 'refused', cause, error, httpStatus, retryInMs: retryIn(refusal, attempts) };
+  }
+
+  /** Where there is no order another delivery is the next probe, if there is one: this one may be what is wrong. */
+  #untouchedMs({ circuit, now }: { readonly circuit: Circuit; readonly now: number }): number {
+    const { ordered } = KIND_TRAITS[this.#options.destination.kind];
+    if (ordered || circuit.state !== 'half_open' || this.#circuit.state !== 'open') return AGAIN_MS.away;
+    return Math.max(this.#circuit.until - now, 0) + AGAIN_MS.away;
   }
 
   async #withoutContent({ deliveryNo, error }: Refused): Promise<Settled> {

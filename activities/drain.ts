@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DestinationUnavailable, type Item, type Sender } from '../destinations/sender.ts';
+import { DestinationUnavailable, type Item, type Outcome, type Sender } from '../destinations/sender.ts';
 import { FAILURES, mayAttempt, type Circuit, type CircuitLimits } from '../model/circuit.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
 import { attend, noteHealth, type DestinationHealth } from '../store/attendance.ts';
@@ -15,6 +15,7 @@ import type { Organization } from '../store/organizations.ts';
 import { withLineClaim, withSingleClaims, type Claims } from './delivery-claims.ts';
 import { ContentFaults, loadItems, type ContentFault, type ToSend } from './delivery-items.ts';
 import { eventOf, Settler } from './delivery-settler.ts';
+import { mayBeToBlame, tellWhoIsToBlame } from './line-probe.ts';
 
 /** How long a drain goes on looking after the last delivery, and how often, ms. */
 export interface DrainPace {
@@ -186,7 +187,7 @@ class Drain {
   }
 
   async #session(send: 'all' | 'one', circuit: Circuit): Promise<End> {
-    const { sender, stopping, circuitLimits } = this.#options;
+    const { destination, sender, stopping, circuitLimits } = this.#options;
     const ending = new AbortController();
     const faults = new ContentFaults();
     const session: Session = {
@@ -198,6 +199,7 @@ class Drain {
     const stop = (): void => this.#end(session, { why: 'stopped' });
     stopping.addEventListener('abort', stop, { once: true });
     let failures = 0;
+    let failed: Outcome | undefined;
     try {
       for await (const outcome of sender.send(this.#items(session), this.#signal)) {
         if (outcome.status === 'refused' && outcome.cause === 'throttled') {
@@ -207,7 +209,12 @@ class Drain {
         if (event) failures = event === 'failed' ? failures + 1 : 0;
         // The circuit opens as soon as these are recorded: nothing more is sent until then.
         if (failures >= (circuitLimits?.failures ?? FAILURES)) this.#end(session, { why: 'open' });
-        session.settler.add(outcome);
+        if (event === 'failed' && mayBeToBlame(destination, circuit)) failed = outcome;
+        else session.settler.add(outcome);
+      }
+      if (failed) {
+        const { toSend } = await this.#loaded(session);
+        await tellWhoIsToBlame(failed, { next: toSend || [], sender, settler: session.settler, signal: this.#signal });
       }
     } catch (error) {
       if (!(error instanceof DestinationUnavailable)) throw error;
@@ -229,7 +236,7 @@ class Drain {
   }
 
   #settler(circuit: Circuit, faults: ContentFaults, end: (end: End) => void): Settler {
-    const { db, destination, sender, circuitLimits } = this.#options;
+    const { db, destination, circuitLimits } = this.#options;
     const onSettled = (deliveries: number): void => {
       this.#fullMs = FULL_MS.first;
       this.#fullPatienceMs = FULL_PATIENCE_MS;
@@ -238,7 +245,6 @@ class Drain {
     return new Settler(
       {
         ...{ db, destination, claims: this.#claims, faults, circuitLimits, onSettled },
-        isWell: async () => (await sender.health(this.#signal)).healthy,
         onLost: (fault, deliveryNo) => this.#lost(fault, deliveryNo),
         onCircuit: async (now, detail = 'It does not answer') => {
           if (now.state !== 'closed') {

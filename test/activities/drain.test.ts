@@ -114,12 +114,36 @@ describe('a utility', () => {
     expect((await destinationById(stage.store.db, id, null))?.health).toMatchObject({ healthy: true });
   });
 
-  it('that is well but for one message has a dead letter of it, though the circuit was open', async () => {
-    const outbox = await stage.outbox('utility', { endpoint: receiver.url, attempts: 2 });
-    await outbox.owe(named(6));
-    receiver.answer = (response, { url }) => json(response, url === '/health' ? 200 : 500, {});
+  it('that is away loses nobody an attempt while it is, whatever it says of its health', async () => {
+    const outbox = await stage.outbox('utility', { endpoint: receiver.url, attempts: 2, concurrency: 1 });
+    await outbox.owe(named(30));
+    let away = true;
+    receiver.answer = (response, { url }) => json(response, away && url !== '/health' ? 503 : 200, {});
+    for (let turn = 0; turn < 6; turn++) {
+      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
+      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
+    }
+    expect(await statuses(outbox)).toEqual({ owed: 30 });
+    expect(receiver.received.length).toBeGreaterThan(8);
+    away = false;
     await drainAll(outbox, { circuitLimits: BRIEF });
-    expect(await statuses(outbox)).toEqual({ dead: 6 });
+    expect(await statuses(outbox)).toEqual({ delivered: 30 });
+  });
+
+  it('that fails at many messages at once has dead letters of these as soon as another gets through', async () => {
+    const outbox = await stage.outbox('utility', { endpoint: receiver.url, attempts: 2 });
+    const isBad = (body: string): boolean => /"m000[1-6]"/.test(body);
+    receiver.answer = (response, { url, body }) =>
+      json(response, url === '/health' ? 404 : isBad(body) ? 500 : 200, {});
+    await outbox.owe(named(6));
+    for (let turn = 0; turn < 3; turn++) {
+      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
+      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
+    }
+    expect(await statuses(outbox)).toEqual({ owed: 6 });
+    await outbox.owe(named(20, 7));
+    await drainAll(outbox, { circuitLimits: BRIEF });
+    expect(await statuses(outbox)).toEqual({ dead: 6, delivered: 20 });
   });
 
   it('that asks to be left alone is left alone, and that counts as no attempt', async () => {
@@ -246,16 +270,55 @@ describe('a batch receiver', () => {
     expect(ids).toEqual(named(100));
   });
 
-  it('that fails at one message has a dead letter of that one, and gets all others in order', async () => {
-    const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchItems: 20, batchWaitSeconds: 0.05 });
-    await outbox.owe(named(60));
-    receiver.answer = (response, { body }) => json(response, body.includes('"m0030"') ? 500 : 200, {});
+  it.each([200, 404])(
+    'that fails at one message has a dead letter of that one, and gets all others in order, if /health answers %i',
+    async (health) => {
+      const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchItems: 20, batchWaitSeconds: 0.05 });
+      await outbox.owe(named(60));
+      const accepted: string[] = [];
+      receiver.answer = (response, { url, body }) => {
+        const ids: readonly string[] = body.match(/m00\d\d(?=")/g) ?? [];
+        const fails = ids.includes('m0030');
+        if (!fails) accepted.push(...ids);
+        json(response, url === '/health' ? health : fails ? 500 : 200, {});
+      };
+      await drainAll(outbox, { circuitLimits: BRIEF });
+      const rows = await outbox.rows(', cause, last_error AS error');
+      expect(rows.filter(({ status }) => status !== 'delivered')).toMatchObject([
+        {
+          id: 'm0030',
+          status: 'dead',
+          cause: 'server_error',
+          error: 'It answered 500; what came after it was accepted',
+        },
+      ]);
+      expect(rows.filter(({ attempts, id }) => attempts !== 1 && id !== 'm0030')).toEqual([]);
+      expect([...new Set(accepted)]).toEqual(named(60).filter((id) => id !== 'm0030'));
+      expect(
+        receiver.received.filter(({ body }) => body.match(/"message_id":/g)?.length === 1 && body.includes('"m0030"'))
+          .length,
+      ).toBeGreaterThanOrEqual(3);
+    },
+  );
+
+  it('that is away loses nobody an attempt while it is, and gets all in order, whatever it says of its health', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchItems: 10, batchWaitSeconds: 0.05 });
+    await outbox.owe(named(30));
+    let away = true;
+    const accepted: string[] = [];
+    receiver.answer = (response, { url, body }) => {
+      if (!away) accepted.push(...(body.match(/m00\d\d(?=")/g) ?? []));
+      json(response, away && url !== '/health' ? 503 : 200, {});
+    };
+    for (let turn = 0; turn < 6; turn++) {
+      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
+      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
+    }
+    expect(await statuses(outbox)).toEqual({ owed: 30 });
+    away = false;
     await drainAll(outbox, { circuitLimits: BRIEF });
-    const rows = await outbox.rows(', cause');
-    expect(rows.filter(({ status }) => status !== 'delivered')).toMatchObject([
-      { id: 'm0030', status: 'dead', attempts: 3, cause: 'server_error' },
-    ]);
-    expect(rows.filter(({ attempts, id }) => attempts !== 1 && id !== 'm0030')).toEqual([]);
+    expect([...new Set(accepted)]).toEqual(named(30));
+    expect(await statuses(outbox)).toEqual({ delivered: 30 });
   });
 
   it('gets what has failed before what came after, also where nothing else was on its way', async () => {
