@@ -3,6 +3,7 @@ import pLimit from 'p-limit';
 import type { FoundAttachment } from '../graph/graph.ts';
 import { GraphError, mayBeContent } from '../graph/errors.ts';
 import { LEFT_OUT, toAttachmentRow, type AttachmentRow } from '../model/attachment.ts';
+import { leastBytes } from '../model/attachment-size.ts';
 import { mayNeedBytes, needsBytes } from '../model/destination-filters.ts';
 import { sniffType } from '../model/sniffing.ts';
 import { lackingAttachments, type LackingAttachment, type LackingMessage } from '../store/attachment-reads.ts';
@@ -143,7 +144,7 @@ export class AttachmentFetcher {
     const put = pLimit(PUTS_AT_ONCE);
     const settled = await Promise.all(
       toPut.flatMap(({ row, content }) =>
-        content ? put(async () => this.#stored(messageId, row.id, await this.#put(content))) : [],
+        content ? put(async () => this.#stored(messageId, row.id, await this.#put(Readable.from([content])))) : [],
       ),
     );
     const list = { messageId, attachments: listed.map(asListed), draftKey };
@@ -183,14 +184,15 @@ export class AttachmentFetcher {
   }
 
   /** Fetches the bytes of one attachment, however many. @returns whether it is known now what became of it */
-  async #stream({ emailNo, messageId }: LackingMessage, { id }: LackingAttachment): Promise<boolean> {
+  async #stream({ emailNo, messageId }: LackingMessage, attachment: LackingAttachment): Promise<boolean> {
     if (this.#noStore || (this.#streamed > 0 && this.isOver())) return false;
     this.#streamed++;
     const { mailbox } = this.#context;
-    const place = { messageId, attachmentId: id };
+    const { id } = attachment;
+    const wanted = { messageId, attachmentId: id, leastBytes: leastBytes(attachment) };
     try {
       const blob = await this.#requests(() =>
-        mailbox.attachmentContent(place, (bytes) => this.#putAll(bytes), this.#signal),
+        mailbox.attachmentContent(wanted, (bytes) => this.#put(bytes), this.#signal),
       );
       await this.#writer.write({ emailNo, settled: [await this.#stored(messageId, id, blob)] });
       return true;
@@ -216,14 +218,9 @@ export class AttachmentFetcher {
     return undefined;
   }
 
-  #put(content: Buffer): Promise<PutResult> {
-    return this.#putAll(Readable.from([content]), content.length);
-  }
-
-  #putAll(bytes: Readable, size?: number): Promise<PutResult> {
+  #put(bytes: Readable): Promise<PutResult> {
     const { db, organization, blobs } = this.#context;
-    const signal = this.#signal;
-    return putBlob(db, organization, blobs, bytes, { signal, ...(size !== undefined && { expected: { size } }) });
+    return putBlob(db, organization, blobs, bytes, { signal: this.#signal });
   }
 
   async #stored(messageId: string, id: string, { head, ...blob }: PutResult): Promise<SettledAttachment> {
@@ -235,13 +232,14 @@ const ignore = (): void => undefined;
 
 interface FoundRow {
   readonly row: AttachmentRow;
-  readonly content?: Buffer | undefined;
+  readonly content?: Buffer;
 }
 
-const rowOf = ({ attachment, content }: FoundAttachment, suspicious: boolean): FoundRow => ({
-  row: toAttachmentRow(attachment, suspicious),
-  content,
-});
+/** Content that came cut is none: it is asked for by itself. */
+function rowOf({ attachment, content }: FoundAttachment, suspicious: boolean): FoundRow {
+  const row = toAttachmentRow(attachment, suspicious);
+  return content && content.length >= leastBytes(row) ? { row, content } : { row };
+}
 
 const known = ({ content_type: contentType, ...row }: AttachmentRow) => ({
   ...row,

@@ -96,15 +96,23 @@ function decoded(text: string): Buffer | undefined {
   return text.length % 4 === 0 && bytes.length === (text.length / 4) * 3 - padding ? bytes : undefined;
 }
 
+/** An attachment whose bytes are wanted. */
+export interface WantedContent {
+  readonly messageId: string;
+  readonly attachmentId: string;
+  /** How many it has at the least, where that is known: Graph has answered with fewer, as if these were all. */
+  readonly leastBytes?: number | undefined;
+}
+
 /**
  * The bytes of an attachment, of any size: those of a file, the MIME text of a message. The request goes on while `take`
- * takes them; it is called again where the bytes break off and Graph is asked once more.
+ * takes them; it is called again where the bytes break off, or are too few, and Graph is asked once more.
  * https://learn.microsoft.com/graph/api/attachment-get
- * @throws GraphError `bad_request` for a link, which has no bytes; what `take` throws
+ * @throws GraphError `bad_request` for a link, which has no bytes; `Truncated`; what `take` throws
  */
 export async function readContent<T>(
   mailbox: MailboxClient,
-  { messageId, attachmentId }: { readonly messageId: string; readonly attachmentId: string },
+  { messageId, attachmentId, leastBytes }: WantedContent,
   take: (bytes: Readable) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
@@ -114,6 +122,7 @@ export async function readContent<T>(
     path: `/messages/${segment(messageId)}/attachments/${segment(attachmentId)}/$value`,
     headers: { prefer: IMMUTABLE_IDS },
     receive: take,
+    leastBytes,
     signal,
   });
   return content as T;

@@ -35,6 +35,8 @@ export interface GraphCall {
   readonly expects?: 'json' | 'text' | undefined;
   /** Takes the body of an answer of success while it comes, whatever its size; once for each attempt. Default: it is parsed. */
   readonly receive?: ((body: Readable) => Promise<unknown>) | undefined;
+  /** The bytes that a body received so has at the least: fewer are an answer that was cut. Default 0. */
+  readonly leastBytes?: number | undefined;
   /** Called for each piece of a body that is received so; throws where no more is to come. */
   readonly onBytes?: ((count: number) => void) | undefined;
   /** Largest body that is read, where that is less than of other answers. */

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { MESSAGE_MEMBERS, type GraphMessage, type MailFolder } from '../model/mail.ts';
-import { readAttachments, readContent, type AttachmentsFound } from './attachments.ts';
+import { readAttachments, readContent, type AttachmentsFound, type WantedContent } from './attachments.ts';
 import { markMessagesRead, readMessagesById, type FoundMessage } from './batch.ts';
 import type { GraphAnswer } from './call.ts';
 import { MAILBOX_SLOTS, type GraphClient, type GraphRequest } from './client.ts';
@@ -76,13 +76,9 @@ export interface GraphMailbox {
   ): Promise<AttachmentsFound>;
   /**
    * Hands the bytes of one attachment to `take`, in pieces. The request lasts until they are taken, and ends with the right
-   * to read the mailbox. `take` is called again where they broke off and Graph is asked once more.
+   * to read the mailbox. `take` is called again where they broke off, or were too few, and Graph is asked once more.
    */
-  attachmentContent<T>(
-    place: { readonly messageId: string; readonly attachmentId: string },
-    take: (bytes: Readable) => Promise<T>,
-    signal: AbortSignal,
-  ): Promise<T>;
+  attachmentContent<T>(wanted: WantedContent, take: (bytes: Readable) => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
 export interface SelectOptions {
@@ -100,6 +96,7 @@ type Shared = Pick<
   | 'expects'
   | 'keepsBody'
   | 'receive'
+  | 'leastBytes'
   | 'maxBodyBytes'
   | 'signal'
 >;
@@ -154,6 +151,6 @@ export function openMailbox(
     messageCounts: (folderIds, window, signal) => countFolders(mailbox, folderIds, window, signal),
     original: (messageId, take, signal) => readOriginal(mailbox, messageId, take, signal),
     attachments: (messageId, options, signal) => readAttachments(mailbox, messageId, options, signal),
-    attachmentContent: (place, take, signal) => readContent(mailbox, place, take, signal),
+    attachmentContent: (wanted, take, signal) => readContent(mailbox, wanted, take, signal),
   };
 }

@@ -1,7 +1,7 @@
 import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { GraphAnswer, type GraphCall } from './call.ts';
-import { exchangeError, GraphError } from './errors.ts';
+import { cleanId, exchangeError, GraphError } from './errors.ts';
 import { jsonOrNothing } from './json.ts';
 import { graphErrorFrom } from './refusal.ts';
 import { firstValues, networkError } from './round-trip.ts';
@@ -12,7 +12,8 @@ const REFUSAL_BYTES = 64 * 1024;
 /**
  * One HTTP exchange whose body is handed on while it comes, no faster than it is taken: it never stands in memory. The
  * exchange has ended when this settles, whether or not all was taken.
- * @throws GraphError for a refusal, `NetworkError`, `Truncated`; what `receive` throws; the signal's reason when it aborts
+ * @throws GraphError for a refusal, `NetworkError`, `Truncated` also where all came of which the answer tells, but less than
+ * the call's `leastBytes`; what `receive` throws; the signal's reason when it aborts
  */
 export async function receiveBody(
   dispatcher: Dispatcher,
@@ -30,10 +31,17 @@ export async function receiveBody(
     );
   const { statusCode: status } = response;
   const received = firstValues(response.headers);
-  const body = new Passing(call, (error) => networkError(error, origin, status));
+  const requestId = cleanId(received['request-id']);
+  const isRefused = status < 200 || status > 299;
+  const least = isRefused ? 0 : (call.leastBytes ?? 0);
+  const body = new Passing(call, least, {
+    ofNetwork: (error) => networkError(error, origin, status),
+    tooFew: (bytes) =>
+      exchangeError('Truncated', `Only ${bytes} bytes of ${least} or more came`, { status, requestId }),
+  });
   pipeline(response.body, body, () => undefined);
   try {
-    if (status < 200 || status > 299) {
+    if (isRefused) {
       const refusal = { status, headers: received, body: jsonOrNothing(await startOf(body)), target: call.target };
       throw graphErrorFrom(refusal);
     }
@@ -48,16 +56,27 @@ export async function receiveBody(
   }
 }
 
-/** Counts what passes, asks each time whether more may come, and says in our words what breaks it off. */
+/** What to say of bytes that break off. */
+interface Meanings {
+  readonly ofNetwork: (error: Error) => Error;
+  readonly tooFew: (bytes: number) => Error;
+}
+
+/**
+ * Counts what passes, asks each time whether more may come, and says in our words what breaks it off. Where too little has
+ * passed it fails in place of its end, so that nobody takes that for all.
+ */
 class Passing extends Transform {
   readonly #call: GraphCall;
-  readonly #meaning: (error: Error) => Error;
+  readonly #least: number;
+  readonly #meanings: Meanings;
   bytes = 0;
 
-  constructor(call: GraphCall, meaning: (error: Error) => Error) {
+  constructor(call: GraphCall, least: number, meanings: Meanings) {
     super();
     this.#call = call;
-    this.#meaning = meaning;
+    this.#least = least;
+    this.#meanings = meanings;
     // Whoever takes the bytes may have gone when it breaks off.
     this.on('error', () => undefined);
   }
@@ -74,10 +93,14 @@ class Passing extends Transform {
     done(null, chunk);
   }
 
+  override _flush(done: TransformCallback): void {
+    done(this.bytes < this.#least ? this.#meanings.tooFew(this.bytes) : null);
+  }
+
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const { signal } = this.#call;
     if (error && signal.aborted) done(signal.reason as Error);
-    else done(error && isOfNetwork(error) ? this.#meaning(error) : error);
+    else done(error && isOfNetwork(error) ? this.#meanings.ofNetwork(error) : error);
   }
 }
 

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { URGENCY } from '../../model/delivery.ts';
 import { withDefaults, type KindSettings } from '../../model/destination.ts';
 import { readAttachments } from '../../simulator/control/read-attachment.ts';
+import { GeneratedContent } from '../../simulator/index.ts';
 import { BlobsUnavailable } from '../../store/blobs/errors.ts';
 import type { BlobStore, BlobStores } from '../../store/blobs/blob-store.ts';
 import { replayBegins, replayWindow } from '../../store/feeding.ts';
@@ -251,6 +252,59 @@ describe('attachments', () => {
     expect(await stage.read(mailbox, scanNo, { environment: last })).toMatchObject(DONE);
     expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['quarantined', 'stored']);
     expect(await deliveries(id)).toMatchObject([{ status: 'owed' }, { status: 'owed' }]);
+  });
+
+  it('that came cut are asked for again until they are whole; those that always do are quarantined', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const id = arrive(mailbox, [file('cut once.bin', 4_000_000), file('cut always.bin', 4_000_001)]);
+    const [once, always] = await truth(mailbox, id);
+    const effect = { type: 'truncate', of: 'any', keep: 0.5 } as const;
+    const cut = { mailbox, message: id, kind: 'attachmentValue', effect } as const;
+    stage.simulator.control.addFault({ ...cut, attachment: once?.id ?? '', times: 1 });
+    stage.simulator.control.addFault({ ...cut, attachment: always?.id ?? '' });
+    const { scanNo } = await stage.addScan();
+    await expect(stage.read(mailbox, scanNo)).rejects.toMatchObject({ kind: 'server_error', code: 'Truncated' });
+    expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['wanted', 'wanted']);
+    expect(await deliveries(id)).toMatchObject([{ status: 'waiting' }]);
+    const last = new MockActivityEnvironment({ attempt: 3, heartbeatDetails: { failures: 2 } });
+    expect(await stage.read(mailbox, scanNo, { environment: last })).toMatchObject(DONE);
+    const [whole, broken] = await stored(mailbox, id);
+    expect(whole).toMatchObject({ state: 'stored', sha256: once?.sha256, byteSize: 4_000_000 });
+    expect(broken).toMatchObject({ state: 'quarantined', reason: 'Truncated', sha256: null });
+    expect(broken?.requestId).not.toBeNull();
+    // The second becomes a dead letter when its turn comes, as whatever is not there.
+    expect((await deliveries(id)).map(({ attachment }) => attachment)).toEqual([once?.id, always?.id]);
+    const half = await stage.store.sql(`SELECT FROM ${stage.organization.schema}.blobs WHERE size = 2000000`);
+    expect(half).toEqual([]);
+  });
+
+  it('that came empty are asked for again: a file of some size, and a mail of any', async () => {
+    const mailbox = stage.ownMailbox();
+    const mail = { kind: 'item', name: 'A mail', item: { subject: 'inside' } };
+    const id = arrive(mailbox, [file('large.bin', 3_200_000), mail, file('empty.bin', 0)]);
+    const effect = { type: 'truncate', of: 'any', keep: 0 } as const;
+    stage.simulator.control.addFault({ mailbox, message: id, kind: 'attachmentValue', times: 2, effect });
+    const { scanNo } = await stage.addScan({ content: 'attachments' });
+    await expect(stage.read(mailbox, scanNo)).rejects.toMatchObject({ code: 'Truncated' });
+    expect((await stored(mailbox, id)).map(({ state }) => state)).toEqual(['wanted', 'wanted', 'stored']);
+    expect(await stage.read(mailbox, scanNo)).toMatchObject(DONE);
+    const hashes = (await stored(mailbox, id)).map(({ sha256 }) => sha256);
+    expect(hashes).toEqual((await truth(mailbox, id)).map(({ sha256 }) => sha256));
+  });
+
+  it('that came cut in the list are asked for by themselves', async () => {
+    await destination(REDIS());
+    const mailbox = stage.ownMailbox();
+    const content = new CutInList(1, 200_000);
+    const common = { contentType: null, isInline: false, contentId: null };
+    const { id } = stage.simulator.control.addMessage({ mailbox, folder: 'inbox' }, { hasAttachments: true }, [
+      { kind: 'file', name: 'report.pdf', ...common, content },
+    ]);
+    stage.simulator.control.resetStats();
+    expect(await scan(mailbox)).toMatchObject(DONE);
+    expect(stage.simulator.control.stats().byKind).toMatchObject({ attachments: 1, attachmentValue: 1 });
+    expect(await stored(mailbox, id)).toMatchObject([{ state: 'stored', byteSize: 200_000 }]);
   });
 
   it('of a message that is gone cannot be had: who needs them has a dead letter that says why', async () => {
@@ -504,6 +558,16 @@ describe('attachments', () => {
     await expect(stage.read(mailbox, third.scanNo, { blobs: full })).rejects.toBeInstanceOf(BlobsUnavailable);
   });
 });
+
+/** A file that is a tenth of itself when it is read first. */
+class CutInList extends GeneratedContent {
+  #reads = 0;
+
+  override *pieces(): Generator<Uint8Array> {
+    if (this.#reads++ === 0) yield Buffer.alloc(this.length / 10, 'cut');
+    else yield* super.pieces();
+  }
+}
 
 /** A blob store that takes nothing. */
 const full: BlobStores = {

@@ -153,6 +153,30 @@ describe('The bytes of an attachment', () => {
     ]);
   });
 
+  test('are asked for once more where they are fewer than they can be, and nobody takes them for all', async () => {
+    await using opened = open();
+    const { id, truth } = await arrive(file('large.bin', 3_000_000));
+    const [one] = truth;
+    const wanted = { messageId: id, attachmentId: one?.id ?? '', leastBytes: 2_000_000 };
+    const ask = () => opened.graph.mailbox(mailbox).attachmentContent(wanted, hashOf, unhurried());
+    const effect = { type: 'truncate', of: 'any' } as const;
+    simulator.control.addFault({ kind: 'attachmentValue', times: 1, effect });
+    expect(await ask()).toBe(one?.sha256);
+    simulator.control.addFault({ kind: 'attachmentValue', effect });
+    const error = await failureOf(ask());
+    expect(error).toMatchObject({ kind: 'server_error', code: 'Truncated', status: 200, retryable: true });
+    expect(error.message).toContain('1500000 bytes of 2000000');
+    expect(error.requestId).toBeDefined();
+  });
+
+  test('are not all where fewer come than the answer announces', async () => {
+    await using server = await scripted((_, response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('a'.repeat(50), () => response.destroy());
+    });
+    await using opened = openAt(server.url, { maxRetries: 0 });
+    expect(await failureOf(content(opened.graph.mailbox('m'), '1', 'a'))).toMatchObject({ code: 'Truncated' });
+  });
+
   test('of a link are refused', async () => {
     await using opened = open();
     const { id, truth } = await arrive({ kind: 'reference', name: 'A link' });

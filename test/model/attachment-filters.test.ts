@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseMaxAttachmentSize, sizeVerdict } from '../../model/attachment-size.ts';
+import { leastBytes, parseMaxAttachmentSize, sizeVerdict } from '../../model/attachment-size.ts';
 import { isOfGroups, parseEmailGroups } from '../../model/email-groups.ts';
 import { fileTypeVerdict, isOfFileTypes, parseFileTypes } from '../../model/file-types.ts';
 import { InvalidFilter } from '../../model/filter-list.ts';
@@ -138,5 +138,38 @@ describe('MAX_ATTACHMENT_SIZE', () => {
     expect(sizeVerdict({ size: null, byteSize: null }, max)).toBe('look');
     expect(sizeVerdict({ size: 2_000_000, byteSize: null }, max)).toBe('unwanted');
     expect(sizeVerdict({ size: null, byteSize: null }, undefined)).toBe('wanted');
+  });
+});
+
+describe('The fewest bytes that an attachment can have', () => {
+  it('are those that Graph’s size allows for, were it their size in Base64 with all that Graph counts besides', () => {
+    const sizeOf = (bytes: number): number => Math.ceil((bytes / 57) * 78) + 4_000;
+    for (const bytes of [1, 1_000, 100_000, 4_000_000, 150_000_000]) {
+      const least = leastBytes({ kind: 'file', size: sizeOf(bytes) });
+      expect(least, String(bytes)).toBeLessThanOrEqual(bytes);
+    }
+    expect(leastBytes({ kind: 'file', size: 4_000_168 })).toBeGreaterThan(2_000_000);
+    expect(leastBytes({ kind: 'file', size: 200_000_000 })).toBeGreaterThan(100_000_000);
+  });
+
+  it('are what a filter by size takes to be possible', () => {
+    const size = 10_000_000;
+    const least = leastBytes({ kind: 'file', size });
+    expect(sizeVerdict({ size, byteSize: null }, least)).toBe('look');
+    expect(sizeVerdict({ size, byteSize: null }, least - 1)).toBe('unwanted');
+  });
+
+  it('are none of a file that may be empty, and one of any other', () => {
+    expect(leastBytes({ kind: 'file', size: 168 })).toBe(0);
+    expect(leastBytes({ kind: 'file', size: 8_192 })).toBe(0);
+    expect(leastBytes({ kind: 'file', size: 8_193 })).toBe(1);
+    expect(leastBytes({ kind: 'file', size: 65_536 })).toBe(1);
+    expect(leastBytes({ kind: 'file', size: null })).toBe(0);
+  });
+
+  it('are one of an item, whose size says nothing of its text, and none of a link', () => {
+    expect(leastBytes({ kind: 'item', size: 20_000_000 })).toBe(1);
+    expect(leastBytes({ kind: 'item', size: null })).toBe(1);
+    expect(leastBytes({ kind: 'reference', size: 20_000_000 })).toBe(0);
   });
 });
