@@ -1,10 +1,17 @@
 import { Context } from '@temporalio/activity';
 import type { Logger } from 'pino';
-import { owingOf } from '../model/destination-filters.ts';
+import { matchesAttachment, needsBytes, owingOf } from '../model/destination-filters.ts';
 import { URGENCY } from '../model/delivery.ts';
 import type { Database } from '../store/database.ts';
 import { destinationById, type Destination } from '../store/destinations.ts';
-import { feedDestination, replayBegins, replayWindow, type Fed, type OwesStored } from '../store/feeding.ts';
+import {
+  feedDestination,
+  replayBegins,
+  replayWindow,
+  type Fed,
+  type OwesAttachment,
+  type OwesStored,
+} from '../store/feeding.ts';
 import { organizationOf, type Organization } from '../store/organizations.ts';
 import { mailboxesToWake } from '../store/upkeep.ts';
 import { whileBeating } from './heartbeat.ts';
@@ -103,7 +110,7 @@ export function createFeedingActivities(options: FeedingActivitiesOptions): Feed
           const organization = await organizationOf(db, destination.organizationId);
           const stretch = { ...window, after: progress.after, limit };
           const { after, ...replayed } = await replayWindow(db, organization, {
-            ...{ destinationNo, owes: owesOf(destination) },
+            ...{ destinationNo, owes: owesOf(destination), owesAttachment: owesAttachmentOf(destination) },
             ...stretch,
           });
           if (replayed.owed > 0) await wakeSender(destination);
@@ -129,3 +136,11 @@ const owesOf =
     const owing = owingOf(destination, message);
     return owing === 'nothing' ? undefined : { owing, urgency: URGENCY.stored };
   };
+
+/** Where its bytes are not there, it wants them; or, as with one that cannot be read, is to hear that they do not come. */
+const owesAttachmentOf =
+  (destination: Destination): OwesAttachment =>
+  (attachment) =>
+    attachment.state === 'stored'
+      ? matchesAttachment(destination.settings.filters, attachment)
+      : needsBytes(destination, attachment);

@@ -3,7 +3,7 @@ import { KIND_TRAITS } from '../model/destination.ts';
 import { attachmentsOfEmails, type StoredAttachment } from '../store/attachment-lookup.ts';
 import { attachmentReads, wantAttachments, type AttachmentRead } from '../store/attachment-reads.ts';
 import { transaction } from '../store/database.ts';
-import type { Destination } from '../store/destinations.ts';
+import { destinationChanges, type Destination } from '../store/destinations.ts';
 import { releaseWaiting, waitingMessages, type NowOwed, type WaitingMessage } from '../store/owing.ts';
 import type { ReadingContext } from './folder-reader.ts';
 
@@ -46,7 +46,7 @@ export async function release(context: ReleasingContext, waiting: readonly Waiti
   const [reads, attachments, destinations] = await Promise.all([
     attachmentReads(db, organization, emailNos),
     attachmentsOfEmails(db, organization, emailNos),
-    outbox.destinations(),
+    destinationsNow(context, waiting),
   ]);
   const { owed, wanted } = settled(waiting, { reads, attachments, destinations });
   const held = { mailboxId: mailbox.id, leaseToken };
@@ -56,6 +56,21 @@ export async function release(context: ReleasingContext, waiting: readonly Waiti
   }
   if (owed.length === 0) return;
   outbox.wakes(await transaction(db, (client) => releaseWaiting(client, owed)));
+}
+
+/**
+ * The destinations as they are since the messages were found to wait: once one is released there is nothing left of it that
+ * a filter could let through which was widened a moment ago, for a replay.
+ */
+async function destinationsNow(
+  { db, outbox }: Pick<ReleasingContext, 'db' | 'outbox'>,
+  waiting: readonly WaitingMessage[],
+): Promise<readonly Destination[]> {
+  const nos = new Set(waiting.flatMap(({ destinationNos }) => destinationNos));
+  const [known, changes] = await Promise.all([outbox.destinations(), destinationChanges(db, [...nos])]);
+  const byNo = new Map(known.map(({ destinationNo, changedAt }) => [destinationNo, changedAt]));
+  const isKnown = changes.every(({ destinationNo, changedAt }) => byNo.get(destinationNo) === changedAt);
+  return isKnown ? known : outbox.renewed(known);
 }
 
 interface Known {

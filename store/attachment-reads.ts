@@ -160,6 +160,9 @@ export const emailOf = (schema: string, id: string): string => `CROSS JOIN LATER
 /** SQL: the version of a message `e`, where it is a draft; else null. */
 export const DRAFT_KEY = `CASE WHEN e.is_draft THEN coalesce(e.change_key, '') END`;
 
+/** SQL: the attachments of a message `e` were listed, in `r`, while it was a draft, which it is no more. */
+export const OUTDATED = 'r.draft_key IS NOT NULL AND e.is_draft IS NOT TRUE';
+
 /** What a mailbox lacks, or some messages of it, in the order in which they were stored, after the number `after`. */
 export const lackingAttachments = (
   db: Database,
@@ -207,7 +210,7 @@ export const attachmentReads = (
   emailNos: readonly number[],
 ): Promise<AttachmentRead[]> =>
   query(db, {
-    text: `SELECT r.email_no AS "emailNo", r.state, r.reason, r.draft_key IS NOT NULL AND e.is_draft IS NOT TRUE AS outdated
+    text: `SELECT r.email_no AS "emailNo", r.state, r.reason, ${OUTDATED} AS outdated
       FROM ${schema}.attachment_reads r
         CROSS JOIN LATERAL (SELECT is_draft FROM ${schema}.emails WHERE _no = r.email_no OFFSET 0) e
       WHERE r.email_no = ANY($1::bigint[])`,

@@ -105,6 +105,18 @@ export async function destinationById(
   return row && shown(row);
 }
 
+/** When destinations were changed last; of one that is removed nothing. */
+export const destinationChanges = (
+  db: Pick<Database, 'pool'>,
+  destinationNos: readonly number[],
+): Promise<Pick<Destination, 'destinationNo' | 'changedAt'>[]> =>
+  query(db, {
+    text: `SELECT destination_no AS "destinationNo", changed_at AS "changedAt" FROM outhaul.destinations
+      WHERE destination_no = ANY($1::int[]) AND ${STANDS}`,
+    values: [destinationNos],
+    prepared: true,
+  });
+
 /**
  * A destination as whoever sends to it needs it.
  * @throws {SealError} when the key ring does not open its secret

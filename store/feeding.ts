@@ -1,6 +1,7 @@
 import type { FilteredMessage } from '../model/destination-filters.ts';
 import { ATTACHMENTS_MISSING } from '../model/delivery.ts';
-import { triedAgainPart } from './attachment-reads.ts';
+import type { StoredAttachment } from './attachment-lookup.ts';
+import { OUTDATED, triedAgainPart } from './attachment-reads.ts';
 import { query, run, transaction, type Client, type Database } from './database.ts';
 import { UnknownDestination } from './errors.ts';
 import type { Organization } from './organizations.ts';
@@ -15,6 +16,15 @@ export const KNOWN_AFTER_SECONDS = 90;
 
 /** Says whether a message that is stored is owed to the destination, and how. */
 export type OwesStored = (message: FilteredMessage) => Pick<OwedTo, 'owing' | 'urgency'> | undefined;
+
+/** An attachment of which there is no delivery to the destination. */
+export type UnowedAttachment = Pick<
+  StoredAttachment,
+  'id' | 'kind' | 'name' | 'contentType' | 'size' | 'state' | 'byteSize' | 'sniffedType'
+>;
+
+/** Says whether the destination is to have an attachment, or the bytes that tell. */
+export type OwesAttachment = (attachment: UnowedAttachment) => boolean;
 
 interface StoredEmail {
   readonly no: number;
@@ -59,7 +69,7 @@ export const feedDestination = (
     const { after, until } = feed;
     const stretch = { after, until: Math.min(after + limit, until) };
     const emails = await storedEmails(client, organization, stretch, '_deleted_at IS NULL', []);
-    const owed = await owe(client, organization, request, emails, null);
+    const owed = await owe(client, organization, request, wantedOf(request, emails));
     const done = stretch.until >= until;
     await run(client, {
       text: `UPDATE outhaul.destinations SET feed_after = $2, feed_until = $3, fed_at = CASE WHEN $4 THEN now() END
@@ -88,6 +98,8 @@ export interface ReplayRequest {
   /** Numbers to look through at a time. */
   readonly limit: number;
   readonly owes: OwesStored;
+  /** Asked of messages of which attachments are, or were, owed one by one. */
+  readonly owesAttachment: OwesAttachment;
 }
 
 /** The moment at which a replay begins, by the database's clock: whatever is over by now is before it. */
@@ -101,8 +113,9 @@ export async function replayBegins(db: Pick<Database, 'pool'>): Promise<string> 
 
 /**
  * Owes a destination once more what arrived in a window of time, the next stretch of it: what was delivered, or lies
- * in the dead letters, under another idempotency key; and what it was never owed. What is still owed stays as it is. A
- * stretch that is asked for again changes nothing.
+ * in the dead letters, under another idempotency key; and what it was never owed, or is owed no more since its dead letter
+ * was dropped. Of a message of which it has had attachments, the others wait as those of a new one do. What is still owed
+ * stays as it is. A stretch that is asked for again changes nothing.
  * @returns where to go on; `after` is null at the end
  */
 export const replayWindow = (
@@ -111,12 +124,15 @@ export const replayWindow = (
   request: ReplayRequest,
 ): Promise<Fed & { readonly after: number | null }> =>
   transaction(db, async (client) => {
-    const { since, until, begunAt, after, limit } = request;
+    const { destinationNo, since, until, begunAt, after, limit } = request;
     const [last] = await run<{ no: number }>(client, { text: `SELECT ${lastNumber(organization.schema)} AS no` });
     const stretch = { after, until: after + limit };
     const window = `${ARRIVED_AT} >= $3 AND ${ARRIVED_AT} < $4`;
     const emails = await storedEmails(client, organization, stretch, window, [since, until]);
-    const owed = await owe(client, organization, request, emails, begunAt);
+    const wanted = wantedOf(request, emails);
+    const again = await oweAgain(client, organization, { destinationNo, begunAt, nos: wanted.nos });
+    const lacking = await lackingSome(client, organization, request, wanted.nos);
+    const owed = again + (await owe(client, organization, request, { ...wanted, lacking }));
     return { read: emails.length, owed, after: stretch.until >= (last?.no ?? 0) ? null : stretch.until };
   });
 
@@ -151,47 +167,97 @@ async function storedEmails(
   }));
 }
 
+/** Messages that a destination wants, by their numbers, and how each is owed to it. */
+interface Wanted {
+  readonly nos: readonly number[];
+  readonly owed: ReadonlyMap<string, readonly OwedTo[]>;
+  /** Those of which it lacks attachments, though there are deliveries. Undefined: nobody has looked. */
+  readonly lacking?: readonly number[];
+}
+
+type Wants = Pick<ReplayRequest, 'destinationNo' | 'owes'>;
+
+function wantedOf({ destinationNo, owes }: Wants, emails: readonly StoredEmail[]): Wanted {
+  const wanted = emails.flatMap(({ no, message }) => {
+    const owed = owes(message);
+    return owed ? [[no, [{ destinationNo, ...owed }]] as const] : [];
+  });
+  return { nos: wanted.map(([no]) => no), owed: new Map(wanted.map(([no, owed]) => [String(no), owed])) };
+}
+
+/** Owes once more what was over before a moment. @returns how many deliveries */
+async function oweAgain(
+  client: Client,
+  { schema }: Organization,
+  {
+    destinationNo,
+    nos,
+    begunAt,
+  }: { readonly nos: readonly number[] } & Pick<ReplayRequest, 'destinationNo' | 'begunAt'>,
+): Promise<number> {
+  const again = await run(client, {
+    text: `WITH anew AS (
+        UPDATE outhaul.deliveries SET ${OWED_ANEW}, replays = replays + 1
+        WHERE destination_no = $1 AND email_no = ANY($2::bigint[]) AND status IN ('delivered', 'dead')
+          AND coalesce(delivered_at, dead_at) < $3
+        RETURNING email_no, status
+      )${triedAgainPart({ schema }, 'anew')}
+      SELECT 1 AS one FROM anew`,
+    values: [destinationNo, nos, begunAt],
+  });
+  return again.length;
+}
+
 /**
- * Owes those of the messages that the destination wants.
- * @param overBefore what was over before this moment is owed again; null: nothing is
+ * Of the messages those of which the destination has had attachments, and lacks others; or may, where it is not known by
+ * now which there are.
+ */
+async function lackingSome(
+  client: Client,
+  { schema }: Organization,
+  { destinationNo, owesAttachment }: Pick<ReplayRequest, 'destinationNo' | 'owesAttachment'>,
+  nos: readonly number[],
+): Promise<number[]> {
+  const delivered = 'SELECT FROM outhaul.deliveries WHERE destination_no = $1';
+  const rows = await run<{ no: number; known: boolean; attachments: readonly UnowedAttachment[] }>(client, {
+    text: `SELECT no, coalesce(r.state = 'done' AND NOT (${OUTDATED}), false) AS known, coalesce((
+          SELECT json_agg(json_build_object('id', a.id, 'kind', a.kind, 'name', a.name, 'contentType', a.content_type,
+            'size', a.size, 'state', a.state, 'byteSize', a.byte_size, 'sniffedType', a.sniffed_type))
+          FROM ${schema}.attachments a
+          WHERE a._email_no = no AND NOT EXISTS (${delivered} AND email_no = no AND attachment_id = a.id)), '[]') AS attachments
+      FROM unnest($2::bigint[]) AS no
+        CROSS JOIN LATERAL (SELECT is_draft FROM ${schema}.emails WHERE _no = no OFFSET 0) e
+        LEFT JOIN ${schema}.attachment_reads r ON r.email_no = no
+      WHERE EXISTS (${delivered} AND email_no = no)
+        AND NOT EXISTS (${delivered} AND email_no = no AND attachment_id = '')`,
+    values: [destinationNo, nos],
+  });
+  return rows.filter(({ known, attachments }) => !known || attachments.some(owesAttachment)).map(({ no }) => no);
+}
+
+/**
+ * Owes messages of which the destination has no delivery, and those of which it lacks attachments.
  * @returns how many of them are owed now and were not
  */
 async function owe(
   client: Client,
   { schema }: Organization,
-  { destinationNo, owes }: { readonly destinationNo: number; readonly owes: OwesStored },
-  emails: readonly StoredEmail[],
-  overBefore: string | null,
+  { destinationNo }: Wants,
+  { nos, owed, lacking }: Wanted,
 ): Promise<number> {
-  const wanted = emails.flatMap(({ no, message }) => {
-    const owed = owes(message);
-    return owed ? [[String(no), [{ destinationNo, ...owed }]] as const] : [];
-  });
-  if (wanted.length === 0) return 0;
-  const nos = wanted.map(([no]) => Number(no));
-  const replayed = overBefore
-    ? await run(client, {
-        text: `WITH anew AS (
-            UPDATE outhaul.deliveries SET ${OWED_ANEW}, replays = replays + 1
-            WHERE destination_no = $1 AND email_no = ANY($2::bigint[]) AND status IN ('delivered', 'dead')
-              AND coalesce(delivered_at, dead_at) < $3
-            RETURNING email_no, status
-          )${triedAgainPart({ schema }, 'anew')}
-          SELECT 1 AS one FROM anew`,
-        values: [destinationNo, nos, overBefore],
-      })
-    : [];
+  if (nos.length === 0) return 0;
   const [fresh] = await run<{ count: number }>(client, {
     text: `WITH wanted AS MATERIALIZED (
         SELECT _no, _no::text AS id, e._mailbox_no AS mailbox_no
         FROM unnest($4::bigint[]) AS no CROSS JOIN LATERAL (
           SELECT _no, _mailbox_no FROM ${schema}.emails WHERE _no = no OFFSET 0) e
-        WHERE NOT EXISTS (SELECT FROM outhaul.deliveries WHERE destination_no = $3 AND email_no = _no)
-      )${owedPart('wanted', '$1', '$2')}
+        WHERE _no = ANY($5::bigint[])
+          OR NOT EXISTS (SELECT FROM outhaul.deliveries WHERE destination_no = $3 AND email_no = _no)
+      )${owedPart('wanted', '$1', '$2')}${lacking ? triedAgainPart({ schema }, 'owed') : ''}
       SELECT count(*) AS count FROM owed`,
-    values: [...encodeOwed(new Map(wanted)), destinationNo, nos],
+    values: [...encodeOwed(owed), destinationNo, nos, lacking ?? []],
   });
-  return replayed.length + (fresh?.count ?? 0);
+  return fresh?.count ?? 0;
 }
 
 /** SQL: a delivery that was over is owed again, at the end of the line, with all its attempts before it. */

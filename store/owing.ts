@@ -40,7 +40,7 @@ export const owedPart = (messages: string, owed: string, destinations: string): 
     JOIN takers ON takers.destination_no = o.destination
   ORDER BY _no, takers.destination_no
   ON CONFLICT DO NOTHING
-  RETURNING destination_no, status
+  RETURNING destination_no, email_no, status
 )`;
 
 /** A message that waits for its attachments, so that destinations can have it, or them. */
@@ -114,7 +114,8 @@ export interface NowOwed {
 
 /**
  * The attachments of messages are there, or known not to come: the messages, or those attachments, are owed now, in the
- * place that the messages have in the order of arrival. To be called in the transaction that stores the attachments, if
+ * place that the messages have in the order of arrival; attachments of which there are deliveries already stay as they are,
+ * and the others go after these. To be called in the transaction that stores the attachments, if
  * there is one. A delivery of an attachment that waits because its bytes were lost is owed again; one that was a dead
  * letter, because the bytes that would have told its type could not be read, goes where they turn out not to be wanted.
  * Where nobody can tell what is owed, what waits becomes a dead letter. What does not wait (any more) stays as it is, so
@@ -138,7 +139,9 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
         FROM given WHERE missing IS NOT NULL AND d.destination_no = given.destination AND d.email_no = given.email
           AND d.status = 'waiting'
       ), released AS MATERIALIZED (
-        SELECT d.*, itself, attachments FROM given CROSS JOIN LATERAL (
+        SELECT d.*, itself, attachments, (SELECT max(part) FROM outhaul.deliveries
+            WHERE destination_no = given.destination AND email_no = given.email) AS parts
+        FROM given CROSS JOIN LATERAL (
           SELECT delivery_no, destination_no, organization_id, mailbox_no, email_no, ordered, priority, owed_xid, owed_at
           FROM outhaul.deliveries
           WHERE destination_no = given.destination AND email_no = given.email AND attachment_id = '' AND status = 'waiting'
@@ -153,7 +156,8 @@ export async function releaseWaiting(client: Client, messages: readonly NowOwed[
       ), parts AS (
         INSERT INTO outhaul.deliveries (destination_no, organization_id, mailbox_no, email_no, attachment_id, part, ordered,
           status, priority, owed_xid, owed_at)
-        SELECT destination_no, organization_id, mailbox_no, email_no, a.id, a.part, ordered, 'owed', priority, owed_xid, owed_at
+        SELECT destination_no, organization_id, mailbox_no, email_no, a.id, parts + a.part, ordered, 'owed', priority,
+          owed_xid, owed_at
         FROM released CROSS JOIN LATERAL unnest(attachments) WITH ORDINALITY AS a(id, part)
         WHERE NOT itself ORDER BY owed_xid, email_no, a.part
         ON CONFLICT DO NOTHING RETURNING destination_no

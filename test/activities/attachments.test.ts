@@ -424,6 +424,7 @@ describe('attachments', () => {
       ...{ destinationNo: to.destinationNo, since: '1970-01-01T00:00:00Z', until: '2999-01-01T00:00:00Z' },
       ...{ begunAt: await replayBegins(db), after: 0, limit: 1_000_000 },
       owes: ({ email }) => (email.has_attachments ? { owing: 'waiting', urgency: URGENCY.stored } : undefined),
+      owesAttachment: () => true,
     });
     expect(replayed.owed).toBeGreaterThanOrEqual(2);
     expect(await live.read(mailbox)).toMatchObject(DONE);

@@ -52,6 +52,8 @@ export interface MailboxStage {
   readonly waits: readonly (MailboxWait & { readonly scanId: string })[];
   /** The numbers of the destinations that were woken, in order. */
   readonly woken: readonly number[];
+  /** Those of a worker that has not read a list of destinations yet. */
+  outboxes(): Outboxes;
   /** Runs one slice; `attempt` and `sliceMs` as Temporal and the worker would set them. */
   read(mailboxId: string, scanNo: number | readonly number[], how?: ReadOptions): Promise<SliceResult>;
 }
@@ -63,6 +65,8 @@ export interface ReadOptions {
   readonly live?: Partial<LiveSettings>;
   /** Default: the stage's. */
   readonly blobs?: BlobStores;
+  /** Default: new ones. */
+  readonly outboxes?: Outboxes;
   /** Aborts when the worker is told to end. */
   readonly stopping?: AbortSignal;
   readonly environment?: MockActivityEnvironment;
@@ -75,7 +79,6 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
   const waits: (MailboxWait & { scanId: string })[] = [];
   const log = { debug() {}, info() {}, warn() {} };
   const woken: number[] = [];
-  /** One that has not read a list of destinations yet. */
   const outboxes = (): Outboxes =>
     new Outboxes({
       list: (organizationId) => listDestinations(store.db, organizationId),
@@ -170,12 +173,14 @@ export function useMailboxes(tenant: TenantOptions, graphOptions: Partial<GraphO
       await new MockActivityEnvironment().run((asked: typeof input) => activities.discoverMailboxes(asked), input);
       return { scanNo, scanId };
     },
-    read(mailboxId, scanNo, { attempt = 1, sliceMs = 60_000, pageSize = 50, live, blobs, stopping, environment } = {}) {
+    outboxes,
+    read(mailboxId, scanNo, options = {}) {
+      const { attempt = 1, sliceMs = 60_000, pageSize = 50, live, blobs, stopping, environment } = options;
       const activities = createMailboxActivities({
         db: store.db,
         connections: state.connections,
         budget: new ByteBudget(16 << 20),
-        outboxes: outboxes(),
+        outboxes: options.outboxes ?? outboxes(),
         blobs: blobs ?? state.blobs,
         log,
         pageSize,

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { toAttachmentRow } from '../../model/attachment.ts';
 import { URGENCY } from '../../model/delivery.ts';
+import { saveAttachments } from '../../store/attachments.ts';
+import { transaction } from '../../store/database.ts';
 import { settleDeliveries } from '../../store/deliveries.ts';
 import {
   deadLetterCauses,
@@ -12,6 +15,7 @@ import { deliveryCounts, dropDelivered } from '../../store/delivery-counts.ts';
 import { createDestination } from '../../store/destinations.ts';
 import { InvalidCursor, UnknownDestination } from '../../store/errors.ts';
 import { feedDestination, replayBegins, replayWindow, type OwesStored } from '../../store/feeding.ts';
+import { releaseWaiting, waitingMessages } from '../../store/owing.ts';
 import { writePage } from '../../store/pages.ts';
 import { batch, Outbox, redisList, utility } from './outbox-support.ts';
 import { message, useStore } from './support.ts';
@@ -249,6 +253,7 @@ describe('a new destination', () => {
         after: 0,
         limit: 100,
         owes: all,
+        owesAttachment: () => false,
       };
       const { read } = await replayWindow(store.db, organization, request);
       return [read, (await outbox.statuses()).map((row) => row.split(' ')[0])];
@@ -270,10 +275,11 @@ describe('a new destination', () => {
     await keep(outbox, ['never-owed']);
     await keep(outbox, ['too-old'], { receivedDateTime: '2023-12-31T23:59:59Z' });
     const window = { since: '2024-01-01T00:00:00Z', until: '2024-12-31T00:00:00Z' };
+    const wants = { owes: all, owesAttachment: () => false };
     const begunAt = await replayBegins(store.db);
     const totals = { read: 0, owed: 0 };
     for (let after: number | null = 0; after !== null;) {
-      const request = { destinationNo, ...window, begunAt, after, limit: 2, owes: all };
+      const request = { destinationNo, ...window, begunAt, after, limit: 2, ...wants };
       const answer: Awaited<ReturnType<typeof replayWindow>> = await replayWindow(store.db, organization, request);
       totals.read += answer.read;
       totals.owed += answer.owed;
@@ -286,7 +292,40 @@ describe('a new destination', () => {
 
     const outcomes = next.map(({ deliveryNo }) => ({ deliveryNo, status: 'accepted' }) as const);
     await settleDeliveries(store.db, { destinationNo, token: 'worker' }, outcomes);
-    const again = { destinationNo, ...window, begunAt, after: 0, limit: 100, owes: all };
+    const again = { destinationNo, ...window, begunAt, after: 0, limit: 100, ...wants };
     expect(await replayWindow(store.db, organization, again)).toMatchObject({ owed: 0 });
+  });
+
+  it('can have replayed what it lacks of a message, and nothing more where it lacks nothing', async () => {
+    const outbox = await Outbox.of(store, redisList);
+    const { organization, destination, reading } = outbox;
+    const { destinationNo } = destination;
+    await outbox.owe(['some', 'whole', 'unread'], { owing: 'waiting' });
+    const { mailboxId, leaseToken } = reading;
+    const waiting = await waitingMessages(store.db, organization, { mailboxId, after: 0, limit: 10 });
+    const attachments = ['pdf', 'docx'].map((id) => ({ row: toAttachmentRow({ id }, false), leftOut: 'not_wanted' }));
+    const lists = ['some', 'whole'].map((messageId) => ({ messageId, attachments }));
+    await saveAttachments(store.db, organization, { mailboxId, leaseToken, scanId: null, lists });
+    const release = waiting.map(({ emailNo, messageId }) => ({
+      ...{ destinationNo, emailNo, owed: messageId === 'whole' ? ['pdf', 'docx'] : ['pdf'] },
+    }));
+    await transaction(store.db, (client) => releaseWaiting(client, release));
+    const before = ['some pdf owed', 'whole pdf owed', 'whole docx owed', 'unread pdf owed'];
+    expect(await outbox.statuses()).toEqual(before);
+
+    const asked: string[] = [];
+    const replay = async (wanted: string) =>
+      replayWindow(store.db, organization, {
+        ...{ destinationNo, since: '2024-01-01T00:00:00Z', until: '2025-01-01T00:00:00Z' },
+        ...{ begunAt: await replayBegins(store.db), after: 0, limit: 100 },
+        owes: () => ({ owing: 'waiting', urgency: URGENCY.stored }),
+        owesAttachment: ({ id }) => asked.push(id) > 0 && id === wanted,
+      });
+    expect(await replay('png')).toMatchObject({ read: 3, owed: 1 });
+    expect(await outbox.statuses()).toEqual([...before, 'unread waiting']);
+    expect(await replay('docx')).toMatchObject({ read: 3, owed: 1 });
+    expect(await outbox.statuses()).toEqual([...before, 'unread waiting', 'some waiting']);
+    expect(await replay('docx')).toMatchObject({ read: 3, owed: 0 });
+    expect(asked).toEqual(['docx', 'docx']);
   });
 });
