@@ -165,8 +165,15 @@ async function inStretches<Row extends { readonly no: number }>(
   }
 }
 
+const TOO_LONG = 'it was owed for too long';
+
+/** SQL: that, and what went wrong last, where that is known: what it waited for, or why it was refused. */
+const TOO_LONG_AND_WHY = `CASE WHEN last_error LIKE '${TOO_LONG}%' THEN last_error ELSE concat_ws('; the last that went wrong: ',
+  '${TOO_LONG}', nullif(concat_ws(': ', cause, last_error), '')) END`;
+
 /**
- * Makes dead letters of what a destination has been owed for too long, paused or not, so many at a time.
+ * Makes dead letters of what a destination has been owed for too long, paused or not, so many at a time. What went wrong
+ * last is kept in their words.
  * @returns how many
  */
 export async function expireDeliveries(
@@ -180,7 +187,7 @@ export async function expireDeliveries(
   const late = 'owed_at < now() - make_interval(secs => $2)';
   // One question for each index: together they would be answered from all that the destination ever had.
   const rows = await query(db, {
-    text: `UPDATE outhaul.deliveries SET status = 'dead', dead_at = now(), last_error = 'it was owed for too long',
+    text: `UPDATE outhaul.deliveries SET status = 'dead', dead_at = now(), last_error = ${TOO_LONG_AND_WHY},
         cause = CASE status WHEN 'waiting' THEN '${ATTACHMENTS_MISSING}' ELSE '${WAITED_TOO_LONG}' END
       WHERE delivery_no = ANY(ARRAY(
         SELECT delivery_no FROM outhaul.deliveries WHERE delivery_no = ANY(ARRAY(

@@ -15,7 +15,7 @@ import { deliveryCounts, dropDelivered } from '../../store/delivery-counts.ts';
 import { createDestination } from '../../store/destinations.ts';
 import { InvalidCursor, UnknownDestination } from '../../store/errors.ts';
 import { feedDestination, replayBegins, replayWindow, type OwesStored } from '../../store/feeding.ts';
-import { releaseWaiting, waitingMessages } from '../../store/owing.ts';
+import { noteWaiting, releaseWaiting, waitingMessages } from '../../store/owing.ts';
 import { writePage } from '../../store/pages.ts';
 import { batch, Outbox, redisList, utility } from './outbox-support.ts';
 import { message, useStore } from './support.ts';
@@ -127,6 +127,48 @@ describe('dead letters', () => {
     expect(await retryDeadLetters(store.db, outbox.organization, {})).toMatchObject({ mailboxIds: ['mailbox-1'] });
     expect(await outbox.statuses()).toEqual(['new owed', 'old owed', 'waits waiting']);
     expect(await expireDeliveries(store.db, request)).toBe(0);
+  });
+
+  it('that were owed for too long say what they waited for last, or why they were refused', async () => {
+    const outbox = await Outbox.of(store, utility);
+    const { organization, destination, reading } = outbox;
+    const { destinationNo } = destination;
+    await outbox.owe(['refused']);
+    const [refused] = await outbox.claim('worker');
+    await settleDeliveries(store.db, { destinationNo, token: 'worker' }, [
+      {
+        ...{ deliveryNo: refused?.deliveryNo ?? 0, status: 'refused', cause: 'Http503' },
+        ...{ error: 'it answered with 503', retryInMs: 1_000 },
+      },
+    ]);
+    await outbox.owe(['never tried']);
+    await outbox.owe(['waits'], { owing: 'waiting' });
+    await noteWaiting(store.db, organization, {
+      ...{ mailboxId: reading.mailboxId, cause: 'BlobsUnavailable', words: 'the blob store is full' },
+    });
+    const expire = async () => {
+      await store.sql(
+        `UPDATE outhaul.deliveries SET owed_at = now() - interval '8 days', next_at = now() WHERE destination_no = $1`,
+        [destinationNo],
+      );
+      await expireDeliveries(store.db, { destinationNo, maxWaitSeconds: 7 * 24 * 3600, limit: 10 });
+      const { letters } = await listDeadLetters(store.db, organization, { limit: 9 });
+      return letters.map(({ messageId, cause, error }) => [messageId, cause, error]);
+    };
+    const letters = [
+      [
+        ...['refused', 'WaitedTooLong'],
+        'it was owed for too long; the last that went wrong: Http503: it answered with 503',
+      ],
+      ['never tried', 'WaitedTooLong', 'it was owed for too long'],
+      [
+        ...['waits', 'AttachmentsMissing'],
+        'it was owed for too long; the last that went wrong: BlobsUnavailable: the blob store is full',
+      ],
+    ];
+    expect(await expire()).toEqual(letters);
+    await retryDeadLetters(store.db, organization, {});
+    expect(await expire()).toEqual(letters);
   });
 
   it('are told apart from what was answered with an error, which is sent again under another key', async () => {
