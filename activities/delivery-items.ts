@@ -1,4 +1,5 @@
 import { ContentError, type Item, type ItemAttachment } from '../destinations/sender.ts';
+import { asFile } from '../model/attached-item.ts';
 import type { AttachmentMetadata, DeliveredMessage } from '../model/delivered-message.ts';
 import { idempotencyKey } from '../model/delivery.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
@@ -171,13 +172,10 @@ function deliveredMessage(
   };
 }
 
-const metadataOf = ({ id, name, size, byteSize, contentType, isInline }: StoredAttachment): AttachmentMetadata => ({
-  id,
-  name,
-  size: size ?? byteSize ?? 0,
-  contentType,
-  isInline: isInline ?? false,
-});
+function metadataOf(attachment: StoredAttachment): AttachmentMetadata {
+  const { id, size, byteSize, isInline } = attachment;
+  return { id, ...asFile(attachment), size: size ?? byteSize ?? 0, isInline: isInline ?? false };
+}
 
 function contentOf(
   blobs: BlobStore,

@@ -1,38 +1,28 @@
-import type { AttachmentKind } from '../model/attachment.ts';
-import { safeName } from '../model/file-names.ts';
-
-/** What is known of an attachment that is sent to a client. */
-export interface SentAttachment {
-  readonly kind: AttachmentKind;
-  readonly name: string | null;
-  readonly contentType: string | null;
-  readonly sniffedType: string | null;
-}
+import { asFile, type KnownAttachment } from '../model/attached-item.ts';
+import { safeFileName } from '../model/file-names.ts';
 
 /**
  * Headers under which no browser takes an attachment for a page of ours, or opens it by itself: whoever sends a mail says
  * what its attachments are called and of what type they are.
  */
-export function attachmentHeaders(attachment: SentAttachment): Record<string, string> {
-  const type = contentTypeOf(attachment);
+export function attachmentHeaders(attachment: KnownAttachment): Record<string, string> {
   return {
-    'Content-Type': type,
-    'Content-Disposition': contentDisposition(fileNameOf(attachment, type)),
+    'Content-Type': contentTypeOf(attachment),
+    'Content-Disposition': contentDisposition(safeFileName(asFile(attachment).name ?? '', 'attachment')),
     'X-Content-Type-Options': 'nosniff',
     'Content-Security-Policy': "sandbox; default-src 'none'",
   };
 }
 
 const UNKNOWN_TYPE = 'application/octet-stream';
-const MAIL_TYPE = 'message/rfc822';
 const TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 /** What browsers run or render as a page. */
 const ACTIVE = /html|xml|script|svg|xsl|flash|^multipart\/|^text\/(vbs|css|event-stream)|^application\/(java|hta|x-ms)/;
 
-/** The type that was said, else what the bytes show; never one that a browser would run. */
-export function contentTypeOf({ kind, contentType, sniffedType }: SentAttachment): string {
-  const said = [contentType, sniffedType].map(essenceOf).find((type) => type !== '' && type !== UNKNOWN_TYPE);
-  const type = said ?? (kind === 'item' ? MAIL_TYPE : UNKNOWN_TYPE);
+/** The type as which it is handed on, else what the bytes show; never one that a browser would run. */
+export function contentTypeOf(attachment: KnownAttachment): string {
+  const said = [asFile(attachment).contentType, attachment.sniffedType].map(essenceOf);
+  const type = said.find((type) => type !== '' && type !== UNKNOWN_TYPE) ?? UNKNOWN_TYPE;
   return ACTIVE.test(type) ? UNKNOWN_TYPE : type;
 }
 
@@ -40,11 +30,6 @@ export function contentTypeOf({ kind, contentType, sniffedType }: SentAttachment
 function essenceOf(type: string | null): string {
   const essence = (type ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   return TYPE.test(essence) ? essence : '';
-}
-
-function fileNameOf({ name, kind }: SentAttachment, type: string): string {
-  const safe = safeName(name ?? '', 'attachment');
-  return kind === 'item' && type === MAIL_TYPE && !/\.eml$/i.test(safe) ? `${safe}.eml` : safe;
 }
 
 /**

@@ -1,7 +1,8 @@
+import type { KnownAttachment } from '../model/attached-item.ts';
 import type { BlobRef } from '../store/blobs/blob-store.ts';
 import { BlobMissing, isBlobLost } from '../store/blobs/errors.ts';
 import type { Organization } from '../store/organizations.ts';
-import { attachmentHeaders, type SentAttachment } from './attachment-headers.ts';
+import { attachmentHeaders } from './attachment-headers.ts';
 import { bytesOf } from './byte-range.ts';
 import type { ApiParts } from './parts.ts';
 import type { Answer, Caller, DocumentedAnswer } from './route.ts';
@@ -16,7 +17,7 @@ export const BLOB_ANSWERS: Readonly<Record<200 | 206 | 304, DocumentedAnswer>> =
 /** A blob, and what it is sent as. */
 export interface SentBlob {
   readonly blob: BlobRef;
-  readonly file: SentAttachment;
+  readonly file: KnownAttachment;
   /** Notes in the store that its bytes are lost; answers whose reader has to be woken, if there is something to read. */
   readonly noteLost: () => Promise<{ readonly mailboxId: string } | undefined>;
 }

@@ -1,6 +1,9 @@
 import type { EmailRow } from './email.ts';
 
-/** An attachment as its message tells of it. `id` is Graph's, and so is `size`, which counts more than the content. */
+/**
+ * An attachment as its message tells of it: named and typed as a file (`asFile`). `id` is Graph's, and so is `size`, which
+ * counts more than the content.
+ */
 export interface AttachmentMetadata {
   readonly id: string;
   readonly name: string | null;

@@ -1,9 +1,9 @@
+import { asFile, possibleFiles, type KnownAttachment } from './attached-item.ts';
 import { sizeVerdict } from './attachment-size.ts';
-import type { AttachmentKind } from './attachment.ts';
 import { KIND_TRAITS, type KindSettings } from './destination.ts';
 import { isOfGroups } from './email-groups.ts';
 import type { EmailRow } from './email.ts';
-import { fileTypeVerdict, fileTypesOf, isOfFileTypes } from './file-types.ts';
+import { fileTypeVerdict, fileTypesOf, isOfFileTypes, type Verdict } from './file-types.ts';
 import { parseFolders } from './folders.ts';
 import type { Recipient } from './member-reader.ts';
 
@@ -58,16 +58,12 @@ export interface FilteredMessage {
 }
 
 /** What the filters look at in an attachment. */
-export interface FilteredAttachment {
+export interface FilteredAttachment extends KnownAttachment {
   readonly id: string;
-  readonly name: string | null;
-  readonly contentType: string | null;
   /** As Graph says it, which is somewhat more than the bytes. */
   readonly size: number | null;
   /** The bytes themselves; null while they are not there. */
   readonly byteSize: number | null;
-  /** The MIME type that the first bytes show, where they do. */
-  readonly sniffedType: string | null;
 }
 
 /** Graph does not count attachments that a body shows, by `cid:`, so that only their list tells. */
@@ -94,7 +90,7 @@ export function matchesAttachment(filters: DestinationFilters, attachment: Filte
   const { attachmentType: types, maxAttachmentBytes: most } = filters;
   return (
     sizeVerdict(attachment, most) !== 'unwanted' &&
-    (!types || (types.length > 0 && isOfFileTypes(fileTypesOf(types), attachment, attachment.sniffedType)))
+    (!types || (types.length > 0 && isOfFileTypes(fileTypesOf(types), asFile(attachment), attachment.sniffedType)))
   );
 }
 
@@ -108,15 +104,20 @@ export const mayNeedBytes = ({ kind, settings: { filters } }: KindSettings): boo
  * Whether a destination needs the bytes of an attachment: to have them, or to know of what type they are. Of a link there
  * are none.
  */
-export function needsBytes(
-  destination: KindSettings,
-  attachment: FilteredAttachment & { readonly kind: AttachmentKind },
-): boolean {
+export function needsBytes(destination: KindSettings, attachment: FilteredAttachment): boolean {
   const { attachmentType: types, maxAttachmentBytes } = destination.settings.filters;
-  const byType = !types ? 'wanted' : types.length > 0 ? fileTypeVerdict(fileTypesOf(types), attachment) : 'unwanted';
+  const byType = types ? typeVerdict(types, attachment) : 'wanted';
   if (attachment.kind === 'reference' || byType === 'unwanted' || !mayNeedBytes(destination)) return false;
   if (sizeVerdict(attachment, maxAttachmentBytes) === 'unwanted') return false;
   return destination.kind !== 'batch' || byType === 'look';
+}
+
+/** Whether an attachment is of one of the types, as far as it is known without its bytes. No types let nothing through. */
+function typeVerdict(types: readonly string[], attachment: FilteredAttachment): Verdict {
+  if (types.length === 0) return 'unwanted';
+  const wanted = fileTypesOf(types);
+  const [verdict = 'look', ...others] = possibleFiles(attachment).map((file) => fileTypeVerdict(wanted, file));
+  return others.every((other) => other === verdict) ? verdict : 'look';
 }
 
 /** Whether a message was sent from the mailbox in which it lies. */
@@ -153,7 +154,6 @@ export type OwedOfMessage = 'message' | readonly string[];
 
 /** An attachment of a message that waited. */
 export interface AwaitedAttachment extends FilteredAttachment {
-  readonly kind: AttachmentKind;
   /** Its bytes were wanted, and cannot be had. */
   readonly unreadable: boolean;
 }

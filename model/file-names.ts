@@ -15,15 +15,19 @@ const EXTENSION = /(?<=.)\.[\p{L}\p{N}-]{1,16}$/u;
  */
 export const safeName = (name: string, fallback: string): string => fitted(cleaned(name), NAME_BYTES, fallback);
 
-/**
- * The same with `tag` before the extension, which is kept when the name is cut: `report.pdf`, `3f2a` is `report-3f2a.pdf`.
- */
-export function taggedFileName(name: string, tag: string, fallback: string): string {
+/** The same of a file: the extension is kept when the name is cut. */
+export const safeFileName = (name: string, fallback: string): string => fileName(name, '', fallback);
+
+/** The same with `tag` before the extension: `report.pdf`, `3f2a` is `report-3f2a.pdf`. */
+export const taggedFileName = (name: string, tag: string, fallback: string): string =>
+  fileName(name, `-${tag}`, fallback);
+
+function fileName(name: string, end: string, fallback: string): string {
   const clean = cleaned(name);
   const extension = EXTENSION.exec(clean)?.[0] ?? '';
   const stem = clean.slice(0, clean.length - extension.length);
-  const room = NAME_BYTES - Buffer.byteLength(extension) - tag.length - 1;
-  return `${fitted(stem, room, fallback)}-${tag}${extension}`;
+  const room = NAME_BYTES - Buffer.byteLength(extension) - end.length;
+  return `${fitted(stem, room, fallback)}${end}${extension}`;
 }
 
 const cleaned = (name: string): string =>

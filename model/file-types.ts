@@ -55,6 +55,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   'application/x-excel': 'application/vnd.ms-excel',
   'application/x-msexcel': 'application/vnd.ms-excel',
   'application/x-zip': 'application/zip',
+  // Registered, but extensions are known of the older name.
+  'text/vcard': 'text/x-vcard',
   'application/x-zip-compressed': 'application/zip',
 };
 
@@ -106,7 +108,7 @@ function isNamedSo(types: FileTypes, name: string | null): boolean | undefined {
 /** Undefined where the MIME type says nothing, or nothing that anyone knows. */
 function isTypeOf(types: FileTypes, contentType: string | null): boolean | undefined {
   const [said = ''] = (contentType ?? '').toLowerCase().split(';');
-  const type = ALIASES[said.trim()] ?? said.trim();
+  const type = sameName(said.trim());
   if (SAYS_NOTHING.test(type)) return undefined;
   const extensions = mime.getAllExtensions(type);
   const isWanted = types.some((wanted) => isOfPattern(type, wanted) || extensions?.has(wanted.slice(1)));
@@ -114,7 +116,9 @@ function isTypeOf(types: FileTypes, contentType: string | null): boolean | undef
 }
 
 const isOfPattern = (type: string, pattern: string): boolean =>
-  pattern.endsWith('/*') ? type.startsWith(pattern.slice(0, -1)) : type === (ALIASES[pattern] ?? pattern);
+  pattern.endsWith('/*') ? type.startsWith(pattern.slice(0, -1)) : sameName(type) === sameName(pattern);
+
+const sameName = (type: string): string => ALIASES[type] ?? type;
 
 /** Windows takes no notice of dots and spaces at the end. */
 const fold = (name: string | null): string => (name ?? '').toLowerCase().replace(/[\s.]+$/, '');

@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-  attachmentHeaders,
-  contentDisposition,
-  contentTypeOf,
-  type SentAttachment,
-} from '../../api/attachment-headers.ts';
+import { attachmentHeaders, contentDisposition, contentTypeOf } from '../../api/attachment-headers.ts';
+import type { KnownAttachment } from '../../model/attached-item.ts';
 
-const attachment = (over: Partial<SentAttachment>): SentAttachment => ({
+const attachment = (over: Partial<KnownAttachment>): KnownAttachment => ({
   kind: 'file',
   name: 'report.pdf',
   contentType: 'application/pdf',
@@ -64,5 +60,15 @@ describe('the name that an attachment is sent under', () => {
   it('says that a mail in a mail is one', () => {
     const headers = attachmentHeaders(attachment({ kind: 'item', name: 'Re: offer', contentType: null }));
     expect(headers['Content-Disposition']).toContain('filename="Re_ offer.eml"');
+    const long = attachmentHeaders(attachment({ kind: 'item', name: 'x'.repeat(10_000), contentType: null }));
+    expect(long['Content-Disposition']).toMatch(/xx\.eml"/);
+  });
+
+  it('says that a contact in a mail is one', () => {
+    const contact = { kind: 'item', name: 'Ada', contentType: null, sniffedType: 'text/vcard' } as const;
+    expect(attachmentHeaders(contact)).toMatchObject({
+      'Content-Type': 'text/vcard',
+      'Content-Disposition': expect.stringContaining('filename="Ada.vcf"') as string,
+    });
   });
 });

@@ -85,6 +85,8 @@ describe('FILE_TYPES', () => {
     ['image/*', 'photo.jpeg', 'application/octet-stream', 'wanted'],
     ['image/*', 'notes.txt', 'text/plain', 'unwanted'],
     ['.tar.gz', 'backup.tar.gz', 'application/octet-stream', 'wanted'],
+    ['.vcf', 'ada.vcf', 'text/vcard', 'wanted'],
+    ['text/vcard', 'ada.vcf', 'text/x-vcard', 'wanted'],
     ['.custom', 'a.custom', 'application/octet-stream', 'wanted'],
     ['', 'anything', null, 'wanted'],
   ])('%s on %j of type %j: %s', (types, name, contentType, verdict) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addressKind, literalAddress } from '../../model/addresses.ts';
 import { authorOf } from '../../model/delivered-message.ts';
-import { safeName, taggedFileName } from '../../model/file-names.ts';
+import { safeFileName, safeName, taggedFileName } from '../../model/file-names.ts';
 import { toSeconds, toZonelessMicroseconds } from '../../model/payload-times.ts';
 import { toUtilityPayload } from '../../model/utility-payload.ts';
 import { message } from '../destinations/support/items.ts';
@@ -112,7 +112,10 @@ describe('a name of a file', () => {
     expect(Buffer.byteLength(safe)).toBeLessThanOrEqual(120);
     expect(safe).toMatch(/-0123456789ab(\.pdf)?$/);
     expect(Buffer.from(safe).toString()).toBe(safe);
-    if (name.endsWith('.pdf')) expect(safe).toMatch(/\.pdf$/);
+    if (name.endsWith('.pdf')) {
+      expect(safe).toMatch(/\.pdf$/);
+      expect(safeFileName(name, 'attachment')).toMatch(/^.{20,119}(?<!-0123456789ab)\.pdf$/u);
+    }
   });
 
   it('of a folder is one name, too', () => {

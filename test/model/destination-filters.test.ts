@@ -43,10 +43,15 @@ const attachment = (name: string | null, contentType: string | null = null, size
   size,
   byteSize: size,
   sniffedType: null,
+  kind: 'file',
+});
+const attachedItem = (over: Partial<FilteredAttachment> = {}): FilteredAttachment => ({
+  ...attachment('Re: offer'),
+  kind: 'item',
+  ...over,
 });
 const awaited = (...given: Parameters<typeof attachment>): AwaitedAttachment => ({
   ...attachment(...given),
-  kind: 'file',
   unreadable: false,
 });
 const utility = (filters: DestinationFilters): KindSettings => ({
@@ -154,6 +159,21 @@ describe('filters on attachments', () => {
     expect(matchesAttachment({ attachmentType: [] }, odd)).toBe(false);
   });
 
+  it.each<[string, Partial<FilteredAttachment>, boolean]>([
+    ['.eml', {}, true],
+    ['message/rfc822', {}, true],
+    ['message/*', { contentType: 'message/rfc822' }, true],
+    ['eml', { contentType: 'application/octet-stream' }, true],
+    ['.pdf', { name: 'Re: offer.pdf' }, false],
+    ['.vcf', {}, false],
+    ['.vcf', { sniffedType: 'text/vcard' }, true],
+    ['text/vcard', { sniffedType: 'text/vcard' }, true],
+    ['.ics', { sniffedType: 'text/calendar', contentType: 'message/rfc822' }, true],
+    ['.eml', { sniffedType: 'text/calendar' }, false],
+  ])('type %s and an item %j', (type, over, expected) => {
+    expect(matchesAttachment({ attachmentType: [type] }, attachedItem(over))).toBe(expected);
+  });
+
   it('choose the attachments of which a utility gets the content: none where it has no such filter', () => {
     const both = [attachment('a.pdf'), attachment('b.png')];
     expect(withContent({}, both)).toEqual([]);
@@ -164,13 +184,15 @@ describe('filters on attachments', () => {
 });
 
 describe('the bytes of an attachment', () => {
-  const pdf = { ...attachment('a.pdf', 'application/pdf'), kind: 'file' } as const;
-  const odd = { ...attachment('a.pdf', 'image/png'), kind: 'file' } as const;
+  const pdf = attachment('a.pdf', 'application/pdf');
+  const odd = attachment('a.pdf', 'image/png');
+  const unread = attachedItem({ byteSize: null });
+  const mail = attachedItem({ byteSize: null, contentType: 'message/rfc822' });
   const batch = (filters: DestinationFilters): KindSettings => ({
     kind: 'batch',
     settings: withDefaults('batch', { endpoint: 'https://batch.example', filters }),
   });
-  it.each<[string, KindSettings, FilteredAttachment & { kind: 'file' | 'reference' }, boolean]>([
+  it.each<[string, KindSettings, FilteredAttachment, boolean]>([
     ['go onto a list', redisList({}), pdf, true],
     ['that nobody filters for stay', redisList({ attachmentType: ['png'] }), pdf, false],
     ['that are too many stay', redisList({ maxAttachmentBytes: 5 }), { ...pdf, byteSize: null, size: 1e6 }, false],
@@ -181,6 +203,12 @@ describe('the bytes of an attachment', () => {
     ['stay where a utility does not ask', utility({ maxAttachmentBytes: 1e9 }), pdf, false],
     ['stay where a batch knows them without', batch({ attachmentType: ['pdf'] }), pdf, false],
     ['tell a batch their type', batch({ attachmentType: ['pdf'] }), odd, true],
+    ['of an item are those of a mail', redisList({ attachmentType: ['.eml'] }), unread, true],
+    ['of an item are no PDF', redisList({ attachmentType: ['.pdf'] }), unread, false],
+    ['of a mail are no contact', redisList({ attachmentType: ['.vcf'] }), mail, false],
+    ['of an item tell whether it is a contact', redisList({ attachmentType: ['.vcf'] }), unread, true],
+    ['of an item tell a batch whether it is a mail', batch({ attachmentType: ['.eml'] }), unread, true],
+    ['of a mail stay where a batch knows it without', batch({ attachmentType: ['.eml'] }), mail, false],
     ['are none of a link', redisList({}), { ...pdf, kind: 'reference' }, false],
   ])('%s', (_, destination, given, expected) => {
     expect(needsBytes(destination, given)).toBe(expected);
@@ -229,6 +257,17 @@ describe('what is owed of a message', () => {
     expect(owedOf(utility(pdf), [unread])).toBe('unknown');
     expect(owedOf(utility(pdf), [unread, awaited('a.pdf')])).toBe('message');
     expect(owedOf(utility({}), [unread])).toBe('message');
+  });
+
+  it('is a mail in it, too, and an item of which nobody can tell what it is', () => {
+    const contacts = { attachmentType: ['.vcf'] };
+    const item = { ...attachedItem({ byteSize: null }), unreadable: true };
+    const mail = { ...attachedItem(), unreadable: false };
+    expect(owedOf(redisList({ attachmentType: ['.eml', 'message/rfc822'] }), [mail])).toEqual([mail.id]);
+    expect(owedOf(utility({ attachmentType: ['.eml'] }), [mail])).toBe('message');
+    expect(owedOf(redisList(contacts), [mail])).toEqual([]);
+    expect(owedOf(redisList(contacts), [item])).toEqual([item.id]);
+    expect(owedOf(utility(contacts), [item])).toBe('unknown');
   });
 
   it('has attachments to look up where Graph says so, or the body shows one', () => {
