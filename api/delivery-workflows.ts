@@ -5,6 +5,7 @@ import { replayWorkflowId } from '../model/ids.ts';
 import type { Destination } from '../store/destinations.ts';
 import type { deliver } from '../workflows/deliver.ts';
 import type { feedDestination } from '../workflows/feed-destination.ts';
+import type { Owed } from '../workflows/messages.ts';
 import { priorityOf } from '../workflows/policies.ts';
 import type { replayDestination } from '../workflows/replay-destination.ts';
 import { organizationIdKey } from '../workflows/search-attributes.ts';
@@ -42,7 +43,7 @@ export function createDeliveryWorkflows(
       const { kind, settings } = destination;
       const priority = kind === 'utility' ? settings.priority : 'medium';
       await call(() =>
-        client.workflow.signalWithStart<typeof deliver>('deliver', {
+        client.workflow.signalWithStart<typeof deliver, [Owed]>('deliver', {
           ...deliverStart(destination, priority),
           taskQueue,
         }),

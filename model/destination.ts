@@ -22,9 +22,16 @@ export type DestinationStatus = (typeof DESTINATION_STATUSES)[number];
 export const DESTINATION_STARTS = ['now', 'stored'] as const;
 export type DestinationStart = (typeof DESTINATION_STARTS)[number];
 
-/** How soon a utility is to have a message; which also goes first where sending has to share. */
+/** How urgent the mail of a utility is: whose sender goes first where the workers have not room for all. */
 export const PRIORITIES = ['high', 'medium', 'low'] as const;
 export type Priority = (typeof PRIORITIES)[number];
+
+/** How soon a utility of a priority is to have answered, and at most, ms: what the description of utilities asks of them. */
+export const ANSWER_TARGETS_MS: Readonly<Record<Priority, { readonly aim: number; readonly most: number }>> = {
+  high: { aim: 500, most: 2_000 },
+  medium: { aim: 2_000, most: 5_000 },
+  low: { aim: 5_000, most: 30_000 },
+};
 
 /** What every destination is set to. */
 export interface CommonSettings {

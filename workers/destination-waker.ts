@@ -3,6 +3,7 @@ import { PRIORITIES } from '../model/destination.ts';
 import { unattended, type Sleeper } from '../store/attendance.ts';
 import type { Database } from '../store/database.ts';
 import type { deliver } from '../workflows/deliver.ts';
+import type { Owed } from '../workflows/messages.ts';
 import { deliverStart } from '../workflows/starts.ts';
 
 const DEADLINE_MS = 10_000;
@@ -65,6 +66,6 @@ const signal = (client: Client, taskQueue: string, sleeper: Sleeper): Promise<un
   const priority = PRIORITIES.find((known) => known === sleeper.priority) ?? 'medium';
   const start = { ...deliverStart(sleeper, priority), taskQueue };
   return client.withDeadline(Date.now() + DEADLINE_MS, () =>
-    client.workflow.signalWithStart<typeof deliver, []>('deliver', start),
+    client.workflow.signalWithStart<typeof deliver, [Owed]>('deliver', start),
   );
 };

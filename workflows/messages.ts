@@ -1,4 +1,5 @@
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { Priority } from '../model/destination.ts';
 import type { MailboxReport, MailboxWait } from '../model/scan.ts';
 import type { SessionStatus } from '../model/session.ts';
 import type { ReadRequest } from './requests.ts';
@@ -41,8 +42,13 @@ export const sessionStartedUpdate = defineUpdate<SessionStart>('sessionStarted')
 export const sessionNudgedSignal = defineSignal('sessionNudged');
 /** To `keepSession`: end. The reason is what people are shown; a second one changes nothing. */
 export const stopSessionSignal = defineSignal<[{ readonly reason: string }]>('stopSession');
-/** To `deliver`, with start: the destination is owed something that can be sent. */
-export const owedSignal = defineSignal('owed');
+/** What is said of a destination with it. */
+export interface Owed {
+  /** As it is now. */
+  readonly priority: Priority;
+}
+/** To `deliver`, with start: the destination is owed something that can be sent, or was changed. */
+export const owedSignal = defineSignal<[Owed]>('owed');
 /** To `syncContacts`, with start: run this sync, when those asked for before are through. */
 export const syncAskedSignal = defineSignal<[{ readonly syncNo: number }]>('syncAsked');
 /** To `syncContacts`, with start: sent mail has changed. What comes within a minute is one sync. */

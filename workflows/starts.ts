@@ -2,7 +2,7 @@ import type { FeedRequest } from '../activities/feeding-activities.ts';
 import type { Priority } from '../model/destination.ts';
 import { contactsWorkflowId, deliverWorkflowId, feedWorkflowId, mailboxWorkflowId } from '../model/ids.ts';
 import type { DeliverInput } from './deliver.ts';
-import { owedSignal, readRequestedSignal } from './messages.ts';
+import { owedSignal, readRequestedSignal, type Owed } from './messages.ts';
 import { priorityOf } from './policies.ts';
 import type { ReadRequest, Urgency } from './requests.ts';
 import { organizationIdKey } from './search-attributes.ts';
@@ -31,10 +31,11 @@ interface DestinationName {
   readonly organizationId: string;
 }
 
-/** `deliver`, signalled: the destination is owed something. */
+/** `deliver`, signalled: the destination is owed something, or was changed. */
 export const deliverStart = ({ id, organizationId }: DestinationName, priority: Priority) => ({
   workflowId: deliverWorkflowId(id),
   signal: owedSignal,
+  signalArgs: [{ priority }] as [Owed],
   args: [{ destinationId: id }] as [DeliverInput],
   priority: priorityOf(priority, organizationId),
   ...ofOrganization(organizationId),

@@ -1,4 +1,5 @@
 import { DestinationUnavailable } from '../../destinations/sender.ts';
+import { ANSWER_TARGETS_MS } from '../../model/destination.ts';
 import type { Destination } from '../../store/destinations.ts';
 import { openSession } from '../../store/sessions.ts';
 import { circuitState, totalsOf, type DestinationFigures } from '../delivery-figures.ts';
@@ -83,9 +84,11 @@ function problemOf({ name, status, circuit, health }: Destination): string[] {
 }
 
 function entryOf(figures: DestinationFigures) {
-  const { id, name, kind, status } = figures.destination;
+  const { destination } = figures;
+  const { id, name, kind, status } = destination;
   return {
-    ...{ id, name, kind, status, circuit: circuitState(figures.destination) },
+    ...{ id, name, kind, status, circuit: circuitState(destination) },
+    answer_target_ms: destination.kind === 'utility' ? ANSWER_TARGETS_MS[destination.settings.priority] : null,
     ...statisticsOf([figures], figures),
   };
 }

@@ -61,6 +61,10 @@ export const SystemStatus = z
         kind: z.enum(DESTINATION_KINDS),
         status: z.enum(DESTINATION_STATUSES),
         circuit: z.enum(['closed', 'open', 'half_open']),
+        answer_target_ms: z.strictObject({ aim: z.number(), most: z.number() }).nullable().meta({
+          description:
+            'How soon a utility of its priority is to have answered, and at most: what `arrival_to_queue_ms` may be held against, which holds the reading as well; null for other kinds',
+        }),
         ...figures,
       }),
     ),

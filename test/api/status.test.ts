@@ -55,6 +55,18 @@ describe('GET /status', () => {
     });
   });
 
+  it('tells how soon a utility of its priority is to have answered, and nothing of the kind of a list', async () => {
+    const endpoint = 'https://utility.example';
+    await make('list', redisAt(redis.url));
+    await make('usual', { kind: 'utility', settings: withDefaults('utility', { endpoint }) });
+    await make('urgent', { kind: 'utility', settings: withDefaults('utility', { endpoint, priority: 'high' }) });
+    expect((await status()).body['destinations']).toMatchObject([
+      { name: 'list', answer_target_ms: null },
+      { name: 'usual', answer_target_ms: { aim: 2_000, most: 5_000 } },
+      { name: 'urgent', answer_target_ms: { aim: 500, most: 2_000 } },
+    ]);
+  });
+
   it('tells how many are delivered, how often that failed, and how long it takes from the arrival', async () => {
     const list = await make('redis-queue', redisAt(redis.url));
     const reading = await startReading(stage.db, { organizationId });

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, it, vi } from 'vitest';
 import type { DeliverActivities } from '../../activities/deliver-activities.ts';
 import { deliverWorkflowId } from '../../model/ids.ts';
 import type { deliver } from '../../workflows/deliver.ts';
-import { owedSignal } from '../../workflows/messages.ts';
+import { owedSignal, type Owed } from '../../workflows/messages.ts';
 import { Tenant, untilCancelled } from '../support/tenant.ts';
 import { Recorder, failing, flaky, patience } from './recorder.ts';
 
@@ -36,10 +36,11 @@ async function record(
   const { client, queues } = recorder.stage;
   const destinationId = randomUUID();
   const handle = await recorder.stage.run(new Tenant(0).activities({ drainDestination }), async () => {
-    const started = await client.workflow.signalWithStart<typeof deliver, []>('deliver', {
+    const started = await client.workflow.signalWithStart<typeof deliver, [Owed]>('deliver', {
       workflowId: deliverWorkflowId(destinationId),
       taskQueue: queues.orchestration,
       signal: owedSignal,
+      signalArgs: [{ priority: 'medium' }],
       args: [{ destinationId, ...(maxEvents !== undefined && { maxEvents }) }],
     });
     await during(started);
@@ -59,7 +60,7 @@ it('a destination that is drained, also by a second attempt, one that waits, and
   await record('due', answering(200, null), result);
   await record('owed', answering(600_000, null), async (handle) => {
     await vi.waitUntil(() => turns === 1, patience);
-    await handle.signal(owedSignal);
+    await handle.signal(owedSignal, { priority: 'medium' });
     await handle.result();
   });
 });

@@ -23,8 +23,11 @@ export interface WorkflowStage {
   readonly client: Client;
   readonly queues: TaskQueues;
   readonly organizationId: string;
-  /** Runs workers with these activities until `during` is through. */
-  run<T>(activities: PlayedActivities, during: () => Promise<T>): Promise<T>;
+  /**
+   * Runs workers with these activities until `during` is through.
+   * @param slots activities that run at a time on each queue; default: as many as a worker's
+   */
+  run<T>(activities: PlayedActivities, during: () => Promise<T>, slots?: number): Promise<T>;
   /** Starts a scan as the API does, and waits for its admission. */
   startScan(
     scanId: string,
@@ -50,7 +53,7 @@ export async function openWorkflowStage(keys = generateKey()): Promise<WorkflowS
     client,
     queues,
     organizationId,
-    async run(activities, during) {
+    async run(activities, during, slots) {
       const common = {
         connection: native,
         identity: 'test',
@@ -58,6 +61,7 @@ export async function openWorkflowStage(keys = generateKey()): Promise<WorkflowS
         dataConverter,
         activities,
         maxHeartbeatThrottleInterval: '1 second',
+        ...(slots !== undefined && { maxConcurrentActivityTaskExecutions: slots }),
       } as const;
       const workers = await Promise.all([
         Worker.create({

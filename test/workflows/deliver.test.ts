@@ -3,8 +3,10 @@ import { Context } from '@temporalio/activity';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DeliverActivities } from '../../activities/deliver-activities.ts';
 import { deliverWorkflowId } from '../../model/ids.ts';
+import type { Priority } from '../../model/destination.ts';
 import type { deliver } from '../../workflows/deliver.ts';
-import { owedSignal } from '../../workflows/messages.ts';
+import { owedSignal, type Owed } from '../../workflows/messages.ts';
+import { deliverStart } from '../../workflows/starts.ts';
 import { Tenant, untilCancelled } from '../support/tenant.ts';
 import { openWorkflowStage, type WorkflowStage } from '../support/temporal.ts';
 
@@ -19,15 +21,23 @@ describe('the sender to a destination', () => {
   });
   afterEach(() => stage.close());
 
-  const owe = (maxEvents?: number) =>
-    stage.client.workflow.signalWithStart<typeof deliver, []>('deliver', {
-      workflowId: deliverWorkflowId(destinationId),
+  const owe = (maxEvents?: number, priority: Priority = 'medium', id = destinationId) =>
+    stage.client.workflow.signalWithStart<typeof deliver, [Owed]>('deliver', {
+      ...deliverStart({ id, organizationId: stage.organizationId }, priority),
       taskQueue: stage.queues.orchestration,
-      signal: owedSignal,
-      args: [{ destinationId, ...(maxEvents !== undefined && { maxEvents }) }],
+      args: [{ destinationId: id, ...(maxEvents !== undefined && { maxEvents }) }],
     });
-  const run = <T>(drainDestination: DeliverActivities['drainDestination'], during: () => Promise<T>) =>
-    stage.run(new Tenant(0).activities({ drainDestination }), during);
+  const run = <T>(
+    drainDestination: DeliverActivities['drainDestination'],
+    during: () => Promise<T>,
+    slots?: number,
+  ): Promise<T> => stage.run(new Tenant(0).activities({ drainDestination }), during, slots);
+  /** Until its drain waits for a worker that has room. */
+  const isQueued = (id: string): Promise<unknown> =>
+    vi.waitUntil(async () => {
+      const { raw } = await stage.client.workflow.getHandle(deliverWorkflowId(id)).describe();
+      return raw.pendingActivities?.length === 1;
+    }, patience);
 
   it('drains where deliveries are made, and ends when nothing is owed', async () => {
     const queues: string[] = [];
@@ -49,7 +59,7 @@ describe('the sender to a destination', () => {
     await run(drain, async () => {
       const handle = await owe();
       await vi.waitUntil(() => drains.length === 2, patience);
-      await handle.signal(owedSignal);
+      await handle.signal(owedSignal, { priority: 'medium' });
       await handle.result();
     });
     expect(drains).toHaveLength(3);
@@ -91,6 +101,57 @@ describe('the sender to a destination', () => {
     });
     expect(drained).toBe(60);
     expect(events?.length).toBeLessThan(200);
+  });
+
+  it('goes before others by the priority of its destination, where there is not room for all', async () => {
+    const drained: string[] = [];
+    let go = false;
+    const drain: DeliverActivities['drainDestination'] = async ({ destinationId: id }) => {
+      drained.push(id);
+      if (id === destinationId) await vi.waitUntil(() => go, patience);
+      return { dueInMs: null };
+    };
+    const [low, medium, high] = [randomUUID(), randomUUID(), randomUUID()];
+    await run(
+      drain,
+      async () => {
+        const first = await owe();
+        await vi.waitUntil(() => drained.length === 1, patience);
+        const others = [];
+        for (const [id, priority] of [[low, 'low'] as const, [medium, 'medium'] as const, [high, 'high'] as const]) {
+          others.push(await owe(undefined, priority, id));
+          await isQueued(id);
+        }
+        go = true;
+        await Promise.all([first, ...others].map((handle) => handle.result()));
+      },
+      1,
+    );
+    expect(drained).toEqual([destinationId, high, medium, low]);
+  });
+
+  it('takes a changed priority on with its next drain, and keeps it when its history is cut', async () => {
+    const keys: unknown[] = [];
+    let go = false;
+    const drain: DeliverActivities['drainDestination'] = async () => {
+      const { priorityKey, fairnessKey } = Context.current().info.priority ?? {};
+      keys.push([priorityKey, fairnessKey]);
+      if (keys.length === 1) await vi.waitUntil(() => go, patience);
+      return { dueInMs: keys.length < 3 ? 0 : null };
+    };
+    await run(drain, async () => {
+      const handle = await owe(1, 'low');
+      await vi.waitUntil(() => keys.length === 1, patience);
+      await owe(1, 'high');
+      go = true;
+      await handle.result();
+    });
+    const { organizationId } = stage;
+    expect(keys).toEqual([
+      [5, organizationId],
+      [1, organizationId],
+      [1, organizationId],
+    ]);
   });
 
   it('ends when it is cancelled, once its drain has', async () => {
