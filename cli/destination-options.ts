@@ -49,7 +49,7 @@ export function withSettings(command: Command): Command {
       .option('--attempts <number>', 'tries before a dead letter (default: 3)', wholeNumber(1, 100))
       .option('--max-wait <duration>', 'how long it may be owed before a dead letter (default: 7d)', duration)
       .option('--concurrency <number>', 'requests at a time to a utility (default: 25)', wholeNumber(1, 200))
-      .option('--timeout <duration>', 'for a request (default: 30s)', duration)
+      .option('--timeout <duration>', 'for a request; a body has 1s more for each MiB (default: 30s)', duration)
       .addOption(new Option('--priority <priority>', 'of a utility (default: medium)').choices(PRIORITIES))
       .option('--batch-items <number>', 'messages in one batch (default: 100)', wholeNumber(1, 10_000))
       .option('--batch-wait <duration>', 'how long a batch waits for more (default: 2s)', duration)

@@ -75,7 +75,10 @@ const network = {
   }),
   ca: Ca.optional(),
 };
-const http = { ...network, endpoint: Endpoint, timeoutSeconds: whole(1, 600) };
+const Timeout = whole(1, 600).meta({
+  description: 'For one request with its answer; a body has one second more for each whole MiB',
+});
+const http = { ...network, endpoint: Endpoint, timeoutSeconds: Timeout };
 
 /** Every setting of each kind. */
 const SETTINGS = {
@@ -90,7 +93,10 @@ const SETTINGS = {
   utility: {
     ...http,
     concurrency: whole(1, 200).meta({ description: 'Requests at a time' }),
-    priority: z.enum(PRIORITIES, 'must be high, medium or low'),
+    priority: z.enum(PRIORITIES, 'must be high, medium or low').meta({
+      description:
+        'Whose sender goes first where the workers have not room for all; a change holds from the next one on',
+    }),
   },
   batch: {
     ...http,

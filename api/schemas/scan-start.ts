@@ -94,7 +94,7 @@ export const Filters = z
       .optional()
       .meta({
         description:
-          'What is kept of a message: `headers` (all but the body), `full` (the body as well; the default), `attachments` (its attachments as well), `mime` (its original bytes, RFC 5322, as well)',
+          'What is kept of a message: `headers` (all but the body: utilities get an empty one), `full` (the body as well; the default), `attachments` (its attachments as well), `mime` (its original bytes, RFC 5322, as well)',
       }),
   })
   .refine(({ since, until }) => since === undefined || until === undefined || since < until, {
