@@ -216,30 +216,6 @@ async function lockReads(
   });
 }
 
-/**
- * Removes all that is known of the attachments of these messages. Blobs to which nothing refers any more are removed later.
- * @returns how many attachments there were
- * @throws {LeaseLost}
- */
-export async function removeAttachments(
-  db: Database,
-  organization: Organization,
-  { messageIds, ...held }: HeldMailbox & { readonly messageIds: readonly string[] },
-): Promise<number> {
-  const { schema } = organization;
-  const [answer] = await queryHeld<{ removed: number }>(db, organization, held, {
-    text: `emails AS MATERIALIZED (
-        SELECT e._no FROM lease CROSS JOIN unnest($3::text[]) message_id ${emailOf(schema, 'message_id')}
-      ), dropped AS (
-        DELETE FROM ${schema}.attachments WHERE _email_no = ANY(ARRAY(SELECT _no FROM emails)) RETURNING sha256
-      ), ${looseBlobs(organization, 'dropped')}, reads AS (
-        DELETE FROM ${schema}.attachment_reads WHERE email_no = ANY(ARRAY(SELECT _no FROM emails))
-      ), answer AS (SELECT count(*) AS removed FROM dropped)`,
-    values: [messageIds.map(storableText)],
-  });
-  return answer?.removed ?? 0;
-}
-
 /** By key, in the order of their first appearance. */
 const listedById = (attachments: readonly ListedAttachment[]): Map<string, ListedAttachment> =>
   new Map(attachments.map((attachment) => [keyOf(attachment.row.id), attachment]));

@@ -9,7 +9,6 @@ import type { GraphMessage, Json } from '../../model/mail.ts';
 import { attachmentById, attachmentsOfEmails, attachmentsOfMessage } from '../../store/attachment-lookup.ts';
 import { lackingAttachments, quarantineLists, wantAttachments } from '../../store/attachment-reads.ts';
 import {
-  removeAttachments,
   saveAttachments,
   settleAttachments,
   type ListedAttachment,
@@ -322,7 +321,6 @@ describe('attachments', () => {
     await saveAttachments(store.db, organization, { ...at.held, lists });
     const attachments = [await stored(at, 'm1', 'a', 'no lease')];
     await expect(settleAttachments(store.db, organization, blobs, { ...held, attachments })).rejects.toThrow(LeaseLost);
-    await expect(removeAttachments(store.db, organization, { ...held, messageIds: ['m1'] })).rejects.toThrow(LeaseLost);
     const { schema } = organization;
     expect(await store.sql(`SELECT state, sha256 FROM ${schema}.attachments`)).toEqual([
       { state: 'wanted', sha256: null },
@@ -347,20 +345,5 @@ describe('attachments', () => {
       { state: 'wanted' },
       { state: 'wanted' },
     ]);
-  });
-
-  it('of a deleted message go with all that refers to blobs', async () => {
-    const at = await stage(message('m1'), message('m2'));
-    const { organization, held, blobs, mailboxId } = at;
-    const lists = ['m1', 'm2'].map((messageId) => ({ messageId, attachments: [file('a')] }));
-    await saveAttachments(store.db, organization, { ...held, lists });
-    const attachments = [await stored(at, 'm1', 'a', 'of m1'), await stored(at, 'm2', 'a', 'of m2')];
-    await settleAttachments(store.db, organization, blobs, { ...held, attachments });
-    expect(await removeAttachments(store.db, organization, { ...held, messageIds: ['m1', 'unknown'] })).toBe(1);
-    expect(await attachmentsOfMessage(store.db, organization, { mailboxId, messageId: 'm1' })).toEqual([]);
-    expect(await attachmentsOfMessage(store.db, organization, { mailboxId, messageId: 'm2' })).toHaveLength(1);
-    expect(
-      await store.sql(`SELECT sha256 FROM ${organization.schema}.blobs WHERE _unreferenced_since IS NOT NULL`),
-    ).toEqual([{ sha256: sha256('of m1') }]);
   });
 });

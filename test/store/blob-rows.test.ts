@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { toAttachmentRow } from '../../model/attachment.ts';
-import { saveAttachments, settleAttachments, removeAttachments } from '../../store/attachments.ts';
+import { saveAttachments, settleAttachments } from '../../store/attachments.ts';
 import { putBlob, recoverAsides, removeUnreferenced } from '../../store/blob-rows.ts';
 import type { AsideBlob, BlobRef } from '../../store/blobs/blob-store.ts';
 import { BlobMissing } from '../../store/blobs/errors.ts';
@@ -49,7 +49,12 @@ async function stage(messageIds = ['m1', 'm2']) {
         ...held,
         attachments: [{ messageId, id: 'a', state: 'stored', blob, sniffedType: null }],
       }),
-    drop: (...ids: string[]) => removeAttachments(store.db, organization, { ...held, messageIds: ids }),
+    /** As where Graph lists none any more. */
+    drop: (...ids: string[]) =>
+      saveAttachments(store.db, organization, {
+        ...held,
+        lists: ids.map((messageId) => ({ messageId, attachments: [] })),
+      }),
     remove: (through = blobs, graceMs = 0) => removeUnreferenced(store.db, organization, through, { graceMs }),
     recover: () => recoverAsides(store.db, organization, blobs),
     rows: () => store.sql<BlobRef>(`SELECT sha256, size FROM ${organization.schema}.blobs ORDER BY sha256`),
