@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BatchLog, ItemBatch } from '../destinations/sender.ts';
 import type { Database } from '../store/database.ts';
 import { claimDeliveries, nextInOrder, renewClaims, settleDeliveries } from '../store/deliveries.ts';
 import type { OwedDelivery, Place, Settled, Settlement } from '../store/deliveries.ts';
+import type { BatchLeft } from '../store/batches.ts';
 import { claimDestination, releaseDestination, renewDestination } from '../store/destination-claims.ts';
 import { ClaimLost } from '../store/errors.ts';
+import { BatchCuts } from './batch-cuts.ts';
 
 /** How long claims last unless they are renewed: so long, what a killed worker was sending waits. */
 const CLAIM_SECONDS = 15;
@@ -12,19 +15,25 @@ const RENEW_EVERY_MS = 4_000;
 /** How often the line is looked at from its beginning, ms, while it is being sent. */
 const WHOLE_LINE_MS = 500;
 
+/** A delivery that was taken, and the batch that it is in already. */
+export type TakenDelivery = OwedDelivery & { readonly batch?: Omit<ItemBatch, 'size'> };
+
 /** What one drain may send: nobody else does meanwhile. */
 export interface Claims {
   /**
-   * The next deliveries that are due and were not taken yet, at most so many.
+   * The next deliveries that are due and were not taken yet, at most so many; or all that is owed of a batch that was cut
+   * before: those come first, and one at a time.
    * @throws {ClaimLost}
    */
-  take(limit: number): Promise<OwedDelivery[]>;
+  take(limit: number): Promise<TakenDelivery[]>;
   /** @throws {ClaimLost} */
   settle(outcomes: readonly Settled[]): Promise<Settlement>;
   /** Gives back what was taken and not settled, as if it had not been taken. */
   handBack(): Promise<void>;
   /** Aborts when the right to send is gone. */
   readonly lost: AbortSignal;
+  /** Of a whole destination: keeps how batches are cut. */
+  readonly batches?: BatchLog;
 }
 
 export interface ClaimOptions {
@@ -109,11 +118,14 @@ export async function withLineClaim<T>(
     expiry = setTimeout(expire, endsAt - performance.now());
   };
   const timer = setInterval(() => void renew(), RENEW_EVERY_MS);
+  const line = new Line(options, lost, () => endsAt);
   try {
-    return await work(new Line(options, lost, () => endsAt));
+    return await work(line);
   } finally {
     clearInterval(timer);
     clearTimeout(expiry);
+    // A batch that is over and not forgotten names nothing that is owed.
+    await line.batches.end().catch(() => undefined);
     await releaseDestination(db, claim).catch(() => undefined);
   }
 }
@@ -137,28 +149,53 @@ async function acquired(
 /** The line of an ordered destination. Its rows are not marked: what was taken is known here alone. */
 class Line implements Claims {
   readonly lost: AbortSignal;
+  readonly batches: BatchCuts;
   readonly #options: LineOptions;
   readonly #losing: AbortController;
   readonly #endsAt: () => number;
-  /** Taken, and not settled as far as the last question to the store can have known. */
-  readonly #taken = new Set<number>();
+  /** Taken, and not settled as far as the last question to the store can have known; with the transaction that owed it. */
+  readonly #taken = new Map<number, string>();
   #settled: number[] = [];
   /** Behind the last that was taken, there is more; now and then the whole line is looked at, for what was put into it. */
   #place: Place | undefined;
   #wholeAt = -Infinity;
+  /** Batches that were cut before what is taken from now on, and not taken yet; undefined: not known. */
+  #left: BatchLeft[] | undefined;
 
   constructor(options: LineOptions, losing: AbortController, endsAt: () => number) {
     this.#options = options;
     this.#losing = losing;
     this.#endsAt = endsAt;
     this.lost = losing.signal;
+    this.batches = new BatchCuts({ ...options, xidOf: (deliveryNo) => this.#taken.get(deliveryNo) });
   }
 
-  async take(limit: number): Promise<OwedDelivery[]> {
-    const { db, destinationNo, token } = this.#options;
+  async take(limit: number): Promise<TakenDelivery[]> {
     // A process that was frozen wakes up here, before any timer can abort.
-    if (performance.now() >= this.#endsAt()) this.#losing.abort(new ClaimLost(destinationNo));
+    if (performance.now() >= this.#endsAt()) this.#losing.abort(new ClaimLost(this.#options.destinationNo));
     this.lost.throwIfAborted();
+    return (await this.#batchLeft()) ?? this.#next(limit);
+  }
+
+  /** The next batch that was cut before, whole. None of the line is to be had until it is due. */
+  async #batchLeft(): Promise<TakenDelivery[] | undefined> {
+    if (!this.#left) {
+      const { due, batches } = await this.batches.left();
+      if (!due && batches.length > 0) return [];
+      this.#left = [...batches];
+      for (const { deliveryNo, place } of batches.flatMap(({ deliveries }) => deliveries)) {
+        this.#taken.set(deliveryNo, place.xid);
+      }
+    }
+    const batch = this.#left.shift();
+    return batch?.deliveries.map((delivery) => {
+      const { id } = batch;
+      return { ...delivery, batch: { id, isUnsure: this.batches.isUnsure(id) } };
+    });
+  }
+
+  async #next(limit: number): Promise<OwedDelivery[]> {
+    const { db, destinationNo, token } = this.#options;
     // Only the answer to a question that is asked from now on is sure to leave these out.
     const gone = this.#settled;
     this.#settled = [];
@@ -173,7 +210,7 @@ class Line implements Claims {
     this.#place = line.at(-1)?.place ?? this.#place;
     const fresh = line.filter(({ deliveryNo }) => !this.#taken.has(deliveryNo));
     for (const deliveryNo of gone) this.#taken.delete(deliveryNo);
-    for (const { deliveryNo } of fresh) this.#taken.add(deliveryNo);
+    for (const { deliveryNo, place } of fresh) this.#taken.set(deliveryNo, place.xid);
     return fresh;
   }
 
@@ -181,10 +218,12 @@ class Line implements Claims {
     const { db, destinationNo, token } = this.#options;
     const settlement = await settleDeliveries(db, { destinationNo, token }, outcomes);
     for (const { deliveryNo } of outcomes) this.#settled.push(deliveryNo);
+    this.batches.settled(outcomes);
     return settlement;
   }
 
   async handBack(): Promise<void> {
+    this.#left = undefined;
     this.#taken.clear();
     this.#place = undefined;
     this.#settled = [];

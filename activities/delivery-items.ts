@@ -8,9 +8,9 @@ import { attachmentsOfEmails, type StoredAttachment } from '../store/attachment-
 import type { BlobRef, BlobStore } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import { bodiesOf, messagesToDeliver, type MessageToDeliver } from '../store/delivered-messages.ts';
-import type { OwedDelivery } from '../store/deliveries.ts';
 import type { Destination } from '../store/destinations.ts';
 import type { Organization } from '../store/organizations.ts';
+import type { TakenDelivery } from './delivery-claims.ts';
 
 /** Bytes of bodies that are loaded together, unless one alone is more. */
 const BODY_BYTES = 4 << 20;
@@ -22,10 +22,14 @@ export interface ItemsOptions {
   readonly blobs: BlobStore;
 }
 
+export interface Sendable {
+  readonly delivery: TakenDelivery;
+  readonly item: Item;
+}
+
 /** A delivery that can be sent, or that lacks something: its message, or the bytes of an attachment. */
 export type ToSend =
-  | { readonly delivery: OwedDelivery; readonly item: Item }
-  | { readonly delivery: OwedDelivery; readonly lacks: 'message' | 'attachment' | 'bytes' };
+  Sendable | { readonly delivery: TakenDelivery; readonly lacks: 'message' | 'attachment' | 'bytes' };
 
 export interface ContentFault {
   readonly emailNo: number;
@@ -58,7 +62,7 @@ export class ContentFaults {
  */
 export async function loadItems(
   options: ItemsOptions,
-  deliveries: readonly OwedDelivery[],
+  deliveries: readonly TakenDelivery[],
   faults: ContentFaults,
 ): Promise<AsyncIterable<readonly ToSend[]>> {
   const { db, organization, destination } = options;
@@ -72,7 +76,7 @@ export async function loadItems(
     attachments: byEmail(attachments),
   };
   const groups = destination.kind === 'batch' ? [deliveries] : inGroups(deliveries, loaded);
-  const bodies = (group: readonly OwedDelivery[] = []): Promise<Map<number, string | null>> =>
+  const bodies = (group: readonly TakenDelivery[] = []): Promise<Map<number, string | null>> =>
     destination.kind === 'batch' || destination.kind === 'folder' || group.length === 0
       ? Promise.resolve(new Map<number, string | null>())
       : bodiesOf(db, organization, [...new Set(group.map(({ emailNo }) => emailNo))]);
@@ -80,9 +84,17 @@ export async function loadItems(
   return (async function* () {
     for (const [index, group] of groups.entries()) {
       const texts = index === 0 ? first : await bodies(group);
-      yield group.map((delivery) => toSend(options, loaded, { delivery, texts, faults }));
+      yield inTheirBatch(group.map((delivery) => toSend(options, loaded, { delivery, texts, faults })));
     }
   })();
+}
+
+/** Of a batch that was cut before: what can still be sent of it is all of it. */
+function inTheirBatch(group: readonly ToSend[]): readonly ToSend[] {
+  const batch = group[0]?.delivery.batch;
+  if (!batch) return group;
+  const size = group.filter((one) => 'item' in one).length;
+  return group.map((one) => ('item' in one ? { ...one, item: { ...one.item, batch: { ...batch, size } } } : one));
 }
 
 interface Loaded {
@@ -101,8 +113,8 @@ function byEmail(attachments: readonly StoredAttachment[]): Map<number, StoredAt
 }
 
 /** Neighbours whose bodies may stand in memory together. */
-function inGroups(deliveries: readonly OwedDelivery[], { messages }: Loaded): OwedDelivery[][] {
-  const groups: OwedDelivery[][] = [];
+function inGroups(deliveries: readonly TakenDelivery[], { messages }: Loaded): TakenDelivery[][] {
+  const groups: TakenDelivery[][] = [];
   let bytes = Infinity;
   let last: number | undefined;
   for (const delivery of deliveries) {
@@ -125,7 +137,7 @@ function toSend(
     delivery,
     texts,
     faults,
-  }: { delivery: OwedDelivery; texts: ReadonlyMap<number, string | null>; faults: ContentFaults },
+  }: { delivery: TakenDelivery; texts: ReadonlyMap<number, string | null>; faults: ContentFaults },
 ): ToSend {
   const { deliveryNo, emailNo, attachmentId, replays } = delivery;
   const stored = messages.get(emailNo);

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DestinationUnavailable, type Item, type Outcome, type Sender } from '../destinations/sender.ts';
+import { DestinationUnavailable, type Item, type Refusal, type Sender } from '../destinations/sender.ts';
 import { FAILURES, mayAttempt, type Circuit, type CircuitLimits } from '../model/circuit.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
 import { attend, noteHealth, type DestinationHealth } from '../store/attendance.ts';
@@ -13,9 +13,9 @@ import type { Destination } from '../store/destinations.ts';
 import { attachmentLost } from '../store/lost-attachments.ts';
 import type { Organization } from '../store/organizations.ts';
 import { withLineClaim, withSingleClaims, type Claims } from './delivery-claims.ts';
-import { ContentFaults, loadItems, type ContentFault, type ToSend } from './delivery-items.ts';
+import { ContentFaults, loadItems, type ContentFault, type Sendable, type ToSend } from './delivery-items.ts';
 import { eventOf, Settler } from './delivery-settler.ts';
-import { mayBeToBlame, tellWhoIsToBlame } from './line-probe.ts';
+import { mayBeToBlame, tellWhoIsToBlame, type LineProbe } from './line-probe.ts';
 
 /** How long a drain goes on looking after the last delivery, and how often, ms. */
 export interface DrainPace {
@@ -81,8 +81,10 @@ type End =
 interface Session {
   readonly settler: Settler;
   readonly faults: ContentFaults;
-  /** Of a circuit that is not closed: one, to see. */
+  /** Of a circuit that is not closed: one, to see; or the batch that it is in already. */
   readonly send: 'all' | 'one';
+  /** That one. */
+  readonly probed: Sendable[];
   /** Aborts when nothing more is to be handed to the sender. */
   readonly ending: AbortController;
   end: End;
@@ -188,10 +190,11 @@ class Drain {
 
   async #session(send: 'all' | 'one', circuit: Circuit): Promise<End> {
     const { destination, sender, stopping, circuitLimits } = this.#options;
+    const { batches } = this.#claims;
     const ending = new AbortController();
     const faults = new ContentFaults();
     const session: Session = {
-      ...{ send, ending, faults },
+      ...{ send, ending, faults, probed: [] },
       settler: this.#settler(circuit, faults, (end) => this.#end(session, end)),
       end: { why: 'retry' },
       loading: Promise.resolve(),
@@ -199,9 +202,9 @@ class Drain {
     const stop = (): void => this.#end(session, { why: 'stopped' });
     stopping.addEventListener('abort', stop, { once: true });
     let failures = 0;
-    let failed: Outcome | undefined;
+    const failed: Refusal[] = [];
     try {
-      for await (const outcome of sender.send(this.#items(session), this.#signal)) {
+      for await (const outcome of sender.send(this.#items(session), this.#signal, batches)) {
         if (outcome.status === 'refused' && outcome.cause === 'throttled') {
           this.#end(session, { why: 'throttled', ms: outcome.retryAfterMs ?? AWAY_MS });
         }
@@ -209,12 +212,14 @@ class Drain {
         if (event) failures = event === 'failed' ? failures + 1 : 0;
         // The circuit opens as soon as these are recorded: nothing more is sent until then.
         if (failures >= (circuitLimits?.failures ?? FAILURES)) this.#end(session, { why: 'open' });
-        if (event === 'failed' && mayBeToBlame(destination, circuit)) failed = outcome;
+        const isFailure = outcome.status === 'refused' && event === 'failed';
+        if (isFailure && mayBeToBlame(destination, circuit)) failed.push(outcome);
         else session.settler.add(outcome);
       }
-      if (failed) {
-        const { toSend } = await this.#loaded(session);
-        await tellWhoIsToBlame(failed, { next: toSend || [], sender, settler: session.settler, signal: this.#signal });
+      if (failed.length > 0) {
+        const { settler, probed } = session;
+        const next = async (): ReturnType<LineProbe['next']> => (await this.#loaded(session)).toSend || [];
+        await tellWhoIsToBlame(failed, { probed, next, sender, settler, batches, signal: this.#signal });
       }
     } catch (error) {
       if (!(error instanceof DestinationUnavailable)) throw error;
@@ -271,7 +276,7 @@ class Drain {
 
   /** What is owed, as it comes; loaded ahead, so that the sender never waits for what is there already. */
   async *#items(session: Session): AsyncGenerator<Item> {
-    const { settler, ending, send } = session;
+    const { settler, ending, send, probed } = session;
     if (send === 'all') await this.#promise();
     let ahead = this.#load(session);
     while (!ending.signal.aborted) {
@@ -298,11 +303,12 @@ class Drain {
           const isAlone = one.delivery.lost >= LOST_OFTEN;
           if (isAlone) await settler.alone();
           settler.sending(one.delivery);
+          if (send === 'one') probed.push(one);
           yield one.item;
           if (isAlone) await settler.alone();
-          if (send === 'one') return this.#end(session, { why: 'retry' });
         }
       }
+      if (probed.length > 0) return this.#end(session, { why: 'retry' });
       if (send === 'one') ahead = this.#load(session);
     }
   }

@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto';
 import { toEmailMetadata } from '../model/utility-payload.ts';
+import { cutOf, inHalves } from './batch-id.ts';
 import { HttpClient, type HttpSettings } from './http.ts';
 import { inBatches } from './in-batches.ts';
 import { textBody } from './json-body.ts';
+import { mapAhead } from './map-ahead.ts';
 import { rejectionsIn } from './rejections.ts';
-import type { Item, Outcome, RefusalCause, Sender } from './sender.ts';
+import type { BatchLog, Cut, Item, Outcome, RefusalCause, Sender } from './sender.ts';
 import { askHealth, verdictOf, verdictOnFault, type Verdict } from './verdict.ts';
 
 export interface BatchSettings extends HttpSettings {
@@ -22,6 +23,9 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** What a single message of a batch may be to blame for. */
 const HALVED: ReadonlySet<RefusalCause> = new Set(['too_large', 'server_error']);
+/** No answer came: the batch may have been taken. */
+const UNANSWERED: ReadonlySet<RefusalCause> = new Set(['connection', 'timeout']);
+const NO_LOG: BatchLog = { cut: () => Promise.resolve(), unanswered: () => undefined };
 
 interface Entry {
   readonly item: Item;
@@ -29,31 +33,46 @@ interface Entry {
   readonly json: string;
 }
 
+interface Batch {
+  readonly id: string;
+  readonly entries: readonly Entry[];
+  /** It may have been taken already. */
+  readonly isUnsure: boolean;
+}
+
 /**
  * A batch receiver: `POST {endpoint}/batch-metadata` with `{batch_id, emails}`, one batch at a time, in order; an ordered
  * kind. Of the messages in an accepted batch, those that the answer names as refused (`rejections.ts`) are refused for
  * good. A batch that is too large for the receiver (413), or at which it fails (5xx), is sent in halves, down to the message
- * that is to blame. `batch_id`, which is also the idempotency key, follows from the messages in the batch: the same
- * messages, sent again, have the same.
+ * that is to blame; at a 5xx only one that the receiver cannot have taken, for it would know nothing of the halves.
+ * `batch_id`, which is also the idempotency key, follows from the messages that a batch was cut of (`batch-id.ts`). How it
+ * is cut is told to whoever keeps that, and awaited, before it is sent; of the next batch while one is being sent.
  */
 export function openBatchReceiver(settings: BatchSettings): Sender {
   const { batchItems = BATCH_ITEMS, batchWaitMs = BATCH_WAIT_MS, batchBytes = BATCH_BYTES } = settings;
   const client = new HttpClient(settings, 1);
-  const bounds = { count: batchItems, bytes: batchBytes, waitMs: batchWaitMs, sizeOf };
+  const wholeOf = ({ item }: Entry): Item['batch'] => item.batch;
+  const bounds = { count: batchItems, bytes: batchBytes, waitMs: batchWaitMs, sizeOf, wholeOf };
 
   /** Whether the next batch may be sent: not before what is to be tried again. */
-  async function* sendBatch(batch: readonly Entry[], signal: AbortSignal): AsyncGenerator<Outcome, boolean> {
+  async function* sendBatch(batch: Batch, signal: AbortSignal, log: BatchLog): AsyncGenerator<Outcome, boolean> {
     const { verdict, json } = await post(client, batch, signal);
+    const { entries } = batch;
     if (verdict.status === 'refused') {
-      if (!HALVED.has(verdict.cause) || batch.length === 1) {
-        for (const { item } of batch) yield { deliveryNo: item.deliveryNo, ...verdict };
+      if (UNANSWERED.has(verdict.cause)) log.unanswered(batch.id);
+      if (!isHalved(batch, verdict.cause)) {
+        for (const { item } of entries) yield { deliveryNo: item.deliveryNo, ...verdict };
         return !verdict.retry;
       }
-      const middle = Math.ceil(batch.length / 2);
-      return (yield* sendBatch(batch.slice(0, middle), signal)) && (yield* sendBatch(batch.slice(middle), signal));
+      const halves = inHalves(entries).map((half) => ({ entries: half, cut: cutOfEntries(half), isUnsure: false }));
+      const cuts = halves.map(({ cut }) => cut);
+      await log.cut(cuts, batch.id);
+      for (const { cut, ...half } of halves)
+        if (!(yield* sendBatch({ id: cut.id, ...half }, signal, log))) return false;
+      return true;
     }
     const rejections = rejectionsIn(json);
-    for (const { item } of batch) {
+    for (const { item } of entries) {
       const { deliveryNo, message } = item;
       const error = rejections.get(message.email.id);
       if (error === undefined) yield { deliveryNo, ...verdict };
@@ -62,9 +81,10 @@ export function openBatchReceiver(settings: BatchSettings): Sender {
     return true;
   }
 
-  async function* send(items: AsyncIterable<Item>, signal: AbortSignal): AsyncGenerator<Outcome> {
-    for await (const batch of inBatches(toEntries(items), bounds)) {
-      if (!(yield* sendBatch(batch, signal))) return;
+  async function* send(items: AsyncIterable<Item>, signal: AbortSignal, log = NO_LOG): AsyncGenerator<Outcome> {
+    const batches = mapAhead(inBatches(toEntries(items), bounds), (entries) => toBatch(entries, log));
+    for await (const batch of batches) {
+      if (!(yield* sendBatch(batch, signal, log))) return;
     }
   }
 
@@ -77,23 +97,30 @@ async function* toEntries(items: AsyncIterable<Item>): AsyncGenerator<Entry> {
 
 const sizeOf = ({ json }: Entry): number => json.length;
 
+/** As it was cut before, or else from now on. */
+async function toBatch(entries: readonly Entry[], log: BatchLog): Promise<Batch> {
+  const before = entries[0]?.item.batch;
+  if (before) return { ...before, entries };
+  const cut = cutOfEntries(entries);
+  await log.cut([cut]);
+  return { id: cut.id, entries, isUnsure: false };
+}
+
+const cutOfEntries = (entries: readonly Entry[]): Cut => cutOf(entries.map(({ item }) => item));
+
+const isHalved = ({ entries, isUnsure }: Batch, cause: RefusalCause): boolean =>
+  entries.length > 1 && HALVED.has(cause) && !(isUnsure && cause === 'server_error');
+
 async function post(
   client: HttpClient,
-  batch: readonly Entry[],
+  { id, entries }: Batch,
   signal: AbortSignal,
 ): Promise<{ verdict: Verdict; json: unknown }> {
-  const id = batchId(batch);
-  const body = textBody(`{"batch_id":"${id}","emails":[${batch.map(({ json }) => json).join(',')}]}`);
+  const body = textBody(`{"batch_id":"${id}","emails":[${entries.map(({ json }) => json).join(',')}]}`);
   try {
     const answer = await client.post('/batch-metadata', id, body, signal);
     return { verdict: verdictOf(answer), json: answer.json };
   } catch (error) {
     return { verdict: verdictOnFault(error), json: undefined };
   }
-}
-
-function batchId(batch: readonly Entry[]): string {
-  const hash = createHash('sha256');
-  for (const { item } of batch) hash.update(`${item.idempotencyKey}\n`);
-  return hash.digest('hex').slice(0, 32);
 }

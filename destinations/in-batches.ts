@@ -4,11 +4,19 @@ export interface BatchBounds<T> {
   /** How long a batch waits for more from its first on, in milliseconds. */
   readonly waitMs: number;
   readonly sizeOf: (value: T) => number;
+  /** Of what belongs together: by which name, and how many there are. Default: nothing does. */
+  readonly wholeOf?: (value: T) => Whole | undefined;
+}
+
+interface Whole {
+  readonly id: string;
+  readonly size: number;
 }
 
 /**
  * Gathers what comes into batches, in order: each is full by count or bytes, or has waited long enough, or is the last.
- * What is larger than `bytes` by itself makes a batch of its own. While one batch is being used the next is gathered.
+ * What is larger than `bytes` by itself makes a batch of its own, and so does what belongs together, whatever its size:
+ * all of it, or none where it does not come to its end. While one batch is being used the next is gathered.
  */
 export async function* inBatches<T>(source: AsyncIterable<T>, bounds: BatchBounds<T>): AsyncGenerator<T[]> {
   const iterator = source[Symbol.asyncIterator]();
@@ -28,6 +36,8 @@ class Gathering<T> {
   readonly #bounds: BatchBounds<T>;
   #batch: T[] = [];
   #bytes = 0;
+  /** What the batch is all of. */
+  #whole: Whole | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** There is something to take: the batch, or the end. */
   readonly #ready = new Flag();
@@ -40,18 +50,19 @@ class Gathering<T> {
 
   /** Never fails: who takes hears of it, after what came before. */
   async fill(iterator: AsyncIterator<T>): Promise<void> {
-    const { count, bytes, sizeOf } = this.#bounds;
+    const { sizeOf } = this.#bounds;
     try {
       for (let next = await iterator.next(); next.done !== true && this.#end === 'open'; next = await iterator.next()) {
         const size = sizeOf(next.value);
-        if (this.#batch.length > 0 && this.#bytes + size > bytes) await this.#full();
+        if (this.#batch.length > 0 && !this.#hasRoomFor(next.value, size)) await this.#full();
         this.#add(next.value, size);
-        if (this.#batch.length >= count || this.#bytes >= bytes) await this.#full();
+        if (this.#isFull()) await this.#full();
       }
       this.#end = 'closed';
     } catch (failure) {
       this.#end = { failure };
     }
+    if (this.#whole) this.#batch = [];
     this.#ready.raise();
   }
 
@@ -62,6 +73,7 @@ class Gathering<T> {
     const batch = this.#batch;
     this.#batch = [];
     this.#bytes = 0;
+    this.#whole = undefined;
     clearTimeout(this.#timer);
     if (this.#end === 'open') this.#ready.lower();
     this.#taken.raise();
@@ -75,8 +87,21 @@ class Gathering<T> {
     this.#taken.raise();
   }
 
+  #hasRoomFor(value: T, size: number): boolean {
+    const whole = this.#bounds.wholeOf?.(value);
+    return whole || this.#whole ? whole?.id === this.#whole?.id : this.#bytes + size <= this.#bounds.bytes;
+  }
+
+  #isFull(): boolean {
+    const { count, bytes } = this.#bounds;
+    return this.#whole ? this.#batch.length >= this.#whole.size : this.#batch.length >= count || this.#bytes >= bytes;
+  }
+
   #add(value: T, size: number): void {
-    if (this.#batch.length === 0) this.#timer = setTimeout(() => this.#ready.raise(), this.#bounds.waitMs);
+    if (this.#batch.length === 0) {
+      this.#whole = this.#bounds.wholeOf?.(value);
+      if (!this.#whole) this.#timer = setTimeout(() => this.#ready.raise(), this.#bounds.waitMs);
+    }
     this.#batch.push(value);
     this.#bytes += size;
   }

@@ -12,6 +12,15 @@ export interface ItemAttachment {
   read?(signal: AbortSignal): Promise<Buffer>;
 }
 
+/** A batch that was cut before, and is to be sent as it was. */
+export interface ItemBatch {
+  readonly id: string;
+  /** How many items of it come, one after the other. */
+  readonly size: number;
+  /** The receiver may have taken it: no answer came, as far as anyone knows. */
+  readonly isUnsure: boolean;
+}
+
 /** What one delivery hands over: a message, or one of its attachments. */
 export interface Item {
   readonly deliveryNo: number;
@@ -20,6 +29,24 @@ export interface Item {
   readonly message: DeliveredMessage;
   /** For a Redis list or a folder exactly one; for a utility those that its filter lets through; for a batch none. */
   readonly attachments: readonly ItemAttachment[];
+  /** Default: it is in none yet. */
+  readonly batch?: ItemBatch;
+}
+
+/** How a batch is cut: under this id go these deliveries, in this order. */
+export interface Cut {
+  readonly id: string;
+  readonly deliveryNos: readonly number[];
+}
+
+/** Keeps how batches are cut, so that what is sent again is the same batch, under the same id. */
+export interface BatchLog {
+  /**
+   * Batches that were not sent yet, in place of the batch `of`, where that is given. Resolves once they may be sent.
+   */
+  cut(cuts: readonly Cut[], of?: string): Promise<void>;
+  /** A batch was sent, and no answer came. */
+  unanswered(id: string): void;
 }
 
 /**
@@ -67,9 +94,10 @@ export interface Sender {
    * when this ends was not refused: it is still owed, and no attempt is to be counted. An item that is being sent when
    * `signal` aborts may have been accepted all the same. Ending the items early ends this in order.
    * An ordered kind ends by itself after an item that is to be tried again, so that nothing overtakes it.
+   * @param batches is told how a batch receiver's batches are cut, before they are sent. Default: nobody is
    * @throws {DestinationUnavailable} nothing can be sent at present; outcomes that were known came before
    */
-  send(items: AsyncIterable<Item>, signal: AbortSignal): AsyncIterable<Outcome>;
+  send(items: AsyncIterable<Item>, signal: AbortSignal, batches?: BatchLog): AsyncIterable<Outcome>;
   /** Whether the destination would take something now. Never throws for what the destination does. */
   health(signal: AbortSignal): Promise<Health>;
   /** Lets go of connections. Nothing may be under way. */

@@ -17,7 +17,8 @@ export interface OwedDelivery {
   readonly owedAt: string;
 }
 
-const COLUMNS = `delivery_no AS "deliveryNo", email_no AS "emailNo", nullif(attachment_id, '') AS "attachmentId", attempts,
+/** Of `OwedDelivery`. */
+export const OWED_COLUMNS = `delivery_no AS "deliveryNo", email_no AS "emailNo", nullif(attachment_id, '') AS "attachmentId", attempts,
   lost, replays, owed_at AS "owedAt"`;
 
 /**
@@ -50,7 +51,7 @@ export const CLAIM = `WITH due AS MATERIALIZED (
     WHERE delivery_no = ANY(ARRAY(SELECT delivery_no FROM due))
     RETURNING *
   )
-  SELECT ${COLUMNS} FROM claimed ORDER BY priority, owed_at, delivery_no`;
+  SELECT ${OWED_COLUMNS} FROM claimed ORDER BY priority, owed_at, delivery_no`;
 
 /** Prolongs claims that are still held. @returns of which deliveries */
 export async function renewClaims(
@@ -126,7 +127,7 @@ export const NEXT_IN_ORDER = `WITH fence AS MATERIALIZED (
     WHERE NOT EXISTS (
       SELECT FROM holding WHERE (holding.owed_xid, holding.email_no) <= (line.owed_xid, line.email_no))
   )
-  SELECT fence.destination_no AS held, ${COLUMNS}, owed_xid::text AS xid, part
+  SELECT fence.destination_no AS held, ${OWED_COLUMNS}, owed_xid::text AS xid, part
   FROM (SELECT) one LEFT JOIN fence ON true LEFT JOIN ready ON due AND fence.status = 'active'
   ORDER BY owed_xid, email_no, part`;
 

@@ -10,6 +10,7 @@ import * as delivery from './control/0008-delivery.ts';
 import * as attendance from './control/0009-attendance.ts';
 import * as upkeep from './control/0010-upkeep.ts';
 import * as contacts from './control/0011-contacts.ts';
+import * as batches from './control/0012-batches.ts';
 
 /** The control schema `outhaul`, oldest step first. A step that was published is never changed, only followed. */
 export const controlMigrations: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const controlMigrations: readonly Migration[] = [
   { name: '0009-attendance', sql: attendance.sql },
   { name: '0010-upkeep', sql: upkeep.sql },
   { name: '0011-contacts', sql: contacts.sql },
+  { name: '0012-batches', sql: batches.sql },
 ];
