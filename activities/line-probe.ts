@@ -26,14 +26,16 @@ export interface LineProbe {
  * sent by itself (in its batch, where it is in one), and only if it is accepted the first is given up. So nothing overtakes
  * what is still to be sent, and while a destination is away nobody loses an attempt.
  *
- * Of a batch that fails as a whole, because no answer comes, its first message is sent by itself. If that is accepted the
- * batch is to blame, and what remains of it comes in halves; if not, its second message tells about the first. While a
- * destination is away the batch stays as it is: it may have been taken before.
+ * Of a batch that fails as a whole, for it may have been taken before, the first message is sent by itself, if the
+ * destination answers anything at all. If that is accepted the batch is to blame, and what remains of it comes in halves; if
+ * not, its second message tells about the first. While a destination is away the batch stays as it is.
  */
 export async function tellWhoIsToBlame(failed: readonly Refusal[], probe: LineProbe): Promise<void> {
   const [first, second, ...others] = probe.probed;
   if (!first || failed.length !== probe.probed.length) return settle(probe, failed, []);
   if (!second) return settle(probe, failed, await blame(first, probe, await nextAnswers(probe)));
+  const isThere = await probe.sender.answers?.(probe.signal);
+  if (isThere === false) return settle(probe, failed, []);
   const own = await send(probe, [alone(first)]);
   if (own.every(isFailed)) return settle(probe, failed, await blame(first, probe, await send(probe, [alone(second)])));
   const { batch } = first.item;

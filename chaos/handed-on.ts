@@ -29,7 +29,7 @@ export interface HandedOn {
   readonly altered: number;
   /** Came more than once, beside a kill or an answer that was lost, and under the same key. */
   readonly again: number;
-  /** Came under more than one key. */
+  /** Came under more than one key; those of a batch are the batch's. */
   readonly twoKeys: number;
   /** Came after what was owed later, though it held nobody up for as long as it may. */
   readonly outOfOrder: number;
@@ -44,14 +44,15 @@ const nameOf = (messageId: string, attachmentId: string | null): string => JSON.
 export function handedOn({ deliveries, unowed }: Outbox, { receipts, list, files, triedAgain }: Arrived): HandedOn {
   const of = (kind: Kind): Delivery[] => deliveries.filter((one) => one.kind === kind);
   const sentTo = (path: string): Receipt[] => receipts.filter((one) => one.path === path);
-  const utility = sentTo('/process').flatMap(({ key, messages }) =>
-    messages.map((id) => ({ name: nameOf(id, null), key })),
-  );
-  const batch = sentTo('/batch-metadata').flatMap(({ messages }) => messages.map((id) => nameOf(id, null)));
+  const keyed = (path: string): Keyed[] =>
+    sentTo(path).flatMap(({ key, messages }) => messages.map((id) => ({ name: nameOf(id, null), key })));
+  const [utility, batched] = [keyed('/process'), keyed('/batch-metadata')];
+  const batch = batched.map(({ name }) => name);
   const items = list.map(({ messageId, attachmentId }) => nameOf(messageId, attachmentId));
   const arrived = { utility: utility.map(({ name }) => name), batch, redis_list: items };
   const kinds = ['utility', 'batch', 'redis_list'] as const;
   const inLine = (kind: Kind): Delivery[] => of(kind).filter(({ deliveryNo }) => !triedAgain.has(deliveryNo));
+  const onceInLine = new Set(inLine('batch').map(({ messageId }) => nameOf(messageId, null)));
   const countOf = (status: string): number => deliveries.filter((one) => one.status === status).length;
   const [delivered, deadLetters] = [countOf('delivered'), countOf('dead')];
   return {
@@ -60,7 +61,7 @@ export function handedOn({ deliveries, unowed }: Outbox, { receipts, list, files
     lost: sum(kinds.map((kind) => missingFrom(of(kind), arrived[kind]))) + missingFiles(of('folder'), files),
     altered: alteredIn(of('redis_list'), list),
     again: sum(kinds.map((kind) => arrived[kind].length - new Set(arrived[kind]).size)),
-    twoKeys: keysBeyondOne(utility),
+    twoKeys: keysBeyondOne(utility) + keysBeyondOne(batched.filter(({ name }) => onceInLine.has(name))),
     outOfOrder: outOfOrder(inLine('batch'), batch) + outOfOrder(inLine('redis_list'), items),
   };
 }
@@ -94,7 +95,12 @@ function alteredIn(deliveries: readonly Delivery[], list: readonly ListedItem[])
     .length;
 }
 
-function keysBeyondOne(receipts: readonly { readonly name: string; readonly key: string }[]): number {
+interface Keyed {
+  readonly name: string;
+  readonly key: string;
+}
+
+function keysBeyondOne(receipts: readonly Keyed[]): number {
   const keys = new Map<string, Set<string>>();
   for (const { name, key } of receipts) keys.set(name, (keys.get(name) ?? new Set()).add(key));
   return [...keys.values()].filter(({ size }) => size > 1).length;

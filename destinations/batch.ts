@@ -6,7 +6,7 @@ import { textBody } from './json-body.ts';
 import { mapAhead } from './map-ahead.ts';
 import { rejectionsIn } from './rejections.ts';
 import type { BatchLog, Cut, Item, Outcome, RefusalCause, Sender } from './sender.ts';
-import { askHealth, verdictOf, verdictOnFault, type Verdict } from './verdict.ts';
+import { answersAtAll, askHealth, verdictOf, verdictOnFault, type Verdict } from './verdict.ts';
 
 export interface BatchSettings extends HttpSettings {
   /** Messages of one batch. Default 100. */
@@ -88,7 +88,12 @@ export function openBatchReceiver(settings: BatchSettings): Sender {
     }
   }
 
-  return { send, health: (signal) => askHealth(client, signal), close: () => client.close() };
+  return {
+    send,
+    health: (signal) => askHealth(client, signal),
+    answers: (signal) => answersAtAll(client, signal),
+    close: () => client.close(),
+  };
 }
 
 async function* toEntries(items: AsyncIterable<Item>): AsyncGenerator<Entry> {

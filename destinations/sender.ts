@@ -100,6 +100,8 @@ export interface Sender {
   send(items: AsyncIterable<Item>, signal: AbortSignal, batches?: BatchLog): AsyncIterable<Outcome>;
   /** Whether the destination would take something now. Never throws for what the destination does. */
   health(signal: AbortSignal): Promise<Health>;
+  /** Of a batch receiver: whether anything at all answers there, whatever it says. */
+  answers?(signal: AbortSignal): Promise<boolean>;
   /** Lets go of connections. Nothing may be under way. */
   close(): Promise<void>;
 }

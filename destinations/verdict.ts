@@ -73,3 +73,14 @@ export async function askHealth(client: HttpClient, signal: AbortSignal): Promis
     return { healthy: false, latencyMs: since(), detail: error.message };
   }
 }
+
+/** Whether anything at all answers there, well or not. */
+export async function answersAtAll(client: HttpClient, signal: AbortSignal): Promise<boolean> {
+  try {
+    await client.get('/health', signal);
+    return true;
+  } catch (error) {
+    if (!(error instanceof HttpFault) && !(error instanceof DestinationUnavailable)) throw error;
+    return false;
+  }
+}

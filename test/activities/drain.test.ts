@@ -1,12 +1,13 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createClient } from '@redis/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CircuitLimits } from '../../model/circuit.ts';
 import { circuitOf } from '../../store/destination-claims.ts';
 import { destinationById, pauseDestination } from '../../store/destinations.ts';
 import { claimDeliveries } from '../../store/deliveries.ts';
-import { json, startReceiver, type Receiver } from '../destinations/support/receiver.ts';
+import { json, startReceiver, type Received, type Receiver } from '../destinations/support/receiver.ts';
 import type { Outbox } from '../store/outbox-support.ts';
 import { unique } from '../store/support.ts';
 import { openTestRedis, type AnyRedis } from '../support/redis.ts';
@@ -333,6 +334,107 @@ describe('a batch receiver', () => {
     await drained;
     const accepted = receiver.received.slice(1).flatMap(({ body }) => body.match(/first|second/g) ?? []);
     expect([...new Set(accepted)]).toEqual(['first', 'second']);
+  });
+});
+
+describe('a batch that was accepted, and nobody knows', () => {
+  interface Posted {
+    readonly key: unknown;
+    readonly ids: readonly string[];
+  }
+  const postedIn = ({ headers, body }: Received): Posted => ({
+    key: headers['idempotency-key'],
+    ids: (JSON.parse(body) as { emails: { message_id: string }[] }).emails.map(({ message_id: id }) => id),
+  });
+  const posted = (): Posted[] => receiver.received.filter(({ url }) => url === '/batch-metadata').map(postedIn);
+  const cuts = ({ destination }: Outbox): Promise<unknown[]> =>
+    stage.store.sql('SELECT FROM outhaul.batches WHERE destination_no = $1', [destination.destinationNo]);
+  const settings = { batchItems: 20, batchWaitSeconds: 0.05 };
+
+  it('comes again as it was, under the same id, once the receiver is back; nothing comes under another', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, ...settings });
+    await outbox.owe(named(20));
+    const taken: Posted[] = [];
+    receiver.answer = (response, request) => {
+      const isAway = posted().length > 1 && posted().length < 7;
+      if (!isAway) taken.push(postedIn(request));
+      if (taken.length < 2) response.destroy();
+      else json(response, 200, {});
+    };
+    await vi.waitUntil(async () => {
+      await stage.drain(outbox, { circuitLimits: BRIEF });
+      return (await statuses(outbox))['delivered'] === 20;
+    }, 20_000);
+    expect(taken).toEqual([posted()[0], posted()[0]]);
+    expect(taken[0]?.ids).toEqual(named(20));
+    expect(new Set(posted().map(({ key }) => key)).size).toBe(1);
+    expect((await outbox.rows()).every(({ attempts }) => attempts <= 2)).toBe(true);
+    expect(await cuts(outbox)).toEqual([]);
+  });
+
+  it('is not sent in halves when the receiver fails at it now, and comes before what came meanwhile', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, ...settings });
+    await outbox.owe(named(7));
+    receiver.answer = (response) => {
+      if (receiver.received.length === 1) response.destroy();
+      else json(response, receiver.received.length === 2 ? 503 : 200, {});
+    };
+    await stage.drain(outbox, { circuitLimits: BRIEF });
+    await outbox.owe(named(5, 8));
+    await drainAll(outbox, { circuitLimits: BRIEF });
+    const [first, ...others] = posted();
+    expect(first?.ids).toEqual(named(7));
+    expect(others.slice(0, 2)).toEqual([first, first]);
+    expect(others.slice(2).map(({ ids }) => ids)).toEqual([named(5, 8)]);
+  });
+
+  it('comes again under the same id after a time-out', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, timeoutSeconds: 0.2, ...settings });
+    await outbox.owe(named(20));
+    receiver.answer = (response) => void (receiver.received.length > 2 && json(response, 200, {}));
+    await drainAll(outbox, { circuitLimits: BRIEF });
+    expect(posted()).toEqual([posted()[0], posted()[0], posted()[0]]);
+    expect(posted()[0]?.ids).toEqual(named(20));
+  });
+
+  it('comes again from a successor under the same id, also where more is owed by then', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, ...settings });
+    await outbox.owe(named(30));
+    receiver.answer = (response) => void (receiver.received.length < 2 && json(response, 200, {}));
+    const environment = new MockActivityEnvironment();
+    const lost = stage.drain(outbox, { environment });
+    await vi.waitUntil(() => receiver.received.length === 2);
+    await outbox.owe(named(25, 31));
+    environment.cancel();
+    await expect(lost).rejects.toThrow();
+    expect(await statuses(outbox)).toEqual({ delivered: 20, owed: 35 });
+
+    receiver.answer = (response) => json(response, 200, {});
+    await drainAll(outbox);
+    const [, unknown, ...others] = posted();
+    expect(unknown?.ids).toEqual(named(10, 21));
+    expect(others[0]).toEqual(unknown);
+    expect(others.flatMap(({ ids }) => ids)).toEqual(named(35, 21));
+    expect(await statuses(outbox)).toEqual({ delivered: 55 });
+    expect(await cuts(outbox)).toEqual([]);
+  });
+
+  it('has a dead letter of the one message at which no answer ever comes, and all others are taken in order', async () => {
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchItems: 8, batchWaitSeconds: 0.05 });
+    await outbox.owe(named(16));
+    const taken: string[] = [];
+    receiver.answer = (response, request) => {
+      if (request.url === '/health') return json(response, 404, {});
+      const { ids } = postedIn(request);
+      if (ids.includes('m0005')) return void response.destroy();
+      taken.push(...ids);
+      json(response, 200, {});
+    };
+    await drainAll(outbox, { circuitLimits: BRIEF });
+    expect(taken).toEqual(named(16).filter((id) => id !== 'm0005'));
+    expect((await outbox.rows(', cause')).filter(({ status }) => status !== 'delivered')).toMatchObject([
+      { id: 'm0005', status: 'dead', cause: 'connection' },
+    ]);
   });
 });
 

@@ -9,7 +9,8 @@ const delivery = (kind: Kind, messageId: string, attachmentId: string | null, mo
   ...more,
 });
 const toUtility = (messageId: string, key: string) => ({ at: 0, path: '/process', key, messages: [messageId] });
-const batch = (...messages: string[]) => ({ at: 0, path: '/batch-metadata', key: 'key', messages });
+const batchOf = (key: string, ...messages: string[]) => ({ at: 0, path: '/batch-metadata', key, messages });
+const batch = (...messages: string[]) => batchOf('key', ...messages);
 const item = (messageId: string, attachmentId: string, sha256 = `hash of ${attachmentId}`) => ({
   ...{ messageId, attachmentId, sha256 },
 });
@@ -57,6 +58,15 @@ describe('what was handed on', () => {
     expect(judge(deliveries, { receipts: again })).toMatchObject({ again: 1, twoKeys: 0 });
     const other = [toUtility('m1', 'key'), toUtility('m1', 'another')];
     expect(judge(deliveries, { receipts: other })).toMatchObject({ twoKeys: 1 });
+  });
+
+  it('may come again in the batch that it came in before, and in no other, unless it was tried again as a dead letter', () => {
+    const deliveries = [delivery('batch', 'm1', null), delivery('batch', 'm2', null, { deliveryNo: 2 })];
+    const again = [batchOf('whole', 'm1', 'm2'), batchOf('whole', 'm1', 'm2')];
+    expect(judge(deliveries, { receipts: again })).toMatchObject({ again: 2, twoKeys: 0 });
+    const apart = [batchOf('whole', 'm1', 'm2'), batchOf('one', 'm1'), batchOf('other', 'm2')];
+    expect(judge(deliveries, { receipts: apart })).toMatchObject({ twoKeys: 2 });
+    expect(judge(deliveries, { receipts: apart, triedAgain: new Set([2]) })).toMatchObject({ twoKeys: 1 });
   });
 
   it('is altered where its bytes are others', () => {

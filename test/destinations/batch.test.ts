@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openBatchReceiver, type BatchSettings } from '../../destinations/batch.ts';
-import type { Item, Sender } from '../../destinations/sender.ts';
+import type { BatchLog, Cut, Item, Sender } from '../../destinations/sender.ts';
 import { calm, item, message, outcomesOf, stream } from './support/items.ts';
 import { json, startReceiver, type Receiver } from './support/receiver.ts';
 
@@ -32,6 +32,28 @@ function open(over: Partial<BatchSettings> = {}): Sender {
 const mail = (no: number): Item => item(no, { message: message({ id: `message-${no}` }) });
 const mails = (first: number, last: number): Item[] =>
   Array.from({ length: last - first + 1 }, (_, index) => mail(first + index));
+
+const inBatch = (id: string, items: readonly Item[]): Item[] =>
+  items.map((one) => ({ ...one, batch: { id, size: items.length, isUnsure: true } }));
+
+/** Keeps in memory how batches are cut. */
+class KeptCuts implements BatchLog {
+  readonly cuts: Cut[] = [];
+  readonly replaced: string[] = [];
+  readonly unansweredIds: string[] = [];
+  onCut: (cut: Cut) => void = () => undefined;
+
+  async cut(cuts: readonly Cut[], of?: string): Promise<void> {
+    await Promise.resolve();
+    for (const cut of cuts) this.onCut(cut);
+    this.cuts.push(...cuts);
+    if (of !== undefined) this.replaced.push(of);
+  }
+
+  unanswered(id: string): void {
+    this.unansweredIds.push(id);
+  }
+}
 
 interface Batch {
   readonly batch_id: string;
@@ -159,6 +181,89 @@ describe('a batch receiver', () => {
       '4 refused',
     ]);
     expect(outcomes[3]).toMatchObject({ cause: 'server_error', retry: true });
+  });
+
+  it('is sent nothing before it is kept how it is cut; the next cut is kept while one batch is being sent', async () => {
+    const kept = new KeptCuts();
+    let receivedBefore = 0;
+    receiver.answer = (response) => {
+      if (receiver.received.length > 1) return json(response, 200, {});
+      void vi
+        .waitUntil(() => kept.cuts.length === 2)
+        .then(() => {
+          receivedBefore = receiver.received.length;
+          json(response, 200, {});
+        });
+    };
+    kept.onCut = ({ id }) => void expect(batches().map(({ batch_id }) => batch_id)).not.toContain(id);
+    await outcomesOf(open({ batchItems: 2 }).send(stream(...mails(1, 4)), calm(), kept));
+    expect(receivedBefore).toBe(1);
+    expect(kept.cuts).toEqual(
+      batches().map(({ batch_id: id }, at) => ({ id, deliveryNos: at === 0 ? [1, 2] : [3, 4] })),
+    );
+    kept.onCut = () => {
+      throw new Error('The store is away');
+    };
+    const { thrown } = await outcomesOf(open().send(stream(mail(5)), calm(), kept));
+    expect(thrown).toMatchObject({ message: 'The store is away' });
+    expect(receiver.received).toHaveLength(2);
+  });
+
+  it('is sent a batch that was cut before as it was, whatever a batch may hold now, and what comes after it apart', async () => {
+    const kept = new KeptCuts();
+    const items = [...inBatch('before', mails(1, 3)), ...inBatch('before too', mails(4, 4)), ...mails(5, 6)];
+    await outcomesOf(open({ batchItems: 2 }).send(stream(...items), calm(), kept));
+    expect(sizes()).toEqual([3, 1, 2]);
+    expect(batches().map(({ batch_id }) => batch_id)).toEqual(['before', 'before too', kept.cuts[0]?.id]);
+    expect(receiver.received.map(({ headers }) => headers['idempotency-key'])).toEqual(
+      batches().map(({ batch_id }) => batch_id),
+    );
+    expect(kept.cuts).toHaveLength(1);
+  });
+
+  it('is sent all of a batch that was cut before, or nothing of it', async () => {
+    const [first, second] = inBatch('before', mails(1, 3));
+    const { outcomes } = await outcomesOf(
+      open().send(stream(...mails(8, 9), ...[first, second].flatMap((one) => one ?? [])), calm()),
+    );
+    expect(outcomes.map(({ deliveryNo }) => deliveryNo)).toEqual([8, 9]);
+    expect(sizes()).toEqual([2]);
+  });
+
+  it('is sent halves under ids of their own, which are kept in place of the whole before anything is sent under them', async () => {
+    const kept = new KeptCuts();
+    receiver.answer = (response, { body }) =>
+      json(response, (JSON.parse(body) as Batch).emails.length > 1 ? 500 : 200, {});
+    await outcomesOf(open().send(stream(...mails(1, 3)), calm(), kept));
+    const [whole, firstTwo, last, first, second] = kept.cuts;
+    expect(kept.cuts.map(({ deliveryNos }) => deliveryNos)).toEqual([[1, 2, 3], [1, 2], [3], [1], [2]]);
+    expect(kept.replaced).toEqual([whole?.id, firstTwo?.id]);
+    expect(batches().map(({ batch_id }) => batch_id)).toEqual(
+      [whole, firstTwo, first, second, last].map((cut) => cut?.id),
+    );
+  });
+
+  it('is not sent halves of a batch that it may have taken, unless that is too large', async () => {
+    const kept = new KeptCuts();
+    receiver.answer = (response) => json(response, 503, {});
+    const { outcomes } = await outcomesOf(open().send(stream(...inBatch('unsure', mails(1, 2))), calm(), kept));
+    expect(outcomes.map(({ deliveryNo, status }) => `${deliveryNo} ${status}`)).toEqual(['1 refused', '2 refused']);
+    receiver.answer = (response) => json(response, receiver.received.length === 2 ? 413 : 200, {});
+    await outcomesOf(open().send(stream(...inBatch('unsure', mails(1, 2))), calm(), kept));
+    expect(sizes()).toEqual([2, 2, 1, 1]);
+    expect(kept.replaced).toEqual(['unsure']);
+  });
+
+  it('that gave no answer is told of by the batch, one that fails is not; and whether it answers anything can be asked', async () => {
+    const kept = new KeptCuts();
+    receiver.answer = (response) => response.destroy();
+    await outcomesOf(open().send(stream(mail(1)), calm(), kept));
+    receiver.answer = (response) => json(response, 503, {});
+    await outcomesOf(open().send(stream(mail(2)), calm(), kept));
+    expect(kept.unansweredIds).toEqual([kept.cuts[0]?.id]);
+    expect(await open().answers?.(calm())).toBe(true);
+    receiver.answer = (response) => response.destroy();
+    expect(await open().answers?.(calm())).toBe(false);
   });
 
   it('may refuse a batch for good, and gets the next one', async () => {

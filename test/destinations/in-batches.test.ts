@@ -56,6 +56,22 @@ describe('what comes', () => {
     ]);
   });
 
+  it('is kept together where it belongs together, whatever the bounds, and left out where some of it is missing', async () => {
+    // Each hundred is one whole, of as many as it says.
+    const sizes: Readonly<Record<number, number>> = { 1: 4, 2: 1, 3: 3 };
+    const wholeOf = (value: number): { id: string; size: number } | undefined => {
+      const size = sizes[Math.floor(value / 100)];
+      return size === undefined ? undefined : { id: String(Math.floor(value / 100)), size };
+    };
+    const values = [1, 101, 102, 103, 104, 201, 1, 2, 301, 302];
+    expect(await all(inBatches(from(...values), { ...BOUNDS, sizeOf: () => 1, wholeOf }))).toEqual([
+      [1],
+      [101, 102, 103, 104],
+      [201],
+      [1, 2],
+    ]);
+  });
+
   it('makes no batch where there is nothing', async () => {
     expect(await all(inBatches(from(), BOUNDS))).toEqual([]);
   });
