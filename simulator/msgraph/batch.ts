@@ -29,10 +29,11 @@ export async function answerBatch(
   const waiting = readSteps(outer.body);
   const statuses = new Map<string, number>();
   const responses: Uint8Array[] = [];
+  const endings = new Endings(outer);
 
   const run = async (step: Step): Promise<void> => {
     const failed = step.dependsOn.some((id) => (statuses.get(id) ?? 424) >= 400);
-    const answer = failed ? failedDependency() : await answerInner(innerRequest(outer, step), answerOne);
+    const answer = failed ? failedDependency() : await answerInner(innerRequest(outer, step), endings, answerOne);
     statuses.set(step.id, answer.status);
     responses.push(responseOf(step.id, answer));
   };
@@ -59,15 +60,42 @@ export async function answerBatch(
   };
 }
 
+/** What waits for the end of inner requests: their own, or that of the batch, when nobody waits for its answer any more. */
+class Endings {
+  readonly #waiting = new Set<() => void>();
+  #isOver = false;
+
+  constructor(outer: IncomingRequest) {
+    outer.onEnd(() => {
+      this.#isOver = true;
+      this.end([...this.#waiting]);
+    });
+  }
+
+  add(callback: () => void): void {
+    if (this.#isOver) callback();
+    else this.#waiting.add(callback);
+  }
+
+  end(callbacks: readonly (() => void)[]): void {
+    for (const callback of callbacks) if (this.#waiting.delete(callback)) callback();
+  }
+}
+
 /** An inner request is over when its answer is there; the turn makes sure that four of them really run at a time. */
 async function answerInner(
   inner: IncomingRequest,
+  endings: Endings,
   answerOne: (inner: IncomingRequest) => Promise<Answer>,
 ): Promise<Answer> {
-  const endings: (() => void)[] = [];
-  const answer = await answerOne({ ...inner, onEnd: (callback) => endings.push(callback) });
+  const own: (() => void)[] = [];
+  const onEnd = (callback: () => void): void => {
+    own.push(callback);
+    endings.add(callback);
+  };
+  const answer = await answerOne({ ...inner, onEnd });
   await turn();
-  for (const end of endings) end();
+  endings.end(own);
   return answer;
 }
 

@@ -97,3 +97,23 @@ test('one failing inner request leaves the others and the outer status alone', a
   expect(responses.get('1')).toMatchObject({ status: 429, headers: { 'retry-after': '2' } });
   expect(responses.get('2')?.status).toBe(200);
 });
+
+test('inner requests count as in flight until nobody waits for the answer of their batch any more', async () => {
+  const hold = simulator.control.hold({ mailbox });
+  const inFlight = (): number | undefined => simulator.control.stats().mailboxes[mailbox]?.inFlight;
+  const controller = new AbortController();
+  const given = fetch(`${simulator.url}/v1.0/$batch`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${textOf((await client.token()).body.access_token)}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ requests: ['1', '2', '3'].map((id) => get(id, `/users/${mailbox}/mailFolders/inbox`)) }),
+    signal: controller.signal,
+  });
+  await expect.poll(inFlight).toBe(3);
+  controller.abort();
+  await expect(given).rejects.toThrow();
+  await expect.poll(inFlight).toBe(0);
+  hold.release();
+});
