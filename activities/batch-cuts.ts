@@ -1,5 +1,11 @@
 import type { BatchLog, Cut } from '../destinations/sender.ts';
-import { batchesLeft, recordBatches, type BatchLeft } from '../store/batches.ts';
+import {
+  markBatches,
+  recordBatches,
+  unfinishedBatches,
+  type BatchRecord,
+  type UnfinishedBatch,
+} from '../store/batches.ts';
 import type { Database } from '../store/database.ts';
 import type { Settled } from '../store/deliveries.ts';
 
@@ -20,52 +26,67 @@ export class BatchCuts implements BatchLog {
   readonly #options: BatchCutsOptions;
   /** By delivery that is not settled: the batch that it is in, and how many of that are not. */
   readonly #open = new Map<number, { readonly id: string; count: number }>();
-  /** Those of which it is known here that no receiver can have taken them. */
-  readonly #sure = new Set<string>();
-  /** To be forgotten. */
-  #over: string[] = [];
+  /** Those that no receiver can have taken: not sent as far as anyone knows, or refused each time. */
+  readonly #notTaken = new Set<string>();
+  #toForget: string[] = [];
+  /** What is being recorded, also where nobody waits for it any more. */
+  #recording: Promise<unknown> = Promise.resolve();
 
   constructor(options: BatchCutsOptions) {
     this.#options = options;
   }
 
   /** @throws {ClaimLost} */
-  async cut(cuts: readonly Cut[], of?: string): Promise<void> {
+  async cut(cuts: readonly Cut[], inPlaceOf?: string): Promise<void> {
     const { xidOf } = this.#options;
     const batches = cuts.map(({ id, deliveryNos }) => ({
       id,
-      members: deliveryNos.flatMap((deliveryNo) => {
+      members: deliveryNos.map((deliveryNo) => {
         const xid = xidOf(deliveryNo);
-        return xid === undefined ? [] : { deliveryNo, xid };
+        if (xid === undefined) throw new Error(`Delivery ${deliveryNo} is not taken`);
+        return { deliveryNo, xid };
       }),
     }));
-    if (of !== undefined) this.#over.push(of);
+    if (inPlaceOf !== undefined) this.#forget(inPlaceOf);
     await this.#record(batches);
-    for (const { id, members } of batches) {
-      const deliveryNos = members.map(({ deliveryNo }) => deliveryNo);
+    for (const { id, deliveryNos } of cuts) {
       this.#hold(id, deliveryNos);
-      this.#sure.add(id);
+      this.#notTaken.add(id);
     }
   }
 
-  unanswered(id: string): void {
-    this.#sure.delete(id);
+  sending(id: string): void {
+    this.#notTaken.delete(id);
   }
 
-  /** Whether a receiver may have taken it: a sending of it has had no answer, as far as anyone knows. */
-  isUnsure(id: string): boolean {
-    return !this.#sure.has(id);
+  refused(id: string): void {
+    this.#notTaken.add(id);
   }
 
-  /** What is still owed of batches that are recorded, in the order of the line. @throws {ClaimLost} */
-  async left(): Promise<{ readonly due: boolean; readonly batches: readonly BatchLeft[] }> {
-    const { due, batches } = await batchesLeft(this.#options.db, this.#options);
-    for (const { id, deliveries } of batches) {
-      if (deliveries.length === 0) this.#over.push(id);
+  /**
+   * What is still owed of batches that are recorded, in the order of the line. Once they may be sent they count as taken,
+   * whatever becomes of this process.
+   * @throws {ClaimLost}
+   */
+  async unfinished(): Promise<{ readonly due: boolean; readonly batches: readonly UnfinishedBatch[] }> {
+    await this.#recording;
+    const { db } = this.#options;
+    const { due, batches } = await unfinishedBatches(db, this.#options);
+    const open = batches.filter(({ deliveries }) => deliveries.length > 0);
+    if (!due && open.length > 0) return { due, batches: open };
+    this.#toForget.push(...batches.filter((batch) => !open.includes(batch)).map(({ id }) => id));
+    const unsent = open.filter(({ notTaken }) => notTaken).map(({ id }) => id);
+    if (unsent.length > 0) await markBatches(db, this.#options, { ids: unsent, notTaken: false });
+    for (const id of unsent) this.#notTaken.add(id);
+    for (const { id, deliveries } of open) {
       const deliveryNos = deliveries.map(({ deliveryNo }) => deliveryNo);
       this.#hold(id, deliveryNos);
     }
-    return { due, batches: batches.filter(({ deliveries }) => deliveries.length > 0) };
+    return { due, batches: open };
+  }
+
+  mayBeTaken(id: string): boolean {
+    return !this.#notTaken.has(id);
   }
 
   /** These outcomes are recorded. */
@@ -74,15 +95,16 @@ export class BatchCuts implements BatchLog {
       const batch = this.#open.get(outcome.deliveryNo);
       if (!batch || !isFinal(outcome)) continue;
       this.#open.delete(outcome.deliveryNo);
-      if (--batch.count > 0) continue;
-      this.#over.push(batch.id);
-      this.#sure.delete(batch.id);
+      if (--batch.count === 0) this.#forget(batch.id);
     }
   }
 
-  /** Forgets what is over, as far as that was not done along with other batches. @throws {ClaimLost} */
+  /** Forgets what is over, as far as that was not done along with other batches, and keeps what is known. @throws {ClaimLost} */
   async end(): Promise<void> {
-    if (this.#over.length > 0) await this.#record([]);
+    await this.#recording;
+    if (this.#toForget.length > 0) await this.#record([]);
+    const ids = [...this.#notTaken];
+    if (ids.length > 0) await markBatches(this.#options.db, this.#options, { ids, notTaken: true });
   }
 
   #hold(id: string, deliveryNos: readonly number[]): void {
@@ -90,10 +112,17 @@ export class BatchCuts implements BatchLog {
     for (const deliveryNo of deliveryNos) this.#open.set(deliveryNo, batch);
   }
 
-  async #record(batches: Parameters<typeof recordBatches>[2]['batches']): Promise<void> {
-    const forget = this.#over;
-    this.#over = [];
-    await recordBatches(this.#options.db, this.#options, { batches, forget });
+  #forget(id: string): void {
+    this.#toForget.push(id);
+    this.#notTaken.delete(id);
+  }
+
+  #record(batches: readonly BatchRecord[]): Promise<void> {
+    const forget = this.#toForget;
+    this.#toForget = [];
+    const recorded = recordBatches(this.#options.db, this.#options, { batches, forget });
+    this.#recording = Promise.allSettled([this.#recording, recorded]);
+    return recorded;
   }
 }
 

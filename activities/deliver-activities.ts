@@ -5,6 +5,7 @@ import { attend, noteHealth } from '../store/attendance.ts';
 import type { BlobStores } from '../store/blobs/blob-store.ts';
 import type { Database } from '../store/database.ts';
 import { dueIn } from '../store/deliveries.ts';
+import { claimToken } from '../store/destination-claims.ts';
 import { destinationById, loadDestination } from '../store/destinations.ts';
 import { UnknownDestination } from '../store/errors.ts';
 import { organizationOf } from '../store/organizations.ts';
@@ -66,13 +67,13 @@ export function createDeliverActivities(options: DeliverActivitiesOptions): Deli
     let grace: NodeJS.Timeout | undefined;
     const ends = (): void => void (grace = setTimeout(() => graceEnds.abort(new Error('The worker ends')), GRACE_MS));
     stopping.addEventListener('abort', ends, { once: true });
-    const { workflowExecution, activityId } = context.info;
+    const { workflowExecution, activityId, attempt } = context.info;
     try {
       const drained = await senders.use(loaded, (sender) =>
         drain({
           ...{ db, organization, destination, sender, pace, circuitLimits, wakeReader, log },
           blobs: blobs.of(organization),
-          token: `${workflowExecution?.runId ?? ''}/${activityId}`,
+          token: claimToken(`${workflowExecution?.runId ?? ''}/${activityId}`, attempt),
           stopping: stop,
           signal: AbortSignal.any([context.cancellationSignal, graceEnds.signal]),
           onSettled: beat,

@@ -4,7 +4,7 @@ import type { BatchLog, ItemBatch } from '../destinations/sender.ts';
 import type { Database } from '../store/database.ts';
 import { claimDeliveries, nextInOrder, renewClaims, settleDeliveries } from '../store/deliveries.ts';
 import type { OwedDelivery, Place, Settled, Settlement } from '../store/deliveries.ts';
-import type { BatchLeft } from '../store/batches.ts';
+import type { UnfinishedBatch } from '../store/batches.ts';
 import { claimDestination, releaseDestination, renewDestination } from '../store/destination-claims.ts';
 import { ClaimLost } from '../store/errors.ts';
 import { BatchCuts } from './batch-cuts.ts';
@@ -42,7 +42,7 @@ export interface ClaimOptions {
 }
 
 export interface LineOptions extends ClaimOptions {
-  /** The same for all attempts of one activity, so that none waits for a lost one before it. */
+  /** `claimToken`: no attempt waits for a lost one before it. */
   readonly token: string;
   readonly signal: AbortSignal;
   /** Aborts when the claim is not waited for any more. */
@@ -160,7 +160,7 @@ class Line implements Claims {
   #place: Place | undefined;
   #wholeAt = -Infinity;
   /** Batches that were cut before what is taken from now on, and not taken yet; undefined: not known. */
-  #left: BatchLeft[] | undefined;
+  #unfinished: UnfinishedBatch[] | undefined;
 
   constructor(options: LineOptions, losing: AbortController, endsAt: () => number) {
     this.#options = options;
@@ -174,23 +174,23 @@ class Line implements Claims {
     // A process that was frozen wakes up here, before any timer can abort.
     if (performance.now() >= this.#endsAt()) this.#losing.abort(new ClaimLost(this.#options.destinationNo));
     this.lost.throwIfAborted();
-    return (await this.#batchLeft()) ?? this.#next(limit);
+    return (await this.#unfinishedBatch()) ?? this.#next(limit);
   }
 
   /** The next batch that was cut before, whole. None of the line is to be had until it is due. */
-  async #batchLeft(): Promise<TakenDelivery[] | undefined> {
-    if (!this.#left) {
-      const { due, batches } = await this.batches.left();
+  async #unfinishedBatch(): Promise<TakenDelivery[] | undefined> {
+    if (!this.#unfinished) {
+      const { due, batches } = await this.batches.unfinished();
       if (!due && batches.length > 0) return [];
-      this.#left = [...batches];
+      this.#unfinished = [...batches];
       for (const { deliveryNo, place } of batches.flatMap(({ deliveries }) => deliveries)) {
         this.#taken.set(deliveryNo, place.xid);
       }
     }
-    const batch = this.#left.shift();
+    const batch = this.#unfinished.shift();
     return batch?.deliveries.map((delivery) => {
       const { id } = batch;
-      return { ...delivery, batch: { id, isUnsure: this.batches.isUnsure(id) } };
+      return { ...delivery, batch: { id, mayBeTaken: this.batches.mayBeTaken(id) } };
     });
   }
 
@@ -223,7 +223,7 @@ class Line implements Claims {
   }
 
   async handBack(): Promise<void> {
-    this.#left = undefined;
+    this.#unfinished = undefined;
     this.#taken.clear();
     this.#place = undefined;
     this.#settled = [];

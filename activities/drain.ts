@@ -15,7 +15,7 @@ import type { Organization } from '../store/organizations.ts';
 import { withLineClaim, withSingleClaims, type Claims } from './delivery-claims.ts';
 import { ContentFaults, loadItems, type ContentFault, type Sendable, type ToSend } from './delivery-items.ts';
 import { eventOf, Settler } from './delivery-settler.ts';
-import { mayBeToBlame, tellWhoIsToBlame, type LineProbe } from './line-probe.ts';
+import { mayFail, tellWhoIsToBlame, type LineProbe } from './line-probe.ts';
 
 /** How long a drain goes on looking after the last delivery, and how often, ms. */
 export interface DrainPace {
@@ -40,7 +40,7 @@ export interface DrainOptions {
   readonly destination: Destination;
   readonly sender: Sender;
   readonly blobs: BlobStore;
-  /** Of an ordered destination: the same for all attempts of one activity. */
+  /** Of an ordered destination: `claimToken`. */
   readonly token: string;
   /** Aborts when nothing more is to be begun: what is being sent is waited for. */
   readonly stopping: AbortSignal;
@@ -83,7 +83,7 @@ interface Session {
   readonly faults: ContentFaults;
   /** Of a circuit that is not closed: one, to see; or the batch that it is in already. */
   readonly send: 'all' | 'one';
-  /** That one. */
+  /** What is sent to see. */
   readonly probed: Sendable[];
   /** Aborts when nothing more is to be handed to the sender. */
   readonly ending: AbortController;
@@ -203,6 +203,7 @@ class Drain {
     stopping.addEventListener('abort', stop, { once: true });
     let failures = 0;
     const failed: Refusal[] = [];
+    const probe = { sender, batches, mayFail: mayFail(destination, circuit), signal: this.#signal };
     try {
       for await (const outcome of sender.send(this.#items(session), this.#signal, batches)) {
         if (outcome.status === 'refused' && outcome.cause === 'throttled') {
@@ -213,13 +214,13 @@ class Drain {
         // The circuit opens as soon as these are recorded: nothing more is sent until then.
         if (failures >= (circuitLimits?.failures ?? FAILURES)) this.#end(session, { why: 'open' });
         const isFailure = outcome.status === 'refused' && event === 'failed';
-        if (isFailure && mayBeToBlame(destination, circuit)) failed.push(outcome);
+        if (isFailure && probe.mayFail > 0) failed.push(outcome);
         else session.settler.add(outcome);
       }
       if (failed.length > 0) {
         const { settler, probed } = session;
         const next = async (): ReturnType<LineProbe['next']> => (await this.#loaded(session)).toSend || [];
-        await tellWhoIsToBlame(failed, { probed, next, sender, settler, batches, signal: this.#signal });
+        await tellWhoIsToBlame(failed, { ...probe, probed, next, settler });
       }
     } catch (error) {
       if (!(error instanceof DestinationUnavailable)) throw error;

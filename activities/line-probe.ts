@@ -1,18 +1,27 @@
 import { cutOf, inHalves } from '../destinations/batch-id.ts';
-import type { BatchLog, Item, Outcome, Refusal, Sender } from '../destinations/sender.ts';
+import type { BatchLog, Item, ItemBatch, Outcome, Refusal, Sender } from '../destinations/sender.ts';
 import type { Circuit } from '../model/circuit.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
 import type { Destination } from '../store/destinations.ts';
 import type { Sendable, ToSend } from './delivery-items.ts';
 import { eventOf, type Settler } from './delivery-settler.ts';
 
-/** Whether a probe that fails, the first in line, has failed as often as one may, and nothing else was sent meanwhile. */
-export const mayBeToBlame = ({ kind, settings }: Destination, circuit: Circuit): boolean =>
-  KIND_TRAITS[kind].ordered && circuit.state !== 'closed' && circuit.openings + 1 >= settings.attempts;
+/**
+ * How many may fail one after the other while the first in line is probed, itself included, until the next probe: one more
+ * each time that as many probes have failed as one message has attempts, so that each has failed as often before the one
+ * behind it is asked. 0: it is not the time yet to ask who is to blame, or there is no order.
+ */
+export function mayFail({ kind, settings: { attempts } }: Destination, circuit: Circuit): number {
+  if (!KIND_TRAITS[kind].ordered || circuit.state === 'closed') return 0;
+  const rounds = Math.floor((circuit.openings + 1) / attempts);
+  return rounds === 0 ? 0 : rounds + 1;
+}
 
 export interface LineProbe {
-  /** What has failed: the first in line, or the batch that is. */
+  /** What has failed: the first in line, or the batch that it is in. */
   readonly probed: readonly Sendable[];
+  /** Of `mayFail`. */
+  readonly mayFail: number;
   /** Takes what is next in line; nothing where there is none. */
   readonly next: () => Promise<AsyncIterable<readonly ToSend[]> | readonly (readonly ToSend[])[]>;
   readonly sender: Sender;
@@ -21,52 +30,87 @@ export interface LineProbe {
   readonly signal: AbortSignal;
 }
 
+/** Something that was sent by itself, a message or a batch, and what came of it. */
+interface Trial {
+  readonly sent: readonly Sendable[];
+  readonly outcomes: readonly Outcome[];
+  /** Of a batch whose messages are sent one by one: that batch. */
+  readonly from?: readonly Sendable[];
+}
+
 /**
- * The first in line has failed once more. Either it is to blame or the destination is, and the one behind it tells: it is
- * sent by itself (in its batch, where it is in one), and only if it is accepted the first is given up. So nothing overtakes
- * what is still to be sent, and while a destination is away nobody loses an attempt.
+ * The first in line has failed once more. Either it is to blame or the destination is, and what is behind it tells: it is
+ * sent by itself (in its batch, where it is in one), and only if it is accepted those before it are given up. So nothing
+ * overtakes what is still to be sent, and while a destination is away nobody loses an attempt. Where the next one fails, too,
+ * the one behind that is asked as soon as both have failed as often as one may, and so on (`mayFail`).
  *
- * Of a batch that fails as a whole, for it may have been taken before, the first message is sent by itself, if the
- * destination answers anything at all. If that is accepted the batch is to blame, and what remains of it comes in halves; if
- * not, its second message tells about the first. While a destination is away the batch stays as it is.
+ * A batch that fails as a whole, for it may have been taken before, is sent message by message then. Once one of them is
+ * accepted, what remains comes in halves. While a destination is away the batch stays as it is.
+ *
+ * What had no answer is sent once more before anybody is blamed: the destination may have come back while it hung.
  */
 export async function tellWhoIsToBlame(failed: readonly Refusal[], probe: LineProbe): Promise<void> {
-  const [first, second, ...others] = probe.probed;
-  if (!first || failed.length !== probe.probed.length) return settle(probe, failed, []);
-  if (!second) return settle(probe, failed, await blame(first, probe, await nextAnswers(probe)));
-  const isThere = await probe.sender.answers?.(probe.signal);
-  if (isThere === false) return settle(probe, failed, []);
-  const own = await send(probe, [alone(first)]);
-  if (own.every(isFailed)) return settle(probe, failed, await blame(first, probe, await send(probe, [alone(second)])));
-  const { batch } = first.item;
-  if (batch && own.some(isAccepted)) {
-    const halves = inHalves([second, ...others].map(({ item }) => item));
-    await probe.batches?.cut(halves.map(cutOf), batch.id);
-  }
-  settle(probe, failed, own);
-}
-
-/** It is given up if what came after it was accepted. */
-async function blame(
-  { item }: Sendable,
-  { settler }: LineProbe,
-  answers: readonly Outcome[],
-): Promise<readonly Outcome[]> {
-  if (answers.some(isAccepted)) settler.ownFault(item.deliveryNo);
-  return answers;
-}
-
-async function nextAnswers(probe: LineProbe): Promise<Outcome[]> {
+  const { probed, settler, batches } = probe;
+  const again = failed.length === probed.length ? await onceMore(failed, probe) : [];
+  if (again) return settle(probe, failed, again);
   const answers: Outcome[] = [];
-  for await (const group of await probe.next()) {
-    const items = group.flatMap((one) => {
-      if ('lacks' in one) return [];
-      probe.settler.sending(one.delivery);
-      return [one.item];
-    });
-    answers.push(...(await send(probe, items, probe.batches)));
+  const suspects: number[] = [];
+  let failures = 0;
+  for await (const { sent, outcomes, from } of trials(failed, probe)) {
+    answers.push(...outcomes);
+    if (outcomes.some(isAccepted)) {
+      for (const deliveryNo of suspects) settler.ownFault(deliveryNo);
+      const id = from?.[0]?.item.batch?.id;
+      if (from && id !== undefined) await batches?.cut(cutAfter(from, sent), id);
+      break;
+    }
+    if (!outcomes.every(isFailed) || ++failures >= probe.mayFail) break;
+    if (sent.length === 1) suspects.push(...sent.map(({ delivery }) => delivery.deliveryNo));
   }
-  return answers;
+  settle(probe, failed, answers);
+}
+
+/** What failed without an answer, sent again as it was. @returns its outcomes where that is all there is to know */
+async function onceMore(failed: readonly Refusal[], probe: LineProbe): Promise<readonly Outcome[] | undefined> {
+  if (failed.every(({ httpStatus }) => httpStatus !== undefined)) return undefined;
+  if ((await probe.sender.answers?.(probe.signal)) === false) return [];
+  const items = probe.probed.map(({ item }) => ({ ...item, ...(item.batch && { batch: mayBeTaken(item.batch) }) }));
+  const outcomes = await send(probe, items, probe.batches);
+  return outcomes.every(isFailed) ? undefined : outcomes;
+}
+
+/** The line from its beginning, one thing after the other; of the first in line, where it is alone, the outcome is known. */
+async function* trials(failed: readonly Refusal[], probe: LineProbe): AsyncGenerator<Trial> {
+  if (probe.probed.length === 1) yield { sent: probe.probed, outcomes: failed };
+  else yield* messageByMessage(probe, probe.probed);
+  for (let sent = await nextOf(probe); sent.length > 0; sent = await nextOf(probe)) {
+    const items = sent.map(({ item }) => item);
+    yield { sent, outcomes: await send(probe, items, probe.batches) };
+    if (sent.length > 1) yield* messageByMessage(probe, sent);
+  }
+}
+
+async function* messageByMessage(probe: LineProbe, from: readonly Sendable[]): AsyncGenerator<Trial> {
+  for (const one of from) {
+    const { batch: _, ...item } = one.item;
+    yield { sent: [one], outcomes: await send(probe, [item]), from };
+  }
+}
+
+/** What is next in line; what of it cannot be sent is settled. */
+async function nextOf({ next, settler }: LineProbe): Promise<readonly Sendable[]> {
+  const sendable: Sendable[] = [];
+  for await (const group of await next()) {
+    for (const one of group) {
+      if ('lacks' in one) {
+        settler.lacks(one.delivery, one.lacks);
+        continue;
+      }
+      settler.sending(one.delivery);
+      sendable.push(one);
+    }
+  }
+  return sendable;
 }
 
 async function send({ sender, signal }: LineProbe, items: readonly Item[], batches?: BatchLog): Promise<Outcome[]> {
@@ -75,19 +119,26 @@ async function send({ sender, signal }: LineProbe, items: readonly Item[], batch
   return answers;
 }
 
-function settle({ settler }: LineProbe, failed: readonly Outcome[], answers: readonly Outcome[]): void {
-  const answered = new Set(answers.map(({ deliveryNo }) => deliveryNo));
-  for (const outcome of failed) if (!answered.has(outcome.deliveryNo)) settler.add(outcome);
-  for (const outcome of answers) settler.add(outcome);
+/** Each that was sent by itself is a batch of its own from now on, what came behind it two. */
+function cutAfter(from: readonly Sendable[], [last]: readonly Sendable[]): ReturnType<typeof cutOf>[] {
+  const items = from.map(({ item }) => item);
+  const behind = from.findIndex((one) => one === last) + 1;
+  return [...items.slice(0, behind).map((item) => [item]), ...inHalves(items.slice(behind))].map(cutOf);
 }
 
+/** Of several outcomes of one delivery the last counts, in its place. */
+function settle({ settler }: LineProbe, failed: readonly Outcome[], answers: readonly Outcome[]): void {
+  const last = new Map<number, Outcome>();
+  for (const outcome of [...failed, ...answers]) {
+    last.delete(outcome.deliveryNo);
+    last.set(outcome.deliveryNo, outcome);
+  }
+  for (const outcome of last.values()) settler.add(outcome);
+}
+
+const mayBeTaken = (batch: ItemBatch): ItemBatch => ({ ...batch, mayBeTaken: true });
 const isAccepted = ({ status }: Outcome): boolean => status === 'accepted';
 const isFailed = (outcome: Outcome): boolean => eventOf(outcome) === 'failed';
-
-function alone({ item }: Sendable): Item {
-  const { batch: _, ...single } = item;
-  return single;
-}
 
 async function* streamOf(items: readonly Item[]): AsyncGenerator<Item> {
   yield* await Promise.resolve(items);

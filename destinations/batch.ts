@@ -23,9 +23,9 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 
 /** What a single message of a batch may be to blame for. */
 const HALVED: ReadonlySet<RefusalCause> = new Set(['too_large', 'server_error']);
-/** No answer came: the batch may have been taken. */
-const UNANSWERED: ReadonlySet<RefusalCause> = new Set(['connection', 'timeout']);
-const NO_LOG: BatchLog = { cut: () => Promise.resolve(), unanswered: () => undefined };
+/** Answers of those who stand between, and have heard nothing from the receiver. */
+const GATEWAYS: ReadonlySet<number | undefined> = new Set([502, 504, 520, 521, 522, 523, 524]);
+const NO_LOG: BatchLog = { cut: () => Promise.resolve(), sending: () => undefined, refused: () => undefined };
 
 interface Entry {
   readonly item: Item;
@@ -36,8 +36,8 @@ interface Entry {
 interface Batch {
   readonly id: string;
   readonly entries: readonly Entry[];
-  /** It may have been taken already. */
-  readonly isUnsure: boolean;
+  /** By an earlier sending. */
+  readonly mayBeTaken: boolean;
 }
 
 /**
@@ -56,15 +56,16 @@ export function openBatchReceiver(settings: BatchSettings): Sender {
 
   /** Whether the next batch may be sent: not before what is to be tried again. */
   async function* sendBatch(batch: Batch, signal: AbortSignal, log: BatchLog): AsyncGenerator<Outcome, boolean> {
+    const { entries, mayBeTaken } = batch;
+    log.sending(batch.id);
     const { verdict, json } = await post(client, batch, signal);
-    const { entries } = batch;
     if (verdict.status === 'refused') {
-      if (UNANSWERED.has(verdict.cause)) log.unanswered(batch.id);
-      if (!isHalved(batch, verdict.cause)) {
+      if (isAnswered(verdict) && !mayBeTaken) log.refused(batch.id);
+      if (!isHalved(batch, verdict)) {
         for (const { item } of entries) yield { deliveryNo: item.deliveryNo, ...verdict };
         return !verdict.retry;
       }
-      const halves = inHalves(entries).map((half) => ({ entries: half, cut: cutOfEntries(half), isUnsure: false }));
+      const halves = inHalves(entries).map((half) => ({ entries: half, cut: cutOfEntries(half), mayBeTaken: false }));
       const cuts = halves.map(({ cut }) => cut);
       await log.cut(cuts, batch.id);
       for (const { cut, ...half } of halves)
@@ -105,16 +106,23 @@ const sizeOf = ({ json }: Entry): number => json.length;
 /** As it was cut before, or else from now on. */
 async function toBatch(entries: readonly Entry[], log: BatchLog): Promise<Batch> {
   const before = entries[0]?.item.batch;
-  if (before) return { ...before, entries };
+  if (before) return { id: before.id, mayBeTaken: before.mayBeTaken, entries };
   const cut = cutOfEntries(entries);
   await log.cut([cut]);
-  return { id: cut.id, entries, isUnsure: false };
+  return { id: cut.id, mayBeTaken: false, entries };
 }
 
 const cutOfEntries = (entries: readonly Entry[]): Cut => cutOf(entries.map(({ item }) => item));
 
-const isHalved = ({ entries, isUnsure }: Batch, cause: RefusalCause): boolean =>
-  entries.length > 1 && HALVED.has(cause) && !(isUnsure && cause === 'server_error');
+type Refused = Extract<Verdict, { status: 'refused' }>;
+
+/** Whether the receiver itself has answered; a fault of TLS may come when it has read everything. */
+const isAnswered = ({ httpStatus }: Refused): boolean => httpStatus !== undefined && !GATEWAYS.has(httpStatus);
+
+function isHalved({ entries, mayBeTaken }: Batch, refused: Refused): boolean {
+  if (entries.length < 2 || !HALVED.has(refused.cause)) return false;
+  return refused.cause === 'too_large' || (isAnswered(refused) && !mayBeTaken);
+}
 
 async function post(
   client: HttpClient,

@@ -17,8 +17,8 @@ export interface ItemBatch {
   readonly id: string;
   /** How many items of it come, one after the other. */
   readonly size: number;
-  /** The receiver may have taken it: no answer came, as far as anyone knows. */
-  readonly isUnsure: boolean;
+  /** The receiver may have taken it: it is not known that it was never sent, or refused each time. */
+  readonly mayBeTaken: boolean;
 }
 
 /** What one delivery hands over: a message, or one of its attachments. */
@@ -41,12 +41,12 @@ export interface Cut {
 
 /** Keeps how batches are cut, so that what is sent again is the same batch, under the same id. */
 export interface BatchLog {
-  /**
-   * Batches that were not sent yet, in place of the batch `of`, where that is given. Resolves once they may be sent.
-   */
-  cut(cuts: readonly Cut[], of?: string): Promise<void>;
-  /** A batch was sent, and no answer came. */
-  unanswered(id: string): void;
+  /** Batches that were not sent yet, in place of another, where one is given. Resolves once they may be sent. */
+  cut(cuts: readonly Cut[], inPlaceOf?: string): Promise<void>;
+  /** A batch is sent now, and may be taken. */
+  sending(id: string): void;
+  /** It was not taken. */
+  refused(id: string): void;
 }
 
 /**

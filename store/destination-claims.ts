@@ -5,19 +5,25 @@ import { ClaimLost, UnknownDestination } from './errors.ts';
 /** The right to be the only one who sends to a destination. */
 export interface DestinationClaim {
   readonly destinationNo: number;
-  /** Says who has it; the same for all attempts of one activity. */
+  /** Says who has it: `claimToken`. */
   readonly token: string;
   /** How long it lasts from now, unless it is renewed. */
   readonly seconds: number;
 }
+
+/**
+ * Of an attempt of an activity. A later attempt takes the claim from an earlier one at once, and not the other way round:
+ * Temporal makes another when it has not heard of one for a while, and that one may still be there.
+ */
+export const claimToken = (activity: string, attempt: number): string => `${activity}#${attempt}`;
 
 export type ClaimAnswer =
   | { readonly acquired: true }
   | { readonly acquired: false; /** Until the other's claim ends. */ readonly waitMs: number };
 
 /**
- * Claims an ordered destination, if it is free, the claim ran out, or is held under the same token; by the database's
- * clock. Waits for what the one before is just settling: after this, that one settles nothing any more.
+ * Claims an ordered destination, if it is free, the claim ran out, or is held under the same token or by an earlier attempt;
+ * by the database's clock. Waits for what the one before is just settling: after this, that one settles nothing any more.
  * @throws {UnknownDestination}
  */
 export async function claimDestination(
@@ -28,7 +34,9 @@ export async function claimDestination(
     text: `UPDATE outhaul.destinations
       SET claim_token = $2, claim_ends_at = clock_timestamp() + make_interval(secs => $3)
       WHERE destination_no = $1
-        AND (claim_token IS NULL OR claim_token = $2 OR claim_ends_at <= clock_timestamp())
+        AND (claim_token IS NULL OR claim_token = $2 OR claim_ends_at <= clock_timestamp()
+          OR split_part(claim_token, '#', 1) = split_part($2, '#', 1)
+            AND nullif(split_part(claim_token, '#', 2), '')::int < nullif(split_part($2, '#', 2), '')::int)
       RETURNING 1 AS one`,
     values: [destinationNo, token, seconds],
     prepared: true,

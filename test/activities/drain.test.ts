@@ -302,6 +302,45 @@ describe('a batch receiver', () => {
     },
   );
 
+  describe.each([
+    ['with an error', 500],
+    ['with no answer', undefined],
+  ])('that fails at some messages %s', (_, status) => {
+    it.each([
+      ['one after the other', ['m0004', 'm0005']],
+      ['first in line', ['m0001', 'm0002', 'm0003']],
+      ['apart in one batch', ['m0004', 'm0006']],
+      ['in two batches', ['m0003', 'm0008', 'm0009', 'm0014']],
+    ])('has dead letters of these, and gets all others in order: %s', async (__, bad) => {
+      const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchItems: 8, batchWaitSeconds: 0.05 });
+      await outbox.owe(named(20));
+      const taken: string[] = [];
+      receiver.answer = (response, { url, body }) => {
+        if (url === '/health') return json(response, 404, {});
+        const ids = body.match(/m00\d\d(?=")/g) ?? [];
+        const fails = ids.some((id) => bad.includes(id));
+        if (!fails) taken.push(...ids);
+        if (fails && status === undefined) response.destroy();
+        else json(response, fails ? (status ?? 0) : 200, {});
+      };
+      await drainAll(outbox, { circuitLimits: BRIEF });
+      const rows = await outbox.rows();
+      expect(rows.filter((row) => row.status === 'dead').map(({ id }) => id)).toEqual(bad);
+      expect([...new Set(taken)]).toEqual(named(20).filter((id) => !bad.includes(id)));
+    });
+  });
+
+  it('that comes back while the first in line hangs is not taken to have refused that one', async () => {
+    const settings = { batchItems: 1, batchWaitSeconds: 0.05, timeoutSeconds: 0.2 };
+    const outbox = await stage.outbox('batch', { endpoint: receiver.url, ...settings });
+    await outbox.owe(named(3));
+    const sent = (): number => receiver.received.filter(({ url }) => url === '/batch-metadata').length;
+    receiver.answer = (response) => void (sent() > 3 && json(response, 200, {}));
+    await drainAll(outbox, { circuitLimits: BRIEF });
+    expect(sent()).toBe(6);
+    expect(await statuses(outbox)).toEqual({ delivered: 3 });
+  });
+
   it('that is away loses nobody an attempt while it is, and gets all in order, whatever it says of its health', async () => {
     const outbox = await stage.outbox('batch', { endpoint: receiver.url, batchItems: 10, batchWaitSeconds: 0.05 });
     await outbox.owe(named(30));

@@ -34,24 +34,29 @@ const mails = (first: number, last: number): Item[] =>
   Array.from({ length: last - first + 1 }, (_, index) => mail(first + index));
 
 const inBatch = (id: string, items: readonly Item[]): Item[] =>
-  items.map((one) => ({ ...one, batch: { id, size: items.length, isUnsure: true } }));
+  items.map((one) => ({ ...one, batch: { id, size: items.length, mayBeTaken: true } }));
 
 /** Keeps in memory how batches are cut. */
 class KeptCuts implements BatchLog {
   readonly cuts: Cut[] = [];
   readonly replaced: string[] = [];
-  readonly unansweredIds: string[] = [];
+  /** What was refused after its last sending. */
+  readonly notTaken = new Set<string>();
   onCut: (cut: Cut) => void = () => undefined;
 
-  async cut(cuts: readonly Cut[], of?: string): Promise<void> {
+  async cut(cuts: readonly Cut[], inPlaceOf?: string): Promise<void> {
     await Promise.resolve();
     for (const cut of cuts) this.onCut(cut);
     this.cuts.push(...cuts);
-    if (of !== undefined) this.replaced.push(of);
+    if (inPlaceOf !== undefined) this.replaced.push(inPlaceOf);
   }
 
-  unanswered(id: string): void {
-    this.unansweredIds.push(id);
+  sending(id: string): void {
+    this.notTaken.delete(id);
+  }
+
+  refused(id: string): void {
+    this.notTaken.add(id);
   }
 }
 
@@ -254,15 +259,33 @@ describe('a batch receiver', () => {
     expect(kept.replaced).toEqual(['unsure']);
   });
 
-  it('that gave no answer is told of by the batch, one that fails is not; and whether it answers anything can be asked', async () => {
+  it('has not taken what it refused; no answer, or one of a gateway, says nothing, and such a batch stays whole', async () => {
     const kept = new KeptCuts();
-    receiver.answer = (response) => response.destroy();
-    await outcomesOf(open().send(stream(mail(1)), calm(), kept));
+    const sender = open();
+    const sendWith = async (answer: Receiver['answer'], ...sent: readonly Item[]): Promise<boolean> => {
+      receiver.answer = answer;
+      await outcomesOf(sender.send(stream(...sent), calm(), kept));
+      return kept.notTaken.has(kept.cuts.at(-1)?.id ?? '');
+    };
+    expect(await sendWith((response) => json(response, 200, {}), mail(1))).toBe(false);
+    expect(await sendWith((response) => json(response, 503, {}), mail(2))).toBe(true);
+    expect(await sendWith((response) => json(response, 429, {}), ...mails(3, 4))).toBe(true);
+    expect(await sendWith((response) => void response.destroy(), ...mails(5, 6))).toBe(false);
+    for (const [at, status] of [502, 504, 524].entries()) {
+      const sent = [mail(10 + 2 * at), mail(11 + 2 * at)];
+      expect(await sendWith((response) => json(response, status, {}), ...sent), String(status)).toBe(false);
+    }
+    expect(sizes()).toEqual([1, 1, 2, 2, 2, 2, 2]);
+    expect(kept.replaced).toEqual([]);
+    const unsure = inBatch('unsure', mails(20, 21));
+    await sendWith((response) => json(response, 503, {}), ...unsure);
+    expect(kept.notTaken).not.toContain('unsure');
+  });
+
+  it('can be asked whether it answers anything at all', async () => {
     receiver.answer = (response) => json(response, 503, {});
-    await outcomesOf(open().send(stream(mail(2)), calm(), kept));
-    expect(kept.unansweredIds).toEqual([kept.cuts[0]?.id]);
     expect(await open().answers?.(calm())).toBe(true);
-    receiver.answer = (response) => response.destroy();
+    receiver.answer = (response) => void response.destroy();
     expect(await open().answers?.(calm())).toBe(false);
   });
 

@@ -14,7 +14,7 @@ import {
   type OwedDelivery,
   type Settled,
 } from '../../store/deliveries.ts';
-import { claimDestination, releaseDestination, renewDestination } from '../../store/destination-claims.ts';
+import { claimDestination, claimToken, releaseDestination, renewDestination } from '../../store/destination-claims.ts';
 import { pauseDestination, resumeDestination } from '../../store/destinations.ts';
 import { ClaimLost, UnknownDestination } from '../../store/errors.ts';
 import { releaseWaiting } from '../../store/owing.ts';
@@ -177,6 +177,22 @@ describe('an ordered destination', () => {
     await expect(claimDestination(store.db, { destinationNo: 999_999, token: 't', seconds: 1 })).rejects.toThrow(
       UnknownDestination,
     );
+  });
+
+  it('goes from one attempt of an activity to a later one at once, and to no other', async () => {
+    const { destinationNo } = (await Outbox.of(store, batch)).destination;
+    const claim = (activity: string, attempt: number): Promise<boolean> =>
+      claimDestination(store.db, { destinationNo, token: claimToken(activity, attempt), seconds: 60 }).then(
+        ({ acquired }) => acquired,
+      );
+    expect(await claim('run/1', 2)).toBe(true);
+    expect(await claim('run/1', 1)).toBe(false);
+    expect(await claim('run/2', 3)).toBe(false);
+    expect(await claim('run/1', 10)).toBe(true);
+    const earlier = { destinationNo, token: claimToken('run/1', 2), seconds: 60 };
+    await expect(renewDestination(store.db, earlier)).rejects.toThrow(ClaimLost);
+    await releaseDestination(store.db, earlier);
+    expect(await claim('run/2', 1)).toBe(false);
   });
 
   it('gives its deliveries in the order in which they were stored, the same until they are settled', async () => {

@@ -5,7 +5,9 @@ CREATE TABLE outhaul.batches (
   batch_id text COLLATE "C" NOT NULL,
   delivery_nos bigint[] NOT NULL,
   owed_xids xid8[] NOT NULL,
+  not_taken boolean NOT NULL DEFAULT false,
   PRIMARY KEY (destination_no, batch_id)
 );
 COMMENT ON COLUMN outhaul.batches.owed_xids IS 'Of each of its deliveries: one that is owed by another transaction by now was settled, and is owed anew.';
+COMMENT ON COLUMN outhaul.batches.not_taken IS 'It was never sent, or refused each time: known while nobody has claimed the destination.';
 `;
