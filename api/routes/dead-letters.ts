@@ -115,7 +115,8 @@ const retryRoute = ({ db, deliveries, wakeReader }: ApiParts): Route =>
     method: 'post',
     path: `${PATH}/retry`,
     summary: 'Have dead letters sent again',
-    description: 'At the end of the line, with all their attempts before them and the idempotency key that they had.',
+    description:
+      'At the end of the line, with all their attempts before them and the idempotency key that they had; a batch receiver gets them in another batch.',
     query: OrganizationQuery,
     body: DeadLetterRetry,
     answers: { 202: { description: 'They are owed again', schema: DeadLettersRetried } },
