@@ -38,9 +38,8 @@ export function updateMessage(
   const properties: JsonObject = {
     ...record.properties,
     ...(isReadOnly ? {} : { lastModifiedDateTime: graphTime(at) }),
-    ...patch,
+    ...withoutPlaced(patch),
   };
-  for (const member of PLACED_MEMBERS) delete properties[member];
   mailbox.order(folder);
   takeOut(mailbox, folder, ordinal);
   const entry = entryOf(mailbox, ordinal);
@@ -155,8 +154,13 @@ function recordOf(mailbox: Mailbox, ordinal: number): MessageRecord {
   const entry = mailbox.entries.get(ordinal);
   if (entry?.record) return entry.record;
   const properties = mailbox.message(ordinal, placeOf(mailbox, ordinal), shapeOf({ immutableIds: true }));
-  for (const member of PLACED_MEMBERS) delete properties[member];
-  return { properties, attachments: mailbox.attachments(ordinal) };
+  return { properties: withoutPlaced(properties), attachments: mailbox.attachments(ordinal) };
+}
+
+function withoutPlaced(properties: JsonObject): JsonObject {
+  const rest = { ...properties };
+  for (const member of PLACED_MEMBERS) delete rest[member];
+  return rest;
 }
 
 function placeOf(mailbox: Mailbox, ordinal: number): Folder {

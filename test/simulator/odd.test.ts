@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Simulator, startSimulator } from '../../simulator/index.ts';
-import { TestClient } from './client.ts';
+import { TestClient, textOf } from './client.ts';
 
 let simulator: Simulator;
 let raw: string;
@@ -52,4 +52,14 @@ test('a few come with ordinary generated mail, and none where they are not wante
   };
   expect(await count()).toBeGreaterThan(5);
   expect(await count(false)).toBe(0);
+});
+
+test('one that is nothing but nulls keeps them when it is read', async () => {
+  const { truth } = simulator.control;
+  const nulls = (): Record<string, unknown> =>
+    [...truth.messages()].find(({ message }) => message.webLink === null)?.message ?? {};
+  const { id, changeKey, '@odata.etag': _, ...kept } = nulls();
+  simulator.control.changeMessage({ mailbox: truth.mailboxes()[0]?.id ?? '', id: textOf(id) }, { isRead: true });
+  expect(nulls()).toMatchObject({ ...kept, id, isRead: true });
+  expect(nulls().changeKey).not.toBe(changeKey);
 });
