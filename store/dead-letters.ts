@@ -99,8 +99,9 @@ const STRETCH = 2_000;
 
 /**
  * Owes dead letters again, at the end of the line, with all their attempts before them; one that died for want of
- * attachments waits for them again, and those that could not be read are to be read once more. What was answered with an error is sent under another idempotency key, for it was
- * accepted under the one before; a dead letter may have been, and keeps its own.
+ * attachments waits for them again, and those that could not be read are to be read once more. What was answered with an
+ * error is sent under another idempotency key, for it was accepted under the one before; a dead letter may have been, and
+ * keeps its own (a batch receiver knows batches by their keys alone, and gets it in another).
  * @returns how many, to which destinations, and the mailboxes whose readers have attachments to read now
  */
 export async function retryDeadLetters(
