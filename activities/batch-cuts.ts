@@ -71,18 +71,18 @@ export class BatchCuts implements BatchLog {
   async unfinished(): Promise<{ readonly due: boolean; readonly batches: readonly UnfinishedBatch[] }> {
     await this.#recording;
     const { db } = this.#options;
-    const { due, batches } = await unfinishedBatches(db, this.#options);
-    const open = batches.filter(({ deliveries }) => deliveries.length > 0);
-    if (!due && open.length > 0) return { due, batches: open };
-    this.#toForget.push(...batches.filter((batch) => !open.includes(batch)).map(({ id }) => id));
-    const unsent = open.filter(({ notTaken }) => notTaken).map(({ id }) => id);
+    const { due, batches: recorded } = await unfinishedBatches(db, this.#options);
+    const batches = recorded.filter(({ deliveries }) => deliveries.length > 0);
+    if (!due && batches.length > 0) return { due, batches };
+    for (const { id, deliveries } of recorded) if (deliveries.length === 0) this.#toForget.push(id);
+    const unsent = batches.filter(({ notTaken }) => notTaken).map(({ id }) => id);
     if (unsent.length > 0) await markBatches(db, this.#options, { ids: unsent, notTaken: false });
     for (const id of unsent) this.#notTaken.add(id);
-    for (const { id, deliveries } of open) {
+    for (const { id, deliveries } of batches) {
       const deliveryNos = deliveries.map(({ deliveryNo }) => deliveryNo);
       this.#hold(id, deliveryNos);
     }
-    return { due, batches: open };
+    return { due, batches };
   }
 
   mayBeTaken(id: string): boolean {

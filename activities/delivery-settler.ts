@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Outcome } from '../destinations/sender.ts';
+import type { Outcome, Refusal } from '../destinations/sender.ts';
 import { circuitAfter, type Circuit, type CircuitEvent, type CircuitLimits } from '../model/circuit.ts';
 import { ATTACHMENTS_MISSING, hasWaitedTooLong, retryIn } from '../model/delivery.ts';
 import { KIND_TRAITS } from '../model/destination.ts';
@@ -20,8 +20,6 @@ const AT_ONCE = 1_000;
 const PATIENCE_MS = 12_000;
 /** When something that does not count as an attempt is tried again, ms. */
 const AGAIN_MS = { away: 1_000, disk: 5_000 } as const;
-
-type Refused = Extract<Outcome, { status: 'refused' }>;
 
 export interface SettlerOptions {
   readonly db: Database;
@@ -169,7 +167,7 @@ export class Settler {
   }
 
   /** @param failed where it is a failure of the destination: how the circuit was when it came, and the time */
-  async #refused(outcome: Refused, failed: { circuit: Circuit; now: number } | undefined): Promise<Settled> {
+  async #refused(outcome: Refusal, failed: { circuit: Circuit; now: number } | undefined): Promise<Settled> {
     const { deliveryNo, cause, error, httpStatus, retry, retryAfterMs } = outcome;
     if (cause === 'content') return this.#withoutContent(outcome);
     if (cause === 'throttled') return { deliveryNo, status: 'untouched', inMs: retryAfterMs ?? AGAIN_MS.away };
@@ -194,7 +192,7 @@ export class Settler {
     return Math.max(this.#circuit.until - now, 0) + AGAIN_MS.away;
   }
 
-  async #withoutContent({ deliveryNo, error }: Refused): Promise<Settled> {
+  async #withoutContent({ deliveryNo, error }: Refusal): Promise<Settled> {
     const fault = this.#options.faults.take(deliveryNo);
     if (fault?.error instanceof BlobsUnavailable) return { deliveryNo, status: 'untouched', inMs: AGAIN_MS.disk };
     if (fault && isBlobLost(fault.error)) {

@@ -44,7 +44,8 @@ interface Batch {
  * A batch receiver: `POST {endpoint}/batch-metadata` with `{batch_id, emails}`, one batch at a time, in order; an ordered
  * kind. Of the messages in an accepted batch, those that the answer names as refused (`rejections.ts`) are refused for
  * good. A batch that is too large for the receiver (413), or at which it fails (5xx), is sent in halves, down to the message
- * that is to blame; at a 5xx only one that the receiver cannot have taken, for it would know nothing of the halves.
+ * that is to blame; at a 5xx only one that the receiver cannot have taken, for it would know nothing of the halves. No
+ * answer, and one of a gateway (`GATEWAYS`), says that it may have taken it; any other refusal that it has not.
  * `batch_id`, which is also the idempotency key, follows from the messages that a batch was cut of (`batch-id.ts`). How it
  * is cut is told to whoever keeps that, and awaited, before it is sent; of the next batch while one is being sent.
  */

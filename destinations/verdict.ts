@@ -61,26 +61,29 @@ const SICK: ReadonlySet<unknown> = new Set(['unhealthy', 'error', 'down', 'fail'
 /** Asks `GET {endpoint}/health`: healthy is a 2xx whose body does not say otherwise in `status`. */
 export async function askHealth(client: HttpClient, signal: AbortSignal): Promise<Health> {
   const started = performance.now();
-  const since = (): number => Math.round(performance.now() - started);
-  try {
-    const { status, json } = await client.get('/health', signal);
-    const said = typeof json === 'object' && json !== null && 'status' in json ? json.status : undefined;
-    const healthy = status >= 200 && status < 300 && !SICK.has(said);
-    const words = typeof said === 'string' ? ` and says ${JSON.stringify(boundedText(said).slice(0, 40))}` : '';
-    return { healthy, latencyMs: since(), detail: `It answers ${status}${words}` };
-  } catch (error) {
-    if (!(error instanceof HttpFault) && !(error instanceof DestinationUnavailable)) throw error;
-    return { healthy: false, latencyMs: since(), detail: error.message };
-  }
+  const answer = await healthAnswer(client, signal);
+  const latencyMs = Math.round(performance.now() - started);
+  if (answer instanceof Error) return { healthy: false, latencyMs, detail: answer.message };
+  const { status, json } = answer;
+  const said = typeof json === 'object' && json !== null && 'status' in json ? json.status : undefined;
+  const healthy = status >= 200 && status < 300 && !SICK.has(said);
+  const words = typeof said === 'string' ? ` and says ${JSON.stringify(boundedText(said).slice(0, 40))}` : '';
+  return { healthy, latencyMs, detail: `It answers ${status}${words}` };
 }
 
 /** Whether anything at all answers there, well or not. */
-export async function answersAtAll(client: HttpClient, signal: AbortSignal): Promise<boolean> {
+export const answersAtAll = async (client: HttpClient, signal: AbortSignal): Promise<boolean> =>
+  !((await healthAnswer(client, signal)) instanceof Error);
+
+/** What comes of `GET {endpoint}/health`, or why nothing does. */
+async function healthAnswer(
+  client: HttpClient,
+  signal: AbortSignal,
+): Promise<HttpAnswer | HttpFault | DestinationUnavailable> {
   try {
-    await client.get('/health', signal);
-    return true;
+    return await client.get('/health', signal);
   } catch (error) {
-    if (!(error instanceof HttpFault) && !(error instanceof DestinationUnavailable)) throw error;
-    return false;
+    if (error instanceof HttpFault || error instanceof DestinationUnavailable) return error;
+    throw error;
   }
 }

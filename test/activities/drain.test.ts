@@ -40,13 +40,18 @@ const sentIds = (): string[] =>
 const keys = (): unknown[] =>
   receiver.received.filter(({ url }) => url === '/process').map(({ headers }) => headers['idempotency-key']);
 
+type DrainOptions = Parameters<typeof stage.drain>[1];
+
+/** Drains, and waits for as long as the workflow would until it drains again. @returns how long; null: nothing is owed */
+async function drainTurn(outbox: Outbox, options: DrainOptions = {}): Promise<number | null> {
+  const { dueInMs } = await stage.drain(outbox, options);
+  if (dueInMs !== null) await new Promise((resolve) => setTimeout(resolve, dueInMs));
+  return dueInMs;
+}
+
 /** Drains as the workflow would: again and again, until nothing is owed any more. */
-async function drainAll(outbox: Outbox, options: Parameters<typeof stage.drain>[1] = {}): Promise<void> {
-  for (;;) {
-    const { dueInMs } = await stage.drain(outbox, options);
-    if (dueInMs === null) return;
-    await new Promise((resolve) => setTimeout(resolve, dueInMs));
-  }
+async function drainAll(outbox: Outbox, options: DrainOptions = {}): Promise<void> {
+  while ((await drainTurn(outbox, options)) !== null);
 }
 
 describe('a utility', () => {
@@ -96,13 +101,10 @@ describe('a utility', () => {
     await outbox.owe(named(60));
     receiver.answer = (response) => json(response, 503, {});
     const { destinationNo, id } = outbox.destination;
-    let asked = 0;
     for (let turn = 0; turn < 6; turn++) {
-      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
-      asked = receiver.received.length;
-      expect(dueInMs).toBeGreaterThan(0);
-      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
+      expect(await drainTurn(outbox, { circuitLimits: BRIEF })).toBeGreaterThan(0);
     }
+    const asked = receiver.received.length;
     expect((await circuitOf(stage.store.db, destinationNo)).circuit.state).toBe('open');
     expect((await destinationById(stage.store.db, id, null))?.health).toMatchObject({ healthy: false, reason: 'away' });
     const attempts = (await outbox.rows()).reduce((sum, row) => sum + row.attempts, 0);
@@ -120,10 +122,7 @@ describe('a utility', () => {
     await outbox.owe(named(30));
     let away = true;
     receiver.answer = (response, { url }) => json(response, away && url !== '/health' ? 503 : 200, {});
-    for (let turn = 0; turn < 6; turn++) {
-      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
-      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
-    }
+    for (let turn = 0; turn < 6; turn++) await drainTurn(outbox, { circuitLimits: BRIEF });
     expect(await statuses(outbox)).toEqual({ owed: 30 });
     expect(receiver.received.length).toBeGreaterThan(8);
     away = false;
@@ -137,10 +136,7 @@ describe('a utility', () => {
     receiver.answer = (response, { url, body }) =>
       json(response, url === '/health' ? 404 : isBad(body) ? 500 : 200, {});
     await outbox.owe(named(6));
-    for (let turn = 0; turn < 3; turn++) {
-      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
-      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
-    }
+    for (let turn = 0; turn < 3; turn++) await drainTurn(outbox, { circuitLimits: BRIEF });
     expect(await statuses(outbox)).toEqual({ owed: 6 });
     await outbox.owe(named(20, 7));
     await drainAll(outbox, { circuitLimits: BRIEF });
@@ -258,10 +254,7 @@ describe('a batch receiver', () => {
     await outbox.owe(named(100));
     let away = true;
     receiver.answer = (response, { url }) => json(response, away && url !== '/health' ? 502 : 200, {});
-    for (let turn = 0; turn < 3; turn++) {
-      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
-      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
-    }
+    for (let turn = 0; turn < 3; turn++) await drainTurn(outbox, { circuitLimits: BRIEF });
     receiver.received.length = 0;
     away = false;
     await drainAll(outbox, { circuitLimits: BRIEF });
@@ -350,10 +343,7 @@ describe('a batch receiver', () => {
       if (!away) accepted.push(...(body.match(/m00\d\d(?=")/g) ?? []));
       json(response, away && url !== '/health' ? 503 : 200, {});
     };
-    for (let turn = 0; turn < 6; turn++) {
-      const { dueInMs } = await stage.drain(outbox, { circuitLimits: BRIEF });
-      await new Promise((resolve) => setTimeout(resolve, dueInMs ?? 0));
-    }
+    for (let turn = 0; turn < 6; turn++) await drainTurn(outbox, { circuitLimits: BRIEF });
     expect(await statuses(outbox)).toEqual({ owed: 30 });
     away = false;
     await drainAll(outbox, { circuitLimits: BRIEF });
